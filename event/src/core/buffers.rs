@@ -1,0 +1,58 @@
+//! The buffers that connections share: an idle connection owns none.
+
+use std::cell::{Cell, RefCell};
+
+/// The size of the loop's two read buffers.
+const READ_BUFFER: usize = 64 * 1024;
+/// Out-buffers kept for the next connection that has something to send.
+const KEPT: usize = 64;
+/// An out-buffer that grew beyond this is given back to the system.
+const KEPT_CAPACITY: usize = 64 * 1024;
+
+/// One read buffer for what comes from the socket, one for what TLS decrypted, and spare
+/// out-buffers.
+#[derive(Default)]
+pub(crate) struct BufferPool {
+    socket: Cell<Vec<u8>>,
+    plain: Cell<Vec<u8>>,
+    spare: RefCell<Vec<Vec<u8>>>,
+}
+
+impl BufferPool {
+    /// Takes the buffer for socket reads; give it back with [`BufferPool::give_socket`].
+    pub(crate) fn take_socket(&self) -> Vec<u8> {
+        sized(self.socket.take())
+    }
+
+    pub(crate) fn give_socket(&self, buffer: Vec<u8>) {
+        self.socket.set(buffer);
+    }
+
+    /// Takes the buffer for decrypted bytes; give it back with [`BufferPool::give_plain`].
+    pub(crate) fn take_plain(&self) -> Vec<u8> {
+        sized(self.plain.take())
+    }
+
+    pub(crate) fn give_plain(&self, buffer: Vec<u8>) {
+        self.plain.set(buffer);
+    }
+
+    /// An empty out-buffer, with room if one was spare.
+    pub(crate) fn take_spare(&self) -> Vec<u8> {
+        self.spare.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Gives an out-buffer back.
+    pub(crate) fn give_spare(&self, mut buffer: Vec<u8>) {
+        let mut spare = self.spare.borrow_mut();
+        if buffer.capacity() > 0 && buffer.capacity() <= KEPT_CAPACITY && spare.len() < KEPT {
+            buffer.clear();
+            spare.push(buffer);
+        }
+    }
+}
+
+fn sized(mut buffer: Vec<u8>) -> Vec<u8> {
+    buffer.resize(READ_BUFFER, 0);
+    buffer
+}

@@ -1,0 +1,217 @@
+//! The shutdown: Draining, Closing, Stopped (`docs/design.md`, section "Shutdown").
+
+use super::{LoopCore, TimerAction};
+use crate::error::CloseReason;
+use crate::local_loop::LocalLoop;
+use crate::report::ShutdownReport;
+use crate::sync::Phase;
+use std::io;
+use std::time::{Duration, Instant};
+
+/// How far the shutdown is, and what it has counted.
+#[derive(Debug)]
+pub(super) struct Drain {
+    /// When draining began.
+    began: Option<Instant>,
+    /// The limit that `deadline` was made from, to see when `stop_with` shortened it.
+    limit: Duration,
+    /// When what is left is closed by force.
+    deadline: Option<Instant>,
+    made: Instant,
+    report: ShutdownReport,
+    /// What ended the loop if it was not a stop.
+    failure: Option<io::Error>,
+}
+
+impl Drain {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            began: None,
+            limit: Duration::MAX,
+            deadline: None,
+            made: now,
+            report: ShutdownReport::default(),
+            failure: None,
+        }
+    }
+}
+
+impl LoopCore {
+    /// When the drain closes by force what is left; `None` while not draining.
+    pub(super) fn drain_deadline(&self) -> Option<Instant> {
+        self.drain.borrow().deadline
+    }
+
+    /// Whether step 11 has something to do, so that the loop must not sleep before it.
+    pub(super) fn phase_is_due(&self) -> bool {
+        let gate = &self.shared.gate;
+        match gate.phase() {
+            Phase::Idle | Phase::Running | Phase::Paused => gate.stop_requested(),
+            Phase::Draining => gate.holds() == 0 || gate.drain_limit() != self.drain.borrow().limit,
+            Phase::Closing | Phase::Stopped => true,
+        }
+    }
+
+    /// Whether connections are no longer taken.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.shared.gate.stop_requested()
+            || !matches!(
+                self.shared.gate.phase(),
+                Phase::Idle | Phase::Running | Phase::Paused
+            )
+    }
+
+    /// Counts a task that ran while stopping.
+    pub(super) fn note_task(&self) {
+        let mut drain = self.drain.borrow_mut();
+        if drain.began.is_some() {
+            drain.report.tasks_run += 1;
+        }
+    }
+
+    /// Counts how a connection ended, if the loop is draining.
+    pub(crate) fn note_end(&self, was_open: bool, reason: &CloseReason) {
+        let mut drain = self.drain.borrow_mut();
+        if drain.began.is_none() {
+            return;
+        }
+        let report = &mut drain.report;
+        match (was_open, reason) {
+            (true, CloseReason::Forced) => report.forced += 1,
+            (true, reason) if reason.is_clean() => report.closed_cleanly += 1,
+            (true, _) => report.failed += 1,
+            (false, _) => report.aborted_connects += 1,
+        }
+    }
+
+    /// The loop cannot go on: drain with a deadline of now.
+    pub(super) fn fail(&self, error: io::Error) {
+        self.drain.borrow_mut().failure.get_or_insert(error);
+        self.shared.gate.request_stop(Some(Duration::ZERO));
+    }
+
+    /// Step 11. `true`: everything is closed, and the loop is to be finished.
+    pub(super) fn advance_phase(&self, local: &LocalLoop) -> bool {
+        let gate = &self.shared.gate;
+        match gate.phase() {
+            Phase::Idle | Phase::Running | Phase::Paused if gate.stop_requested() => {
+                gate.begin_drain();
+                self.enter_drain(local);
+            }
+            Phase::Idle | Phase::Running | Phase::Paused => return false,
+            Phase::Draining => {}
+            Phase::Closing | Phase::Stopped => return true,
+        }
+        self.follow_limit();
+        // All together: nothing queued, nothing to call, nobody holds.
+        if self.shared.inbox.is_empty() && !self.has_calls_pending() && gate.try_close() {
+            return true;
+        }
+        let due = self.drain_deadline().is_some_and(|at| self.now() >= at);
+        if due {
+            self.force(local);
+        }
+        due
+    }
+
+    /// Tells everything to finish, in the order of the contract.
+    fn enter_drain(&self, local: &LocalLoop) {
+        self.drain.borrow_mut().began = Some(self.now());
+        log::debug!("hvloop: loop {} is draining", self.shared.options.name);
+        // Reconnect back-offs and the like, before any connection ends and could start one.
+        let attached = {
+            let attachments = self.attachments.borrow();
+            attachments
+                .keys()
+                .into_iter()
+                .filter_map(|key| attachments.get(key).cloned())
+                .collect::<Vec<_>>()
+        };
+        for attachment in attached {
+            self.call_user("stop", || attachment.on_stop(local));
+        }
+        self.cancel_lookups();
+        let keys = self.slots.borrow().keys();
+        for key in keys {
+            self.stop_connection(local, key);
+        }
+    }
+
+    /// Sets the deadline, and moves it when `stop_with` shortened the limit. Never later than it
+    /// was.
+    fn follow_limit(&self) {
+        let limit = self.shared.gate.drain_limit();
+        let now = self.now();
+        let mut drain = self.drain.borrow_mut();
+        if limit != drain.limit {
+            drain.limit = limit;
+            let at = now.checked_add(limit);
+            drain.deadline = match (drain.deadline, at) {
+                (Some(old), Some(new)) => Some(old.min(new)),
+                (old, new) => old.or(new),
+            };
+        }
+    }
+
+    /// The deadline: closes the rest and names it.
+    fn force(&self, local: &LocalLoop) {
+        let held = {
+            let slots = self.slots.borrow();
+            let connections = slots.keys().into_iter().filter_map(|key| {
+                let slot = slots.get(key)?;
+                (!slot.life.is_closed()).then(|| slot.describe())
+            });
+            connections
+                .chain(self.shared.hold_names())
+                .collect::<Vec<_>>()
+        };
+        if !held.is_empty() {
+            log::warn!(
+                "hvloop: loop {} closes by force at its deadline: {}",
+                self.shared.options.name,
+                held.join(", ")
+            );
+        }
+        self.drain.borrow_mut().report.still_held = held;
+        self.force_all(&CloseReason::Forced);
+        self.run_all_closing(local);
+        self.shared.gate.force_close();
+    }
+
+    /// After the last turn: closes the inbox, runs what it accepted, and drops every closure of
+    /// the user's on this thread.
+    ///
+    /// # Errors
+    ///
+    /// What made the loop fail, if it did not end by a stop.
+    pub(crate) fn finish(&self, local: &LocalLoop) -> io::Result<ShutdownReport> {
+        self.shared.inbox.close();
+        self.ticking.set(true);
+        while let Some(task) = self.shared.inbox.pop() {
+            self.run_task(local, task);
+        }
+        // What those tasks began to close, or put off: nothing new can begin any more.
+        while self.has_calls_pending() {
+            self.run_deferred(local);
+            self.run_all_closing(local);
+        }
+        self.cancel_lookups();
+        let attached = self.attachments.borrow_mut().drain();
+        for attachment in attached {
+            self.call_user("end", || attachment.on_loop_end(local));
+            self.drop_user(attachment);
+        }
+        let timers: Vec<TimerAction> = self.timers.borrow_mut().drain();
+        self.drop_user(timers);
+        self.ticking.set(false);
+        self.shared.counters.timers.set(0);
+        let mut drain = self.drain.borrow_mut();
+        let since = drain.began.unwrap_or(drain.made);
+        let elapsed = crate::sys::clock::now().saturating_duration_since(since);
+        drain.report.elapsed = elapsed;
+        match drain.failure.take() {
+            Some(error) => Err(error),
+            None => Ok(drain.report.clone()),
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! The loop itself, on its own thread: the tick, slots, timers, deferred calls and the drain.
+//!
+//! Everything here is `!Send` and belongs to the thread that runs the loop. Two rules hold
+//! throughout (I4 in `docs/design.md`): no `RefCell` borrow outlives the statement that takes it,
+//! and none is alive while user code runs or is dropped.
+
+pub(crate) mod buffers;
+pub(crate) mod current;
+mod drain;
+mod guard;
+mod lookup;
+pub(crate) mod shared;
+pub(crate) mod slots;
+mod tick;
+pub(crate) mod timers;
+
+use crate::error::CloseReason;
+use crate::io::conn::ConnSlot;
+use crate::local_loop::{Attachment, LocalLoop};
+use crate::sys::{Poller, Readiness, clock, random_seed};
+use buffers::BufferPool;
+use drain::Drain;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use shared::LoopShared;
+use slots::{Key, Slots};
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+use timers::{TimerId, Timers};
+
+/// What a timer does when it fires.
+pub(crate) enum TimerAction {
+    /// A user's callback.
+    User(Box<dyn FnMut(TimerId)>),
+    /// One of a connection's own deadlines.
+    Conn(Key, crate::io::conn::ConnTimer),
+}
+
+/// A call put off to the tick's own frame (step 8), so that no API call runs user code.
+pub(crate) enum Deferred {
+    /// The send queue of a connection fell to its low mark.
+    LowWater(Key),
+    /// Something of the layers above.
+    Call(Box<dyn FnOnce(&LocalLoop)>),
+}
+
+/// A loop on its own thread. One `RefCell` a concern, so that borrows stay small.
+pub(crate) struct LoopCore {
+    pub(crate) shared: Arc<LoopShared>,
+    poller: RefCell<Poller>,
+    pub(crate) slots: RefCell<Slots<ConnSlot>>,
+    pub(crate) timers: RefCell<Timers<TimerAction>>,
+    deferred: RefCell<VecDeque<Deferred>>,
+    /// Connections with bytes to flush in step 9.
+    dirty: RefCell<Vec<Key>>,
+    /// Connections to read again in the next tick: their budget ended a read early.
+    ready: RefCell<Vec<Key>>,
+    /// Connections to free in step 10.
+    closing: RefCell<VecDeque<(Key, CloseReason)>>,
+    pub(crate) attachments: RefCell<Slots<Rc<dyn Attachment>>>,
+    lookups: RefCell<Slots<lookup::Lookup>>,
+    pub(crate) buffers: BufferPool,
+    events: Cell<Vec<Readiness>>,
+    now: Cell<Instant>,
+    /// A tick is on the stack.
+    ticking: Cell<bool>,
+    /// Tasks were left in the inbox by the batch limit.
+    tasks_left: Cell<bool>,
+    drain: RefCell<Drain>,
+    rng: RefCell<StdRng>,
+}
+
+impl LoopCore {
+    /// Makes the loop's thread-side half.
+    ///
+    /// # Errors
+    ///
+    /// The system had no randomness to give.
+    pub(crate) fn new(shared: Arc<LoopShared>, poller: Poller) -> io::Result<Self> {
+        let rng = match shared.options.seed {
+            Some(seed) => StdRng::seed_from_u64(seed),
+            None => StdRng::from_seed(random_seed()?),
+        };
+        let now = clock::now();
+        Ok(Self {
+            shared,
+            poller: RefCell::new(poller),
+            slots: RefCell::new(Slots::new()),
+            timers: RefCell::new(Timers::new()),
+            deferred: RefCell::default(),
+            dirty: RefCell::default(),
+            ready: RefCell::default(),
+            closing: RefCell::default(),
+            attachments: RefCell::new(Slots::new()),
+            lookups: RefCell::new(Slots::new()),
+            buffers: BufferPool::default(),
+            events: Cell::default(),
+            now: Cell::new(now),
+            ticking: Cell::new(false),
+            tasks_left: Cell::new(false),
+            drain: RefCell::new(Drain::new(now)),
+            rng: RefCell::new(rng),
+        })
+    }
+
+    /// The time that this tick works with; taken once a tick, after the poll.
+    pub(crate) fn now(&self) -> Instant {
+        self.now.get()
+    }
+
+    /// Whether a tick is on the stack.
+    pub(crate) fn is_ticking(&self) -> bool {
+        self.ticking.get()
+    }
+
+    /// Runs `f` with the loop's random numbers.
+    pub(crate) fn with_rng<R>(&self, f: impl FnOnce(&mut StdRng) -> R) -> R {
+        f(&mut self.rng.borrow_mut())
+    }
+
+    /// Runs `f` with the poller, for registering sockets.
+    pub(crate) fn with_poller<R>(&self, f: impl FnOnce(&Poller) -> R) -> R {
+        f(&self.poller.borrow())
+    }
+
+    /// Puts a call off to step 8 of this tick, or of the next one.
+    pub(crate) fn defer(&self, call: Deferred) {
+        self.deferred.borrow_mut().push_back(call);
+    }
+
+    /// Marks a connection for the flush of step 9.
+    pub(crate) fn mark_dirty(&self, key: Key) {
+        let mut slots = self.slots.borrow_mut();
+        if let Some(slot) = slots.get_mut(key)
+            && !slot.in_dirty
+        {
+            slot.in_dirty = true;
+            self.dirty.borrow_mut().push(key);
+        }
+    }
+
+    /// Marks a connection to be read in the next tick without waiting for the poller.
+    pub(crate) fn mark_ready(&self, key: Key) {
+        let mut slots = self.slots.borrow_mut();
+        if let Some(slot) = slots.get_mut(key)
+            && !slot.in_ready
+        {
+            slot.in_ready = true;
+            self.ready.borrow_mut().push(key);
+        }
+    }
+
+    /// Begins the end of a connection: nothing is read or written any more, and step 10 closes
+    /// the fd, calls `on_close` and frees the slot. Only the first reason counts.
+    pub(crate) fn begin_close(&self, key: Key, reason: CloseReason) {
+        let first = match self.slots.borrow_mut().get_mut(key) {
+            Some(slot) => slot.life.close(),
+            None => false,
+        };
+        if first {
+            self.closing.borrow_mut().push_back((key, reason));
+        }
+    }
+
+    /// Arms a timer; `first` and `period` are counted from now, read fresh so that it is never
+    /// early.
+    pub(crate) fn arm(
+        &self,
+        id: TimerId,
+        deadline: Instant,
+        period: Option<std::time::Duration>,
+        repeat: Option<u32>,
+        action: TimerAction,
+    ) {
+        let mut timers = self.timers.borrow_mut();
+        timers.insert(id, deadline, period, repeat, action);
+        self.shared.counters.timers.set(timers.len() as u64);
+    }
+
+    /// Takes a timer off and drops its callback, with no borrow held. `false`: there was none.
+    pub(crate) fn kill_timer(&self, id: TimerId) -> bool {
+        let (existed, removed) = {
+            let mut timers = self.timers.borrow_mut();
+            let before = timers.len();
+            let removed = timers.remove(id);
+            let existed = removed.is_some() || timers.len() < before;
+            self.shared.counters.timers.set(timers.len() as u64);
+            (existed, removed)
+        };
+        self.drop_user(removed);
+        existed
+    }
+
+    /// Arms one of a connection's own timers in place of `old`.
+    pub(crate) fn arm_conn_timer(
+        &self,
+        old: Option<TimerId>,
+        after: std::time::Duration,
+        key: Key,
+        what: crate::io::conn::ConnTimer,
+    ) -> Option<TimerId> {
+        if let Some(old) = old {
+            self.kill_timer(old);
+        }
+        let id = self.shared.next_timer_id();
+        // A limit too far away for the clock to express is no limit.
+        let deadline = clock::now().checked_add(after)?;
+        self.arm(id, deadline, None, Some(1), TimerAction::Conn(key, what));
+        Some(id)
+    }
+}

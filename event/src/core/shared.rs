@@ -1,0 +1,121 @@
+//! The half of a loop that other threads touch, held by every handle.
+
+use crate::local_loop::LocalLoop;
+use crate::metrics::{Counters, Metrics};
+use crate::options::LoopOptions;
+use crate::report::ShutdownReport;
+use crate::sync::{Gate, Inbox};
+use crate::sys::{DnsPool, LoopWaker, Poller};
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::timers::TimerId;
+
+/// Work for the loop's thread.
+pub(crate) type Task = Box<dyn FnOnce(&LocalLoop) + Send>;
+
+/// See the module.
+pub(crate) struct LoopShared {
+    pub(crate) options: LoopOptions,
+    pub(crate) inbox: Inbox<Task>,
+    pub(crate) gate: Gate,
+    pub(crate) counters: Counters,
+    pub(crate) dns: DnsPool,
+    waker: LoopWaker,
+    next_id: AtomicU64,
+    /// The poller, until a thread runs the loop.
+    poller: Mutex<Option<Poller>>,
+    /// Explicit holds by name, for the report.
+    holds: Mutex<BTreeMap<u64, Arc<str>>>,
+    report: Mutex<Option<ShutdownReport>>,
+}
+
+impl LoopShared {
+    /// Opens a loop's poller and makes its shared half.
+    pub(crate) fn new(options: LoopOptions) -> io::Result<Arc<Self>> {
+        let (poller, waker) = Poller::new()?;
+        Ok(Arc::new(Self {
+            inbox: Inbox::new(Box::new(waker.clone())),
+            gate: Gate::new(options.drain_limit),
+            counters: Counters::default(),
+            dns: DnsPool::new(options.resolver.clone(), DNS_THREADS),
+            waker,
+            next_id: AtomicU64::new(1),
+            poller: Mutex::new(Some(poller)),
+            holds: Mutex::default(),
+            report: Mutex::default(),
+            options,
+        }))
+    }
+
+    /// A number that names one timer or hold of this loop.
+    fn next_id(&self) -> u64 {
+        self.next_id.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// A name for a timer, given out on any thread before the loop knows of it.
+    pub(crate) fn next_timer_id(&self) -> TimerId {
+        TimerId::from_raw(self.next_id())
+    }
+
+    /// Counts an explicit hold; `None` once the loop is closing.
+    pub(crate) fn hold(&self, name: &str) -> Option<u64> {
+        if !self.gate.acquire() {
+            return None;
+        }
+        let id = self.next_id();
+        lock(&self.holds).insert(id, Arc::from(name));
+        Some(id)
+    }
+
+    /// Gives an explicit hold back, waking a loop that waited for it.
+    pub(crate) fn release_hold(&self, id: u64) {
+        lock(&self.holds).remove(&id);
+        self.release();
+    }
+
+    /// Gives one count of the gate back.
+    pub(crate) fn release(&self) {
+        if self.gate.release().must_wake() {
+            self.inbox.notify();
+        }
+    }
+
+    /// The names of the explicit holds that are still there.
+    pub(crate) fn hold_names(&self) -> Vec<String> {
+        lock(&self.holds).values().map(|n| n.to_string()).collect()
+    }
+
+    /// Takes the poller, once.
+    pub(crate) fn take_poller(&self) -> Option<Poller> {
+        lock(&self.poller).take()
+    }
+
+    /// Closes the waker: the last file descriptor of the loop that handles keep alive.
+    pub(crate) fn close_waker(&self) {
+        self.waker.close();
+    }
+
+    pub(crate) fn metrics(&self) -> Metrics {
+        self.counters.read(self.gate.holds())
+    }
+
+    pub(crate) fn set_report(&self, report: ShutdownReport) {
+        *lock(&self.report) = Some(report);
+    }
+
+    pub(crate) fn report(&self) -> Option<ShutdownReport> {
+        lock(&self.report).clone()
+    }
+}
+
+/// Lookups that may block at the same time, a loop.
+const DNS_THREADS: usize = 4;
+
+/// Locks. A panic while one of these locks is held cannot leave its data half changed, so that a
+/// poisoned lock is as good as any.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,195 @@
+//! Keyed storage whose keys never come to name something else.
+//!
+//! A [`Key`] is an index and a generation. The generation moves on when a slot is emptied, so that
+//! an old key finds nothing; and the index is not given out again before
+//! [`Slots::release_freed`], at the end of a tick, so that an event of this tick's batch cannot
+//! reach what came in the place of its source (`stale_event_after_fd_reuse`).
+
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!("hvloop packs a slot's index and generation into a 64-bit poller token");
+
+/// Names one value of one [`Slots`], for all time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Key {
+    index: u32,
+    generation: u32,
+}
+
+impl Key {
+    /// The key of nothing.
+    pub(crate) const NONE: Self = Self {
+        index: u32::MAX,
+        generation: 0,
+    };
+
+    /// The key as a poller's token: the generation in the high half, the index in the low half.
+    /// Never `usize::MAX`, which is the waker's: no slot has the index `u32::MAX`.
+    pub(crate) fn to_token(self) -> usize {
+        (self.generation as usize) << 32 | self.index as usize
+    }
+
+    /// The key that has this token. Any number is a key; one that was never given out finds
+    /// nothing.
+    pub(crate) fn from_token(token: usize) -> Self {
+        Self {
+            index: token as u32,
+            generation: (token >> 32) as u32,
+        }
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Slots<T> {
+    entries: Vec<Entry<T>>,
+    /// Empty entries that may be filled; the last one is next.
+    free: Vec<u32>,
+    /// Emptied in this tick: not to be filled before the next one.
+    freed: Vec<u32>,
+    len: usize,
+}
+
+#[derive(Debug)]
+struct Entry<T> {
+    /// That of the value, or of the next one.
+    generation: u32,
+    value: Option<T>,
+}
+
+impl<T> Slots<T> {
+    /// No slots.
+    pub(crate) fn new() -> Self {
+        Self {
+            entries: Vec::new(),
+            free: Vec::new(),
+            freed: Vec::new(),
+            len: 0,
+        }
+    }
+
+    /// Stores a value.
+    ///
+    /// # Panics
+    ///
+    /// Every index is in use, which takes 2^32 - 1 values: memory and descriptors end long before.
+    pub(crate) fn insert(&mut self, value: T) -> Key {
+        let index = self.free.pop().unwrap_or_else(|| {
+            assert!(self.entries.len() < u32::MAX as usize, "no index is left");
+            self.entries.push(Entry {
+                generation: 0,
+                value: None,
+            });
+            (self.entries.len() - 1) as u32
+        });
+        let entry = &mut self.entries[index as usize];
+        debug_assert!(entry.value.is_none(), "a free slot holds a value");
+        entry.value = Some(value);
+        self.len += 1;
+        Key {
+            index,
+            generation: entry.generation,
+        }
+    }
+
+    /// The value of that key, if it is still there.
+    pub(crate) fn get(&self, key: Key) -> Option<&T> {
+        let entry = self.entries.get(key.index as usize)?;
+        let value = entry.value.as_ref();
+        value.filter(|_| entry.generation == key.generation)
+    }
+
+    /// The value of that key, to be changed, if it is still there.
+    pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
+        let entry = self.entries.get_mut(key.index as usize)?;
+        let value = entry.value.as_mut();
+        value.filter(|_| entry.generation == key.generation)
+    }
+
+    /// Whether the value of that key is still there.
+    #[cfg_attr(not(test), allow(dead_code, reason = "the natural companion of `get`"))]
+    pub(crate) fn contains(&self, key: Key) -> bool {
+        self.get(key).is_some()
+    }
+
+    /// Takes a value out. From now on its key finds nothing; its index comes back with
+    /// [`release_freed`](Self::release_freed).
+    pub(crate) fn remove(&mut self, key: Key) -> Option<T> {
+        let entry = self.entries.get_mut(key.index as usize)?;
+        if entry.generation != key.generation {
+            return None;
+        }
+        let value = entry.value.take()?;
+        self.len -= 1;
+        // An index that has used up its generations is retired: keys must not come again.
+        if let Some(next) = entry.generation.checked_add(1) {
+            entry.generation = next;
+            self.freed.push(key.index);
+        }
+        Some(value)
+    }
+
+    /// Lets the indices of removed values be used again: the tick is over, no event of its batch is
+    /// on its way any more.
+    pub(crate) fn release_freed(&mut self) {
+        self.free.append(&mut self.freed);
+    }
+
+    /// How many values there are.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The keys and values, by index.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
+        self.entries
+            .iter()
+            .enumerate()
+            .filter_map(|(index, entry)| {
+                let key = Key {
+                    // `insert` gives out no index that does not fit.
+                    index: index as u32,
+                    generation: entry.generation,
+                };
+                entry.value.as_ref().map(|value| (key, value))
+            })
+    }
+
+    /// The keys by index, for a walk in which values come and go.
+    pub(crate) fn keys(&self) -> Vec<Key> {
+        self.iter().map(|(key, _)| key).collect()
+    }
+
+    /// Takes every value out, as by [`remove`](Self::remove).
+    pub(crate) fn drain(&mut self) -> Vec<T> {
+        let keys = self.keys();
+        keys.into_iter()
+            .filter_map(|key| self.remove(key))
+            .collect()
+    }
+
+    /// Panics if the lists do not agree with the entries. O(n): for tests.
+    #[cfg(any(test, debug_assertions))]
+    #[cfg_attr(not(test), allow(dead_code, reason = "for debugging and simulation"))]
+    pub(crate) fn check_invariants(&self) {
+        let mut listed = vec![false; self.entries.len()];
+        for &index in self.free.iter().chain(&self.freed) {
+            let entry = &self.entries[index as usize];
+            assert!(entry.value.is_none(), "slot {index} is free and full");
+            assert!(!listed[index as usize], "slot {index} is free twice");
+            listed[index as usize] = true;
+        }
+        for (entry, listed) in self.entries.iter().zip(listed) {
+            let retired = entry.generation == u32::MAX && entry.value.is_none();
+            assert!(
+                entry.value.is_some() || listed || retired,
+                "an empty slot is lost"
+            );
+        }
+        let full = self.entries.iter().filter(|e| e.value.is_some()).count();
+        assert_eq!(full, self.len, "the count is wrong");
+        assert!(self.entries.len() <= u32::MAX as usize);
+    }
+}
+
+#[cfg(test)]
+mod tests;

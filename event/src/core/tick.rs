@@ -1,0 +1,250 @@
+//! One turn of the loop. The numbered steps are part of the API: see `docs/design.md`, section
+//! "The tick".
+
+use super::{Deferred, LoopCore, TimerAction};
+use crate::error::CloseReason;
+use crate::local_loop::LocalLoop;
+use crate::sync::Phase;
+use crate::sys::clock;
+use std::time::Duration;
+
+/// Tasks run in one tick; the rest waits for the next one, behind I/O and timers.
+const TASK_BATCH: usize = 1024;
+/// Deferred calls run in one tick.
+const DEFERRED_BATCH: usize = 4096;
+
+impl LoopCore {
+    /// Turns once, blocking in the poll for at most `limit` (`None`: until there is something to
+    /// do). `true`: the loop has closed and this was its last turn.
+    pub(crate) fn turn(&self, local: &LocalLoop, limit: Option<Duration>) -> bool {
+        self.ticking.set(true);
+        let closed = self.steps(local, limit);
+        self.ticking.set(false);
+        closed
+    }
+
+    fn steps(&self, local: &LocalLoop, limit: Option<Duration>) -> bool {
+        // 1, 2
+        self.poll(limit);
+        // 3
+        self.now.set(clock::now());
+        self.shared.counters.ticks.add(1);
+        if self.shared.gate.phase() == Phase::Paused && !self.shared.gate.stop_requested() {
+            self.stash_events();
+            return false;
+        }
+        // 4
+        self.run_tasks(local);
+        // 5, 6
+        self.run_io(local);
+        // 7
+        self.run_timers(local);
+        // 8
+        self.run_deferred(local);
+        // 9
+        self.flush_dirty();
+        // 10
+        self.run_closing(local);
+        // 11
+        self.advance_phase(local)
+    }
+
+    /// Steps 1 and 2: how long to sleep, and the sleep.
+    fn poll(&self, limit: Option<Duration>) {
+        let paused =
+            self.shared.gate.phase() == Phase::Paused && !self.shared.gate.stop_requested();
+        let timeout = if paused {
+            limit
+        } else if self.has_work() {
+            Some(Duration::ZERO)
+        } else {
+            shorter(limit, self.until_next_deadline())
+        };
+        let inbox = &self.shared.inbox;
+        let may_sleep = timeout != Some(Duration::ZERO) && inbox.prepare_sleep();
+        let timeout = if may_sleep {
+            timeout
+        } else {
+            Some(Duration::ZERO)
+        };
+        let mut events = self.events.take();
+        let polled = self.poller.borrow_mut().poll(timeout, &mut events);
+        inbox.awake();
+        self.events.set(events);
+        if let Err(e) = polled {
+            // Without a poller no connection can finish: close all by force.
+            log::error!("hvloop: loop {} cannot poll: {e}", self.shared.options.name);
+            self.fail(e);
+        }
+    }
+
+    /// Whether there is something to do without waiting.
+    fn has_work(&self) -> bool {
+        self.tasks_left.get()
+            || !self.ready.borrow().is_empty()
+            || !self.dirty.borrow().is_empty()
+            || !self.deferred.borrow().is_empty()
+            || !self.closing.borrow().is_empty()
+            || self.phase_is_due()
+    }
+
+    /// The time until the next timer, or the deadline of the drain.
+    fn until_next_deadline(&self) -> Option<Duration> {
+        let timer = self.timers.borrow().next_deadline();
+        let drain = self.drain_deadline();
+        let next = match (timer, drain) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        next.map(|at| at.saturating_duration_since(clock::now()))
+    }
+
+    /// Paused: readiness is edge-triggered, so it is kept for when the loop goes on.
+    fn stash_events(&self) {
+        let mut events = self.events.take();
+        for event in events.drain(..) {
+            self.note_readiness(&event);
+            self.mark_ready(event.key);
+        }
+        self.events.set(events);
+    }
+
+    /// Step 4: the tasks that were queued when the step began, at most a batch of them.
+    fn run_tasks(&self, local: &LocalLoop) {
+        let queued = self.shared.inbox.len();
+        for _ in 0..queued.min(TASK_BATCH) {
+            let Some(task) = self.shared.inbox.pop() else {
+                break;
+            };
+            self.run_task(local, task);
+        }
+        self.tasks_left.set(!self.shared.inbox.is_empty());
+    }
+
+    /// Runs one task.
+    pub(super) fn run_task(&self, local: &LocalLoop, task: super::shared::Task) {
+        self.shared.counters.tasks.add(1);
+        self.note_task();
+        self.call_user("task", || task(local));
+    }
+
+    /// Steps 5 and 6: what the poller said, then reads that a budget ended early.
+    fn run_io(&self, local: &LocalLoop) {
+        let leftover = std::mem::take(&mut *self.ready.borrow_mut());
+        let mut events = self.events.take();
+        for event in events.drain(..) {
+            if self.note_readiness(&event) {
+                self.dispatch(local, event.key);
+            }
+        }
+        self.events.set(events);
+        for key in leftover.iter().copied() {
+            if let Some(slot) = self.slots.borrow_mut().get_mut(key) {
+                slot.in_ready = false;
+            }
+            self.dispatch(local, key);
+        }
+        // Keep the list's capacity.
+        let mut leftover = leftover;
+        leftover.clear();
+        let mut ready = self.ready.borrow_mut();
+        if ready.is_empty() {
+            *ready = leftover;
+        }
+    }
+
+    /// Step 7: the timers that are due, of those armed before the step.
+    fn run_timers(&self, local: &LocalLoop) {
+        let now = self.now.get();
+        let batch = self.timers.borrow_mut().begin_batch();
+        loop {
+            let fired = self.timers.borrow_mut().pop_due(now, &batch);
+            let Some(mut fired) = fired else { break };
+            let id = fired.id();
+            match fired.callback_mut() {
+                TimerAction::User(callback) => {
+                    self.shared.counters.timers_fired.add(1);
+                    self.call_user("timer", || callback(id));
+                }
+                TimerAction::Conn(key, what) => {
+                    let (key, what) = (*key, *what);
+                    self.conn_timer(local, key, what);
+                }
+            }
+            let done = self.timers.borrow_mut().finish(fired, now);
+            self.drop_user(done);
+        }
+        let armed = self.timers.borrow().len() as u64;
+        self.shared.counters.timers.set(armed);
+    }
+
+    /// Step 8: calls put off to here; those they put off in turn wait for the next tick.
+    pub(super) fn run_deferred(&self, local: &LocalLoop) {
+        let queued = self.deferred.borrow().len();
+        for _ in 0..queued.min(DEFERRED_BATCH) {
+            let call = self.deferred.borrow_mut().pop_front();
+            match call {
+                None => break,
+                Some(Deferred::LowWater(key)) => self.low_water(local, key),
+                Some(Deferred::Call(f)) => {
+                    self.call_user("deferred", || f(local));
+                }
+            }
+        }
+    }
+
+    /// Step 9: one write per connection that has something to send.
+    fn flush_dirty(&self) {
+        let mut dirty = std::mem::take(&mut *self.dirty.borrow_mut());
+        for key in dirty.drain(..) {
+            if let Some(slot) = self.slots.borrow_mut().get_mut(key) {
+                slot.in_dirty = false;
+            }
+            self.flush(key);
+        }
+        let mut list = self.dirty.borrow_mut();
+        if list.is_empty() {
+            *list = dirty;
+        }
+    }
+
+    /// Step 10: ends the connections of the closing list, as it was when the step began.
+    fn run_closing(&self, local: &LocalLoop) {
+        let listed = self.closing.borrow().len();
+        for _ in 0..listed {
+            let next = self.closing.borrow_mut().pop_front();
+            let Some((key, reason)) = next else { break };
+            self.end_connection(local, key, reason);
+        }
+        self.slots.borrow_mut().release_freed();
+        self.attachments.borrow_mut().release_freed();
+        self.lookups.borrow_mut().release_freed();
+    }
+
+    /// Whether anything is waiting for step 8 or 10.
+    pub(super) fn has_calls_pending(&self) -> bool {
+        !self.deferred.borrow().is_empty() || !self.closing.borrow().is_empty()
+    }
+
+    /// Ends every connection on the closing list until none is left, as the loop closes.
+    pub(super) fn run_all_closing(&self, local: &LocalLoop) {
+        while !self.closing.borrow().is_empty() {
+            self.run_closing(local);
+        }
+    }
+
+    /// Closes everything by force.
+    pub(super) fn force_all(&self, reason: &CloseReason) {
+        let keys = self.slots.borrow().keys();
+        for key in keys {
+            self.begin_close(key, reason.clone());
+        }
+    }
+}
+
+fn shorter(a: Option<Duration>, b: Option<Duration>) -> Option<Duration> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}

@@ -1,0 +1,276 @@
+//! Errors: what was refused and why. Refused values come back inside.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The loop takes no more work: it has stopped, or is too far on the way there.
+///
+/// Holds what was refused, so that nothing is lost in silence.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct LoopClosed<T = ()>(pub T);
+
+impl<T> LoopClosed<T> {
+    /// The refused value.
+    pub fn into_inner(self) -> T {
+        self.0
+    }
+
+    /// The same error without the refused value, for passing on by `?`. Drops the value.
+    pub fn without_value(self) -> LoopClosed {
+        LoopClosed(())
+    }
+}
+
+impl<T> fmt::Debug for LoopClosed<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LoopClosed")
+    }
+}
+
+impl<T> fmt::Display for LoopClosed<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the event loop is closed")
+    }
+}
+
+impl<T> Error for LoopClosed<T> {}
+
+/// Why [`EventLoop::run`](crate::EventLoop::run) or
+/// [`run_once`](crate::EventLoop::run_once) did not run the loop.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The loop is running, or is owned by another thread which called `run_once`.
+    AlreadyRunning,
+    /// Called inside a callback of a loop: a thread runs one loop at a time.
+    InsideCallback,
+    /// The loop has stopped; a stopped loop stays stopped.
+    Closed,
+    /// The system failed while the loop was set up or polled.
+    Io(io::Error),
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AlreadyRunning => f.write_str("the event loop is already running"),
+            Self::InsideCallback => f.write_str("run() was called inside a callback of a loop"),
+            Self::Closed => f.write_str("the event loop is closed"),
+            Self::Io(e) => write!(f, "the event loop failed: {e}"),
+        }
+    }
+}
+
+impl Error for RunError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Io(e) => Some(e),
+            _ => None,
+        }
+    }
+}
+
+impl From<io::Error> for RunError {
+    fn from(e: io::Error) -> Self {
+        Self::Io(e)
+    }
+}
+
+/// Why [`EventLoopThread::join`](crate::EventLoopThread::join) has no report to give.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum JoinError {
+    /// Called on the loop's own thread, which would wait for itself.
+    WouldDeadlock,
+    /// The thread was never started.
+    NotStarted,
+    /// The loop ended with an error instead of a report.
+    Failed(Arc<str>),
+}
+
+impl fmt::Display for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::WouldDeadlock => f.write_str("join() was called on the loop's own thread"),
+            Self::NotStarted => f.write_str("the loop thread was never started"),
+            Self::Failed(why) => write!(f, "the loop ended with an error: {why}"),
+        }
+    }
+}
+
+impl Error for JoinError {}
+
+/// Why [`EventLoopThread::start`](crate::EventLoopThread::start) failed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StartError {
+    /// It was started before. A stopped loop stays stopped: make a new one.
+    AlreadyStarted,
+    /// The loop is run by somebody else, or has stopped.
+    Run(RunError),
+    /// The system had no thread to give.
+    Spawn(io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AlreadyStarted => f.write_str("the loop thread was started before"),
+            Self::Run(e) => write!(f, "the loop thread could not run its loop: {e}"),
+            Self::Spawn(e) => write!(f, "the loop thread could not be spawned: {e}"),
+        }
+    }
+}
+
+impl Error for StartError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::AlreadyStarted => None,
+            Self::Run(e) => Some(e),
+            Self::Spawn(e) => Some(e),
+        }
+    }
+}
+
+/// Why bytes or a message were not accepted for sending. What was refused is still the caller's:
+/// sending borrows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SendError {
+    /// There is no open connection: not open yet, closing or closed.
+    NotOpen,
+    /// The send queue has no room: the peer reads slower than this side sends.
+    QueueFull {
+        /// The limit of the queue, in bytes.
+        limit: usize,
+        /// What is queued and not yet written to the socket, in bytes.
+        queued: usize,
+        /// What this send would have added, in bytes.
+        size: usize,
+    },
+    /// The loop takes no more work.
+    LoopClosed,
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotOpen => f.write_str("the connection is not open"),
+            Self::QueueFull {
+                limit,
+                queued,
+                size,
+            } => write!(
+                f,
+                "the send queue is full: {queued} bytes queued, {size} more are over the limit of {limit}"
+            ),
+            Self::LoopClosed => f.write_str("the event loop is closed"),
+        }
+    }
+}
+
+impl Error for SendError {}
+
+/// What a connection was doing when its time ran out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConnectPhase {
+    /// Looking up the host's addresses.
+    Dns,
+    /// Connecting.
+    Connect,
+    /// In the TLS handshake.
+    Tls,
+    /// In the handshake of the protocol above (WebSocket: the upgrade).
+    Handshake,
+}
+
+impl fmt::Display for ConnectPhase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Dns => "DNS lookup",
+            Self::Connect => "connect",
+            Self::Tls => "TLS handshake",
+            Self::Handshake => "protocol handshake",
+        })
+    }
+}
+
+/// Why a connection, or an attempt to make one, ended. Every one that was begun ends with exactly
+/// one of these.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// This side ended it.
+    Local,
+    /// The peer ended it.
+    Peer,
+    /// The loop is stopping, and the connection finished in order (or had not been established).
+    Stopped,
+    /// The deadline of the stopping loop, or of the closing connection, forced it.
+    Forced,
+    /// It was not open in time.
+    TimedOut {
+        /// What was under way.
+        phase: ConnectPhase,
+        /// The whole time it was given.
+        limit: Duration,
+    },
+    /// The host's addresses could not be looked up.
+    Dns(Arc<io::Error>),
+    /// No address could be connected to; the error is that of the last one tried.
+    Connect(Option<SocketAddr>, Arc<io::Error>),
+    /// TLS failed.
+    #[cfg(feature = "tls")]
+    Tls(crate::tls::TlsError),
+    /// The peer ended a TLS connection without saying so (`close_notify`): data may be missing.
+    Truncated,
+    /// Reading or writing failed.
+    Io(Arc<io::Error>),
+    /// The peer took nothing of what was queued for this long.
+    WriteStalled(Duration),
+    /// Nothing came from the peer for this long.
+    Silent(Duration),
+    /// A callback of the connection panicked.
+    Panicked,
+    /// The protocol above ended it; the text says why.
+    Protocol(Arc<str>),
+}
+
+impl CloseReason {
+    /// Whether the connection ended in order: by either side, or by the loop's stop.
+    pub fn is_clean(&self) -> bool {
+        matches!(self, Self::Local | Self::Peer | Self::Stopped)
+    }
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Local => f.write_str("closed by this side"),
+            Self::Peer => f.write_str("closed by the peer"),
+            Self::Stopped => f.write_str("the event loop stopped"),
+            Self::Forced => f.write_str("the closing deadline passed"),
+            Self::TimedOut { phase, limit } => {
+                write!(f, "not open within {limit:?}, while in the {phase}")
+            }
+            Self::Dns(e) => write!(f, "DNS lookup failed: {e}"),
+            Self::Connect(Some(address), e) => write!(f, "connect to {address} failed: {e}"),
+            Self::Connect(None, e) => write!(f, "connect failed: {e}"),
+            #[cfg(feature = "tls")]
+            Self::Tls(e) => write!(f, "TLS failed: {e}"),
+            Self::Truncated => f.write_str("the peer ended TLS without close_notify"),
+            Self::Io(e) => write!(f, "I/O failed: {e}"),
+            Self::WriteStalled(t) => write!(f, "the peer read nothing for {t:?}"),
+            Self::Silent(t) => write!(f, "the peer sent nothing for {t:?}"),
+            Self::Panicked => f.write_str("a callback panicked"),
+            Self::Protocol(why) => f.write_str(why),
+        }
+    }
+}
+
+impl Error for CloseReason {}

@@ -1,0 +1,479 @@
+//! The handle of a loop.
+
+use crate::core::LoopCore;
+use crate::core::current;
+use crate::core::shared::{LoopShared, Task};
+use crate::core::timers::TimerId;
+use crate::error::{LoopClosed, RunError};
+use crate::hold::Hold;
+use crate::local_loop::LocalLoop;
+use crate::metrics::Metrics;
+use crate::options::LoopOptions;
+use crate::report::ShutdownReport;
+use crate::sync::{BeginRunError, Phase};
+use crate::sys::{clock, thread};
+use std::fmt;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// An event loop: one thread runs it, every callback runs on that thread, and other threads hand
+/// work over. This is a handle; clones name the same loop, and all of its methods may be called
+/// from any thread.
+///
+/// The thread that calls [`run`](EventLoop::run) is the loop's thread until `run` returns. A loop
+/// runs once: after a stop it stays stopped.
+///
+/// ```
+/// use hvloop_event::EventLoop;
+/// use std::time::Duration;
+///
+/// let event_loop = EventLoop::new()?;
+/// let handle = event_loop.clone();
+/// event_loop.set_timeout(Duration::from_millis(10), move |_| handle.stop())?;
+/// let report = event_loop.run()?;
+/// assert!(report.is_clean());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// libhv: `hv::EventLoop`.
+#[derive(Clone)]
+pub struct EventLoop {
+    shared: Arc<LoopShared>,
+}
+
+/// What a turn of [`EventLoop::run_once`] left behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub enum Turn {
+    /// The loop goes on: call again.
+    Continue,
+    /// The loop has stopped.
+    Stopped(ShutdownReport),
+}
+
+impl EventLoop {
+    /// Makes a loop with the default [`LoopOptions`].
+    ///
+    /// # Errors
+    ///
+    /// The system has no file descriptor left.
+    pub fn new() -> io::Result<Self> {
+        Self::with_options(LoopOptions::new())
+    }
+
+    /// Makes a loop.
+    ///
+    /// # Errors
+    ///
+    /// The system has no file descriptor left.
+    pub fn with_options(options: LoopOptions) -> io::Result<Self> {
+        LoopShared::new(options).map(Self::from_shared)
+    }
+
+    pub(crate) fn from_shared(shared: Arc<LoopShared>) -> Self {
+        Self { shared }
+    }
+
+    /// Runs the loop on this thread until it is stopped, everything on it is closed, and every
+    /// accepted task has run. A `stop()` that came first is kept: then `run` finishes what was
+    /// attached and returns.
+    ///
+    /// When it has returned, no callback runs any more and no file descriptor of the loop is open.
+    ///
+    /// # Errors
+    ///
+    /// The loop runs already, has stopped, or cannot be set up; or this is a callback of a loop.
+    ///
+    /// libhv: `EventLoop::run`, `hloop_run`.
+    pub fn run(&self) -> Result<ShutdownReport, RunError> {
+        self.run_with(|| {})
+    }
+
+    /// `run`, telling when this thread has become the loop's.
+    pub(crate) fn run_with(&self, running: impl FnOnce()) -> Result<ShutdownReport, RunError> {
+        let local = self.local_or_enter()?;
+        running();
+        while !local.core().turn(&local, None) {}
+        self.leave(local)
+    }
+
+    /// Turns the loop once, waiting at most `timeout` for something to do (`None`: without limit).
+    /// For hosts that drive the loop themselves: this thread becomes the loop's thread with the
+    /// first call and stays it. Call until [`Turn::Stopped`].
+    ///
+    /// # Errors
+    ///
+    /// As [`run`](EventLoop::run); the loop belongs to another thread.
+    pub fn run_once(&self, timeout: Option<Duration>) -> Result<Turn, RunError> {
+        let local = self.local_or_enter()?;
+        if local.core().turn(&local, timeout) {
+            self.leave(local).map(Turn::Stopped)
+        } else {
+            Ok(Turn::Continue)
+        }
+    }
+
+    /// This thread's half of the loop, which it may own already by `run_once`.
+    fn local_or_enter(&self) -> Result<LocalLoop, RunError> {
+        if current::ticking().is_some() {
+            return Err(RunError::InsideCallback);
+        }
+        match current::find(&self.shared) {
+            Some(local) => Ok(local),
+            None => self.enter(),
+        }
+    }
+
+    /// Makes this thread the loop's.
+    fn enter(&self) -> Result<LocalLoop, RunError> {
+        match self.shared.gate.begin_run(thread::token()) {
+            Ok(()) => {}
+            Err(BeginRunError::AlreadyRunning) => return Err(RunError::AlreadyRunning),
+            Err(BeginRunError::Closed) => return Err(RunError::Closed),
+        }
+        let Some(poller) = self.shared.take_poller() else {
+            // I1: only the thread that won `begin_run` gets here, and it does so once.
+            return Err(RunError::AlreadyRunning);
+        };
+        match LoopCore::new(self.shared.clone(), poller) {
+            Ok(core) => {
+                let core = Rc::new(core);
+                current::own(core.clone());
+                Ok(LocalLoop::new(core))
+            }
+            Err(e) => {
+                self.close(ShutdownReport::default());
+                Err(RunError::Io(e))
+            }
+        }
+    }
+
+    /// Ends the loop on its thread: what was accepted runs, closures drop, waiters wake.
+    fn leave(&self, local: LocalLoop) -> Result<ShutdownReport, RunError> {
+        let result = local.core().finish(&local);
+        current::disown(&self.shared);
+        drop(local);
+        let report = result.as_ref().cloned().unwrap_or_default();
+        self.close(report);
+        result.map_err(RunError::Io)
+    }
+
+    fn close(&self, report: ShutdownReport) {
+        self.shared.inbox.close();
+        // Only where the loop could not be set up is anything left; it has no loop to run on.
+        while let Some(task) = self.shared.inbox.pop() {
+            drop(task);
+        }
+        self.shared.close_waker();
+        self.shared.set_report(report);
+        self.shared.gate.finish();
+    }
+
+    /// Tells the loop to stop: every connection finishes (or is closed by force at the deadline of
+    /// [`LoopOptions::drain_limit`]), then `run` returns. Never blocks; may be called from any
+    /// thread and any callback, any number of times, before, while and after the loop runs. It is
+    /// never lost and cannot be taken back.
+    ///
+    /// libhv: `EventLoop::stop`, `hloop_stop`.
+    pub fn stop(&self) {
+        self.shared.gate.request_stop(None);
+        self.shared.inbox.notify();
+    }
+
+    /// Like [`stop`](EventLoop::stop), with at most `limit` for the connections to finish, counted
+    /// from when the loop notices; zero closes by force at once. Shortens the limit of a stop that
+    /// is under way; never lengthens it.
+    pub fn stop_with(&self, limit: Duration) {
+        self.shared.gate.request_stop(Some(limit));
+        self.shared.inbox.notify();
+    }
+
+    /// Blocks until the loop has stopped, or `timeout` is over (`None`: without limit). `true`: it
+    /// has stopped. On the loop's own thread, which would wait for itself, it answers at once.
+    pub fn wait_stopped(&self, timeout: Option<Duration>) -> bool {
+        if self.is_in_loop_thread() {
+            return self.status() == Phase::Stopped;
+        }
+        self.shared.gate.wait_stopped(timeout)
+    }
+
+    /// The report of the stop, once the loop has stopped.
+    pub fn report(&self) -> Option<ShutdownReport> {
+        self.shared.report()
+    }
+
+    /// Halts the loop: no callback runs until [`resume`](EventLoop::resume) or a stop. What comes
+    /// in meanwhile, tasks included, waits. Does nothing once the loop is stopping.
+    ///
+    /// libhv: `EventLoop::pause`, `hloop_pause`.
+    pub fn pause(&self) {
+        if self.shared.gate.pause() {
+            self.shared.inbox.notify();
+        }
+    }
+
+    /// Lets a paused loop go on.
+    ///
+    /// libhv: `EventLoop::resume`, `hloop_resume`.
+    pub fn resume(&self) {
+        if self.shared.gate.resume() {
+            self.shared.inbox.notify();
+        }
+    }
+
+    /// Where the loop is in its life.
+    ///
+    /// libhv: `EventLoop::status`.
+    pub fn status(&self) -> Phase {
+        self.shared.gate.phase()
+    }
+
+    /// Whether a thread runs the loop: running, paused or on its way out.
+    ///
+    /// libhv: `EventLoop::isRunning`.
+    pub fn is_running(&self) -> bool {
+        !matches!(self.status(), Phase::Idle | Phase::Stopped)
+    }
+
+    /// Whether the loop was told to stop, or has stopped: it takes no connections any more.
+    pub fn is_stopping(&self) -> bool {
+        self.shared.gate.stop_requested() || self.status() == Phase::Stopped
+    }
+
+    /// Whether this is the loop's thread. `false` everywhere while nobody runs the loop.
+    ///
+    /// libhv: `EventLoop::isInLoopThread`.
+    pub fn is_in_loop_thread(&self) -> bool {
+        self.shared.gate.owner() == thread::token()
+    }
+
+    /// Asserts that this is the loop's thread.
+    ///
+    /// # Panics
+    ///
+    /// On any other thread: that is what it is for.
+    ///
+    /// libhv: `EventLoop::assertInLoopThread`.
+    #[track_caller]
+    pub fn assert_in_loop_thread(&self) {
+        assert!(
+            self.is_in_loop_thread(),
+            "not on the thread of event loop {}",
+            self.shared.options.name
+        );
+    }
+
+    /// The loop whose callback is running on this thread, if any. Makes nothing.
+    pub fn current() -> Option<LocalLoop> {
+        current::ticking()
+    }
+
+    /// This loop as this thread sees it, if it is the loop's thread. Also works between two calls
+    /// of [`run_once`](EventLoop::run_once).
+    pub fn local(&self) -> Option<LocalLoop> {
+        current::find(&self.shared)
+    }
+
+    /// Whether both handles name the same loop.
+    pub fn same_loop(&self, other: &EventLoop) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
+    /// Runs `f` on the loop's thread: at once if this is it, else in its next turn.
+    ///
+    /// # Errors
+    ///
+    /// The loop is closed; `f` comes back.
+    ///
+    /// libhv: `EventLoop::runInLoop`.
+    pub fn run_in_loop<F: FnOnce() + Send + 'static>(&self, f: F) -> Result<(), LoopClosed<F>> {
+        if self.is_in_loop_thread() {
+            // In the caller's own frame: a panic is the caller's, as with any call.
+            f();
+            return Ok(());
+        }
+        self.queue_in_loop(f)
+    }
+
+    /// Runs `f` on the loop's thread in its next task phase, never in this call. Accepted tasks run
+    /// exactly once, in the order in which one thread queued them, also those queued before `run`
+    /// or just before a stop. The only exception is a loop that is never run.
+    ///
+    /// # Errors
+    ///
+    /// The loop is closed; `f` comes back.
+    ///
+    /// libhv: `EventLoop::queueInLoop`.
+    pub fn queue_in_loop<F: FnOnce() + Send + 'static>(&self, f: F) -> Result<(), LoopClosed<F>> {
+        match self.shared.inbox.reserve() {
+            Some(permit) => {
+                permit.send(Box::new(move |_: &LocalLoop| f()));
+                Ok(())
+            }
+            None => Err(LoopClosed(f)),
+        }
+    }
+
+    /// Like [`queue_in_loop`](EventLoop::queue_in_loop), with the loop as its thread sees it as an
+    /// argument.
+    ///
+    /// # Errors
+    ///
+    /// The loop is closed; `f` comes back.
+    ///
+    /// libhv: `EventLoop::postEvent`.
+    pub fn post_event<F>(&self, f: F) -> Result<(), LoopClosed<F>>
+    where
+        F: FnOnce(&LocalLoop) + Send + 'static,
+    {
+        match self.shared.inbox.reserve() {
+            Some(permit) => {
+                permit.send(Box::new(f) as Task);
+                Ok(())
+            }
+            None => Err(LoopClosed(f)),
+        }
+    }
+
+    /// Calls `f` once, `delay` from now: never early, by the monotonic clock. Zero is allowed and
+    /// means the next turn. The id may be used at once.
+    ///
+    /// # Errors
+    ///
+    /// The loop is closed.
+    ///
+    /// libhv: `EventLoop::setTimeout`.
+    pub fn set_timeout<F>(&self, delay: Duration, f: F) -> Result<TimerId, LoopClosed>
+    where
+        F: FnOnce(TimerId) + Send + 'static,
+    {
+        let mut f = Some(f);
+        self.set_timer(delay, Some(1), move |id| {
+            if let Some(f) = f.take() {
+                f(id);
+            }
+        })
+    }
+
+    /// Calls `f` every `period`, first one period from now. The schedule is fixed: it does not
+    /// drift, and turns that were missed are made up for by one call, not a burst. A period of zero
+    /// means once a turn.
+    ///
+    /// # Errors
+    ///
+    /// The loop is closed.
+    ///
+    /// libhv: `EventLoop::setInterval`.
+    pub fn set_interval<F>(&self, period: Duration, f: F) -> Result<TimerId, LoopClosed>
+    where
+        F: FnMut(TimerId) + Send + 'static,
+    {
+        self.set_timer(period, None, f)
+    }
+
+    /// Calls `f` every `period`, `repeat` times (`None`: for ever).
+    ///
+    /// # Errors
+    ///
+    /// The loop is closed.
+    ///
+    /// libhv: `EventLoop::setTimer`.
+    pub fn set_timer<F>(
+        &self,
+        period: Duration,
+        repeat: Option<u32>,
+        f: F,
+    ) -> Result<TimerId, LoopClosed>
+    where
+        F: FnMut(TimerId) + Send + 'static,
+    {
+        let now = clock::now();
+        let id = self.shared.next_timer_id();
+        let f = Box::new(f);
+        match current::find(&self.shared) {
+            Some(local) => local.arm(id, now, period, repeat, f),
+            None => self
+                .post_event(move |local| local.arm(id, now, period, repeat, f))
+                .map_err(LoopClosed::without_value)?,
+        }
+        Ok(id)
+    }
+
+    /// Takes a timer off. From another thread it may still fire until the loop gets to know.
+    ///
+    /// # Errors
+    ///
+    /// The loop is closed, and its timers are gone anyway.
+    ///
+    /// libhv: `EventLoop::killTimer`.
+    pub fn kill_timer(&self, id: TimerId) -> Result<(), LoopClosed> {
+        self.with_local(move |local| {
+            local.kill_timer(id);
+        })
+    }
+
+    /// Lets a timer count from now again, with a new period if one is given.
+    ///
+    /// # Errors
+    ///
+    /// The loop is closed.
+    ///
+    /// libhv: `EventLoop::resetTimer`.
+    pub fn reset_timer(&self, id: TimerId, period: Option<Duration>) -> Result<(), LoopClosed> {
+        self.with_local(move |local| {
+            local.reset_timer(id, period);
+        })
+    }
+
+    /// Runs loop code directly on the loop's thread, else posts it.
+    pub(crate) fn with_local<F>(&self, f: F) -> Result<(), LoopClosed>
+    where
+        F: FnOnce(&LocalLoop) + Send + 'static,
+    {
+        match current::find(&self.shared) {
+            Some(local) => {
+                f(&local);
+                Ok(())
+            }
+            None => self.post_event(f).map_err(LoopClosed::without_value),
+        }
+    }
+
+    /// Keeps a stopping loop draining until the [`Hold`] is dropped or the deadline passes; for
+    /// work elsewhere that will come back to the loop. `name` is what the report calls it.
+    ///
+    /// # Errors
+    ///
+    /// The loop is closed.
+    pub fn hold(&self, name: &str) -> Result<Hold, LoopClosed> {
+        Hold::new(self.shared.clone(), name).ok_or(LoopClosed(()))
+    }
+
+    /// Reads the loop's counters.
+    pub fn metrics(&self) -> Metrics {
+        self.shared.metrics()
+    }
+
+    /// The loop's name, from [`LoopOptions::name`].
+    pub fn name(&self) -> &str {
+        &self.shared.options.name
+    }
+}
+
+impl fmt::Debug for EventLoop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventLoop")
+            .field("name", &self.shared.options.name)
+            .field("status", &self.status())
+            .finish_non_exhaustive()
+    }
+}
+
+const _: () = {
+    const fn send_sync<T: Send + Sync>() {}
+    send_sync::<EventLoop>();
+    const fn send<T: Send>() {}
+    send::<Hold>();
+};

@@ -1,0 +1,231 @@
+//! A loop on a thread of its own.
+
+use crate::core::shared::lock;
+use crate::error::{JoinError, RunError, StartError};
+use crate::event_loop::EventLoop;
+use crate::report::ShutdownReport;
+use crate::sys::thread;
+use std::fmt;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+/// A loop on a thread of its own.
+///
+/// Dropping it stops the loop and waits until everything on it is closed; on the loop's own thread,
+/// which cannot wait for itself, it stops the loop and leaves the thread to end by itself.
+///
+/// ```
+/// use hvloop_event::EventLoopThread;
+///
+/// let thread = EventLoopThread::new()?;
+/// thread.start()?;
+/// thread.event_loop().queue_in_loop(|| println!("on the loop's thread"))?;
+/// thread.stop();
+/// let report = thread.join()?;
+/// assert!(report.is_clean());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// libhv: `hv::EventLoopThread`.
+pub struct EventLoopThread {
+    event_loop: EventLoop,
+    state: Arc<State>,
+    handle: Mutex<Option<thread::JoinHandle<()>>>,
+}
+
+/// What the thread and those who wait for it share.
+#[derive(Default)]
+struct State {
+    stage: Mutex<Stage>,
+    changed: Condvar,
+    /// The token of the loop's thread, 0 before it is started.
+    thread: AtomicU64,
+}
+
+#[derive(Default)]
+enum Stage {
+    #[default]
+    New,
+    Starting,
+    Running,
+    Ended(Result<ShutdownReport, Arc<RunError>>),
+}
+
+impl EventLoopThread {
+    /// Makes a loop for a thread of its own; [`start`](EventLoopThread::start) starts the thread.
+    ///
+    /// # Errors
+    ///
+    /// The system has no file descriptor left.
+    pub fn new() -> io::Result<Self> {
+        EventLoop::new().map(Self::with_loop)
+    }
+
+    /// Uses a loop that was made before, such as with options of its own.
+    #[must_use]
+    pub fn with_loop(event_loop: EventLoop) -> Self {
+        Self {
+            event_loop,
+            state: Arc::default(),
+            handle: Mutex::new(None),
+        }
+    }
+
+    /// Starts the thread and returns when the loop runs. Any thread.
+    ///
+    /// # Errors
+    ///
+    /// It was started before, there is no thread to be had, or the loop is run by somebody else or
+    /// has stopped.
+    ///
+    /// libhv: `EventLoopThread::start`.
+    pub fn start(&self) -> Result<(), StartError> {
+        self.start_with(|| {}, || {})
+    }
+
+    /// Like [`start`](EventLoopThread::start), with a hook that runs on the thread before the loop
+    /// and one that runs after it. A hook that panics is logged; the loop runs all the same.
+    ///
+    /// # Errors
+    ///
+    /// As `start`.
+    ///
+    /// libhv: `EventLoopThread::start(wait, pre, post)`.
+    pub fn start_with(
+        &self,
+        pre: impl FnOnce() + Send + 'static,
+        post: impl FnOnce() + Send + 'static,
+    ) -> Result<(), StartError> {
+        {
+            let mut stage = lock(&self.state.stage);
+            if !matches!(*stage, Stage::New) {
+                return Err(StartError::AlreadyStarted);
+            }
+            *stage = Stage::Starting;
+        }
+        let event_loop = self.event_loop.clone();
+        let state = self.state.clone();
+        let spawned = thread::spawn(self.event_loop.name(), move || {
+            state.thread.store(thread::token(), Ordering::Relaxed);
+            hook("pre", pre);
+            let running = || state.set(Stage::Running);
+            let result = event_loop.run_with(running).map_err(Arc::new);
+            hook("post", post);
+            state.set(Stage::Ended(result));
+        });
+        match spawned {
+            Ok(handle) => *lock(&self.handle) = Some(handle),
+            Err(e) => {
+                *lock(&self.state.stage) = Stage::New;
+                return Err(StartError::Spawn(e));
+            }
+        }
+        match &*self.state.wait(|stage| !matches!(stage, Stage::Starting)) {
+            Stage::Ended(Err(e)) => Err(StartError::Run(match **e {
+                RunError::AlreadyRunning => RunError::AlreadyRunning,
+                RunError::InsideCallback => RunError::InsideCallback,
+                RunError::Closed => RunError::Closed,
+                RunError::Io(ref e) => RunError::Io(io::Error::new(e.kind(), e.to_string())),
+            })),
+            _ => Ok(()),
+        }
+    }
+
+    /// The loop.
+    ///
+    /// libhv: `EventLoopThread::loop`.
+    pub fn event_loop(&self) -> &EventLoop {
+        &self.event_loop
+    }
+
+    /// Whether the loop runs.
+    ///
+    /// libhv: `EventLoopThread::isRunning`.
+    pub fn is_running(&self) -> bool {
+        self.event_loop.is_running()
+    }
+
+    /// Tells the loop to stop and returns at once. See [`EventLoop::stop`].
+    ///
+    /// libhv: `EventLoopThread::stop`.
+    pub fn stop(&self) {
+        self.event_loop.stop();
+    }
+
+    /// Waits until the thread has ended: every connection closed, every accepted task run, the post
+    /// hook done. Does not stop the loop. May be called from several threads, and again.
+    ///
+    /// # Errors
+    ///
+    /// [`JoinError::WouldDeadlock`] on the loop's own thread; the thread was never started; the loop
+    /// failed.
+    ///
+    /// libhv: `EventLoopThread::join`.
+    pub fn join(&self) -> Result<ShutdownReport, JoinError> {
+        // Not the loop's owner: the hooks run on the thread, too.
+        if self.state.thread.load(Ordering::Relaxed) == thread::token() {
+            return Err(JoinError::WouldDeadlock);
+        }
+        if matches!(*lock(&self.state.stage), Stage::New) {
+            return Err(JoinError::NotStarted);
+        }
+        let result = {
+            let stage = self.state.wait(|stage| matches!(stage, Stage::Ended(_)));
+            match &*stage {
+                Stage::Ended(result) => result.clone(),
+                _ => return Err(JoinError::NotStarted),
+            }
+        };
+        // The first one to come also waits for the thread itself to be gone.
+        let handle = lock(&self.handle).take();
+        if let Some(Err(_)) = handle.map(thread::JoinHandle::join) {
+            log::error!("hvloop: a loop thread panicked at its end");
+        }
+        result.map_err(|e| JoinError::Failed(Arc::from(e.to_string())))
+    }
+}
+
+impl Drop for EventLoopThread {
+    fn drop(&mut self) {
+        self.event_loop.stop();
+        match self.join() {
+            Ok(_) | Err(JoinError::NotStarted | JoinError::WouldDeadlock) => {}
+            Err(e) => log::error!("hvloop: {e}"),
+        }
+    }
+}
+
+impl State {
+    fn set(&self, stage: Stage) {
+        *lock(&self.stage) = stage;
+        self.changed.notify_all();
+    }
+
+    fn wait(&self, until: impl Fn(&Stage) -> bool) -> std::sync::MutexGuard<'_, Stage> {
+        let stage = lock(&self.stage);
+        self.changed
+            .wait_while(stage, |stage| !until(stage))
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn hook(which: &str, f: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(f)).is_err() {
+        log::error!("hvloop: the {which} hook of a loop thread panicked");
+    }
+}
+
+impl fmt::Debug for EventLoopThread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventLoopThread")
+            .field("event_loop", &self.event_loop)
+            .finish_non_exhaustive()
+    }
+}
+
+const _: () = {
+    const fn send_sync<T: Send + Sync>() {}
+    send_sync::<EventLoopThread>();
+};

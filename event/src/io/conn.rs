@@ -1,0 +1,212 @@
+//! What the loop keeps of a connection.
+
+use super::budget::SendBudget;
+use super::out_queue::OutQueue;
+use crate::conn::{Connect, Handler};
+use crate::core::buffers::BufferPool;
+use crate::core::timers::TimerId;
+use crate::error::CloseReason;
+use crate::machine::lifecycle::Lifecycle;
+use crate::machine::race::ConnectRace;
+use crate::sys::{JobToken, SHORT_IO_MEANS_DRAINED, TcpStream};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// The deadlines that a connection has of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ConnTimer {
+    /// Open by now, or time out.
+    Open,
+    /// The next address of the race.
+    Race,
+    /// Some of the queue written by now, or stalled.
+    Stall,
+    /// Finished by now, or closed by force.
+    Linger,
+}
+
+/// A connection's place on the loop. The socket half is borrowed for moments; the handler is
+/// taken out for each call and put back (I4).
+pub(crate) struct ConnSlot {
+    pub(crate) life: Lifecycle,
+    /// The handler, unless it is being called.
+    pub(crate) handler: Option<Box<dyn Handler>>,
+    pub(crate) stream: Option<TcpStream>,
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Option<Box<super::secure::TlsLayer>>,
+    /// Bytes for the socket: ciphertext if there is TLS.
+    pub(crate) out: OutQueue,
+    pub(crate) budget: Arc<SendBudget>,
+    /// Until a connect has won.
+    pub(crate) connecting: Option<Box<Connecting>>,
+    pub(crate) peer: Option<SocketAddr>,
+    pub(crate) local: Option<SocketAddr>,
+    /// What `on_close` is told when the end is orderly.
+    pub(crate) end_reason: Option<CloseReason>,
+    /// The peer agreed to the end: what happens to the transport now changes nothing.
+    pub(crate) settled: bool,
+    /// The protocol above had opened, for the report.
+    pub(crate) was_open: bool,
+    pub(crate) readable: bool,
+    pub(crate) writable: bool,
+    /// The poller said that the peer's end, or an error, is to be read.
+    pub(crate) hangup: bool,
+    /// The end of the stream was read.
+    pub(crate) read_closed: bool,
+    pub(crate) in_dirty: bool,
+    pub(crate) in_ready: bool,
+    /// The low and the high mark of the queue, in bytes.
+    pub(crate) water_marks: Option<(usize, usize)>,
+    /// The queue passed the high mark, and the handler waits for the low one.
+    pub(crate) above_high: bool,
+    pub(crate) open_timer: Option<TimerId>,
+    pub(crate) stall_timer: Option<TimerId>,
+    pub(crate) linger_timer: Option<TimerId>,
+    pub(crate) write_stall: Option<Duration>,
+    pub(crate) open_limit: Duration,
+    pub(crate) linger: Duration,
+    /// When the socket last took bytes, or the queue became non-empty.
+    pub(crate) last_progress: Instant,
+}
+
+/// What is needed only until a connect has won.
+pub(crate) struct Connecting {
+    pub(crate) options: Connect,
+    pub(crate) race: Option<ConnectRace>,
+    pub(crate) sockets: Vec<(usize, SocketAddr, TcpStream)>,
+    pub(crate) lookup: Option<JobToken>,
+    pub(crate) race_timer: Option<TimerId>,
+    pub(crate) last_error: Option<(SocketAddr, Arc<io::Error>)>,
+}
+
+/// One read from the socket.
+#[derive(Debug)]
+pub(crate) enum Read {
+    /// So many bytes.
+    Data(usize),
+    /// Nothing more now.
+    Blocked,
+    /// The end of the stream.
+    End,
+    /// It failed.
+    Failed(io::Error),
+}
+
+impl ConnSlot {
+    pub(crate) fn new(options: Connect, handler: Box<dyn Handler>, now: Instant) -> Self {
+        Self {
+            life: Lifecycle::Resolving,
+            handler: Some(handler),
+            stream: None,
+            #[cfg(feature = "tls")]
+            tls: None,
+            out: OutQueue::default(),
+            budget: options.budget.clone(),
+            peer: None,
+            local: None,
+            end_reason: None,
+            settled: false,
+            was_open: false,
+            readable: false,
+            writable: false,
+            hangup: false,
+            read_closed: false,
+            in_dirty: false,
+            in_ready: false,
+            water_marks: None,
+            above_high: false,
+            open_timer: None,
+            stall_timer: None,
+            linger_timer: None,
+            write_stall: options.write_stall,
+            open_limit: options.deadline,
+            linger: options.linger,
+            last_progress: now,
+            connecting: Some(Box::new(Connecting {
+                options,
+                race: None,
+                sockets: Vec::new(),
+                lookup: None,
+                race_timer: None,
+                last_error: None,
+            })),
+        }
+    }
+
+    /// Reads once, as far as readiness goes.
+    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Read {
+        if self.read_closed || !self.readable {
+            return Read::Blocked;
+        }
+        let Some(stream) = self.stream.as_mut() else {
+            return Read::Blocked;
+        };
+        loop {
+            match stream.read(buffer) {
+                Ok(0) => {
+                    self.readable = false;
+                    self.read_closed = true;
+                    return Read::End;
+                }
+                Ok(n) => {
+                    // A hang-up that came with the data is still to be read: no new edge tells.
+                    if SHORT_IO_MEANS_DRAINED && n < buffer.len() && !self.hangup {
+                        self.readable = false;
+                    }
+                    return Read::Data(n);
+                }
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    self.readable = false;
+                    return Read::Blocked;
+                }
+                Err(e) => {
+                    self.readable = false;
+                    self.read_closed = true;
+                    return Read::Failed(e);
+                }
+            }
+        }
+    }
+
+    /// Bytes accepted for this connection that the socket has not taken.
+    pub(crate) fn unsent(&self) -> usize {
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &self.tls {
+            return tls.unsent();
+        }
+        self.out.len()
+    }
+
+    /// Whether the queue has just fallen to its low mark; once per passing of the high one.
+    pub(crate) fn fell_low(&mut self) -> bool {
+        let low = self.water_marks.map_or(0, |(low, _)| low);
+        let fell = self.above_high && self.unsent() <= low;
+        self.above_high &= !fell;
+        fell
+    }
+
+    /// Forgets what was not sent; the account is the caller's to settle.
+    pub(crate) fn clear_queues(&mut self, pool: &BufferPool) {
+        self.out.clear(pool);
+        #[cfg(feature = "tls")]
+        self.clear_tls_queue(pool);
+    }
+
+    /// How the report names it.
+    pub(crate) fn describe(&self) -> String {
+        let state = self.life;
+        match (&self.peer, &self.connecting) {
+            (Some(peer), _) => format!("connection to {peer} ({state:?})"),
+            (None, Some(c)) => {
+                format!(
+                    "connect to {}:{} ({state:?})",
+                    c.options.host, c.options.port
+                )
+            }
+            (None, None) => format!("connection ({state:?})"),
+        }
+    }
+}

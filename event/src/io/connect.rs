@@ -1,0 +1,310 @@
+//! Making connections: lookup, the race over the addresses (RFC 8305), then TLS.
+
+use super::conn::{ConnSlot, ConnTimer};
+use crate::conn::{Conn, Connect, Handler};
+use crate::core::LoopCore;
+use crate::core::slots::Key;
+use crate::error::{CloseReason, LoopClosed};
+use crate::local_loop::LocalLoop;
+use crate::machine::addresses::interleave;
+use crate::machine::race::{Action, ConnectRace};
+use crate::sys::{TcpStream, clock};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long one address may be alone in the race (RFC 8305 section 5, "Connection Attempt Delay").
+const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
+
+impl LoopCore {
+    /// See [`LocalLoop::connect`].
+    pub(crate) fn connect(
+        &self,
+        options: Connect,
+        handler: Box<dyn Handler>,
+    ) -> Result<Key, LoopClosed<Box<dyn Handler>>> {
+        if self.is_stopping() || !self.shared.gate.acquire() {
+            return Err(LoopClosed(handler));
+        }
+        let deadline = options.deadline;
+        let host = options.host.clone();
+        let slot = ConnSlot::new(options, handler, self.now());
+        let key = self.slots.borrow_mut().insert(slot);
+        self.shared
+            .counters
+            .connections
+            .set(self.slots.borrow().len() as u64);
+        let timer = self.arm_conn_timer(None, deadline, key, ConnTimer::Open);
+        if let Some(slot) = self.slots.borrow_mut().get_mut(key) {
+            slot.open_timer = timer;
+        }
+        match host.parse::<IpAddr>() {
+            Ok(address) => self.resolved(key, Ok(vec![address])),
+            Err(_) => self.look_up(key, host),
+        }
+        Ok(key)
+    }
+
+    fn look_up(&self, key: Key, host: String) {
+        let shared = self.shared.clone();
+        let done = Box::new(move |answer: io::Result<Vec<IpAddr>>| {
+            // A loop that has closed wants no answer.
+            if let Some(permit) = shared.inbox.reserve() {
+                permit.send(Box::new(move |local: &LocalLoop| {
+                    local.core().resolved(key, answer);
+                }));
+            }
+        });
+        match self.shared.dns.submit(host, done) {
+            Ok(token) => {
+                let mut slots = self.slots.borrow_mut();
+                if let Some(connecting) = slots.get_mut(key).and_then(|s| s.connecting.as_mut()) {
+                    connecting.lookup = Some(token);
+                }
+            }
+            Err(e) => self.begin_close(key, CloseReason::Dns(Arc::new(e))),
+        }
+    }
+
+    /// The addresses, or why there are none. `key` may be stale.
+    fn resolved(&self, key: Key, answer: io::Result<Vec<IpAddr>>) {
+        let now = clock::now();
+        let failure = {
+            let mut slots = self.slots.borrow_mut();
+            let Some(slot) = slots.get_mut(key) else {
+                return;
+            };
+            if !slot.life.resolved() {
+                return;
+            }
+            let Some(connecting) = slot.connecting.as_mut() else {
+                return;
+            };
+            connecting.lookup = None;
+            match answer {
+                Ok(addresses) if addresses.is_empty() => Some(io::Error::new(
+                    io::ErrorKind::NotFound,
+                    "the host has no address",
+                )),
+                Ok(addresses) => {
+                    let port = connecting.options.port;
+                    let addresses = addresses
+                        .into_iter()
+                        .map(|ip| SocketAddr::new(ip, port))
+                        .collect();
+                    let addresses = interleave(addresses);
+                    connecting.race = Some(ConnectRace::new(addresses, now, ATTEMPT_DELAY));
+                    None
+                }
+                Err(e) => Some(e),
+            }
+        };
+        match failure {
+            Some(e) => self.begin_close(key, CloseReason::Dns(Arc::new(e))),
+            None => self.drive_race(key),
+        }
+    }
+
+    /// Does what the race asks for, until it asks to wait.
+    pub(super) fn drive_race(&self, key: Key) {
+        loop {
+            let now = clock::now();
+            let action = {
+                let mut slots = self.slots.borrow_mut();
+                let connecting = slots.get_mut(key).and_then(|s| s.connecting.as_mut());
+                match connecting.and_then(|c| c.race.as_mut()) {
+                    Some(race) => race.poll(now),
+                    None => return,
+                }
+            };
+            match action {
+                Action::Start(index, address) => self.start_racer(key, index, address),
+                Action::WaitUntil(at) => {
+                    return self.arm_race_timer(key, at.saturating_duration_since(now));
+                }
+                Action::Wait => return,
+                Action::Failed => {
+                    let last = {
+                        let mut slots = self.slots.borrow_mut();
+                        let connecting = slots.get_mut(key).and_then(|s| s.connecting.as_mut());
+                        connecting.and_then(|c| c.last_error.take())
+                    };
+                    let reason = match last {
+                        Some((address, e)) => CloseReason::Connect(Some(address), e),
+                        None => {
+                            let e = io::Error::other("no address could be tried");
+                            CloseReason::Connect(None, Arc::new(e))
+                        }
+                    };
+                    return self.begin_close(key, reason);
+                }
+            }
+        }
+    }
+
+    fn arm_race_timer(&self, key: Key, after: Duration) {
+        let old = {
+            let mut slots = self.slots.borrow_mut();
+            let connecting = slots.get_mut(key).and_then(|s| s.connecting.as_mut());
+            connecting.and_then(|c| c.race_timer.take())
+        };
+        let timer = self.arm_conn_timer(old, after, key, ConnTimer::Race);
+        let mut slots = self.slots.borrow_mut();
+        if let Some(connecting) = slots.get_mut(key).and_then(|s| s.connecting.as_mut()) {
+            connecting.race_timer = timer;
+        }
+    }
+
+    fn start_racer(&self, key: Key, index: usize, address: SocketAddr) {
+        let started = self.with_poller(|poller| {
+            let mut stream = TcpStream::connect(address)?;
+            // All racers of a connection share its key: the winner stays as it is registered, and
+            // an event of a loser is a spurious one for the winner.
+            stream.register(poller, key)?;
+            Ok(stream)
+        });
+        match started {
+            Ok(stream) => {
+                let mut slots = self.slots.borrow_mut();
+                if let Some(connecting) = slots.get_mut(key).and_then(|s| s.connecting.as_mut()) {
+                    connecting.sockets.push((index, address, stream));
+                }
+            }
+            Err(e) => self.racer_failed(key, index, address, e),
+        }
+    }
+
+    fn racer_failed(&self, key: Key, index: usize, address: SocketAddr, error: io::Error) {
+        log::debug!("hvloop: connect to {address}: {error}");
+        let mut slots = self.slots.borrow_mut();
+        if let Some(connecting) = slots.get_mut(key).and_then(|s| s.connecting.as_mut()) {
+            connecting.last_error = Some((address, Arc::new(error)));
+            if let Some(race) = connecting.race.as_mut() {
+                race.on_failed(index, clock::now());
+            }
+        }
+    }
+
+    /// Looks which of the racers have ended, for better or worse.
+    pub(super) fn check_racers(&self, local: &LocalLoop, key: Key) {
+        let mut failed = Vec::new();
+        let mut losers = Vec::new();
+        let winner = {
+            let mut slots = self.slots.borrow_mut();
+            let Some(connecting) = slots.get_mut(key).and_then(|s| s.connecting.as_mut()) else {
+                return;
+            };
+            let mut winner = None;
+            let mut waiting = Vec::new();
+            for (index, address, stream) in connecting.sockets.drain(..) {
+                match stream.connected() {
+                    _ if winner.is_some() => losers.push(stream),
+                    Ok(true) => winner = Some((index, address, stream)),
+                    Ok(false) => waiting.push((index, address, stream)),
+                    Err(e) => {
+                        losers.push(stream);
+                        failed.push((index, address, e));
+                    }
+                }
+            }
+            if winner.is_some() {
+                losers.extend(waiting.into_iter().map(|(_, _, stream)| stream));
+            } else {
+                connecting.sockets = waiting;
+            }
+            winner
+        };
+        self.with_poller(|poller| losers.iter_mut().for_each(|s| s.deregister(poller)));
+        drop(losers);
+        match winner {
+            Some((_, _, stream)) => self.connected(local, key, stream),
+            None => {
+                let any = !failed.is_empty();
+                for (index, address, e) in failed {
+                    self.racer_failed(key, index, address, e);
+                }
+                if any {
+                    self.drive_race(key);
+                }
+            }
+        }
+    }
+
+    fn connected(&self, local: &LocalLoop, key: Key, stream: TcpStream) {
+        let connecting = {
+            let mut slots = self.slots.borrow_mut();
+            let Some(slot) = slots.get_mut(key) else {
+                return;
+            };
+            let Some(connecting) = slot.connecting.take() else {
+                return;
+            };
+            if let Err(e) = stream.set_nodelay(connecting.options.nodelay) {
+                log::debug!("hvloop: TCP_NODELAY: {e}");
+            }
+            slot.peer = stream.peer_addr().ok();
+            slot.local = stream.local_addr().ok();
+            slot.stream = Some(stream);
+            slot.readable = true;
+            slot.writable = true;
+            connecting
+        };
+        if let Some(timer) = connecting.race_timer {
+            self.kill_timer(timer);
+        }
+        if self.begin_tls(key, &connecting.options) {
+            self.flush(key);
+        } else {
+            if let Some(slot) = self.slots.borrow_mut().get_mut(key) {
+                slot.life.connected(false);
+            }
+            self.with_handler(local, key, |handler, conn| handler.on_up(conn));
+        }
+    }
+
+    #[cfg(not(feature = "tls"))]
+    fn begin_tls(&self, _key: Key, _options: &Connect) -> bool {
+        false
+    }
+
+    /// Calls the handler with no borrow held; a panic of its is turned into `on_panic`.
+    pub(super) fn with_handler<R>(
+        &self,
+        local: &LocalLoop,
+        key: Key,
+        f: impl FnOnce(&mut Box<dyn Handler>, &Conn<'_>) -> R,
+    ) -> Option<R> {
+        let mut handler = self.take_handler(key)?;
+        let conn = Conn::new(local, key);
+        let result = self.guarded(&mut handler, &conn, f);
+        self.put_back(key, handler);
+        result
+    }
+
+    /// Calls the handler that the caller has taken.
+    pub(super) fn guarded<R>(
+        &self,
+        handler: &mut Box<dyn Handler>,
+        conn: &Conn<'_>,
+        f: impl FnOnce(&mut Box<dyn Handler>, &Conn<'_>) -> R,
+    ) -> Option<R> {
+        let result = self.call_user("connection", || f(handler, conn));
+        if result.is_none() && self.call_user("panic", || handler.on_panic(conn)).is_none() {
+            conn.close_now(CloseReason::Panicked);
+        }
+        result
+    }
+
+    /// Takes the handler out for a call. `None`: stale, or its call is on the stack.
+    pub(super) fn take_handler(&self, key: Key) -> Option<Box<dyn Handler>> {
+        self.slots.borrow_mut().get_mut(key)?.handler.take()
+    }
+
+    /// Puts it back: the slot is still there, since slots are freed only in step 10.
+    pub(super) fn put_back(&self, key: Key, handler: Box<dyn Handler>) {
+        if let Some(slot) = self.slots.borrow_mut().get_mut(key) {
+            slot.handler = Some(handler);
+        }
+    }
+}

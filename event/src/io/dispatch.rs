@@ -1,0 +1,185 @@
+//! Readiness to handler: the read path.
+
+use super::conn::Read;
+use crate::conn::{Conn, Handler};
+use crate::core::LoopCore;
+use crate::core::slots::Key;
+use crate::error::CloseReason;
+use crate::local_loop::LocalLoop;
+use crate::machine::lifecycle::Lifecycle;
+use crate::sys::Readiness;
+use std::sync::Arc;
+
+/// Reads of one connection in one tick; with the 64 KiB buffer, 256 KiB at the most.
+const READS: usize = 4;
+
+/// How a turn of reading a connection ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fed {
+    /// Go on reading.
+    More,
+    /// The connection is closing; stop.
+    Stop,
+    /// The peer ended its side inside the stream (TLS `close_notify`).
+    #[cfg(feature = "tls")]
+    End,
+}
+
+impl LoopCore {
+    /// Merges an event into the connection. `false`: stale.
+    pub(crate) fn note_readiness(&self, event: &Readiness) -> bool {
+        match self.slots.borrow_mut().get_mut(event.key) {
+            Some(slot) => {
+                slot.readable |= event.readable || event.hangup;
+                slot.writable |= event.writable;
+                slot.hangup |= event.hangup;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Does what the connection's readiness allows.
+    pub(crate) fn dispatch(&self, local: &LocalLoop, key: Key) {
+        let (life, readable, flush) = match self.slots.borrow().get(key) {
+            Some(slot) => (
+                slot.life,
+                slot.readable && !slot.read_closed,
+                slot.writable && slot.unsent() > 0,
+            ),
+            None => return,
+        };
+        match life {
+            Lifecycle::Resolving | Lifecycle::Closed => {}
+            Lifecycle::Connecting => self.check_racers(local, key),
+            _ => {
+                if flush {
+                    self.mark_dirty(key);
+                }
+                if readable {
+                    self.read(local, key);
+                }
+            }
+        }
+    }
+
+    fn read(&self, local: &LocalLoop, key: Key) {
+        let Some(mut handler) = self.take_handler(key) else {
+            return;
+        };
+        let mut buffer = self.buffers.take_socket();
+        let mut left = READS;
+        loop {
+            if left == 0 {
+                self.mark_ready(key);
+                break;
+            }
+            left -= 1;
+            let read = match self.slots.borrow_mut().get_mut(key) {
+                Some(slot) if !slot.life.is_closed() => slot.read(&mut buffer),
+                _ => break,
+            };
+            match read {
+                Read::Data(n) => {
+                    self.shared.counters.bytes_in.add(n as u64);
+                    match self.feed(local, key, &mut handler, &mut buffer[..n]) {
+                        Fed::More => {}
+                        Fed::Stop => break,
+                        #[cfg(feature = "tls")]
+                        Fed::End => {
+                            self.peer_ended(local, key, &mut handler);
+                            break;
+                        }
+                    }
+                }
+                Read::Blocked => break,
+                Read::End => {
+                    self.peer_ended(local, key, &mut handler);
+                    break;
+                }
+                Read::Failed(e) => {
+                    let settled = self.settled_reason(key);
+                    self.begin_close(key, settled.unwrap_or(CloseReason::Io(Arc::new(e))));
+                    break;
+                }
+            }
+        }
+        self.buffers.give_socket(buffer);
+        self.put_back(key, handler);
+    }
+
+    /// Hands bytes from the socket on, through TLS if there is any.
+    fn feed(
+        &self,
+        local: &LocalLoop,
+        key: Key,
+        handler: &mut Box<dyn Handler>,
+        data: &mut [u8],
+    ) -> Fed {
+        #[cfg(feature = "tls")]
+        if self.is_secured(key) {
+            return self.feed_tls(local, key, handler, data);
+        }
+        self.deliver(local, key, handler, data)
+    }
+
+    /// Hands plain bytes to the handler; discards them once the connection is finishing.
+    pub(super) fn deliver(
+        &self,
+        local: &LocalLoop,
+        key: Key,
+        handler: &mut Box<dyn Handler>,
+        data: &mut [u8],
+    ) -> Fed {
+        let life = self.slots.borrow().get(key).map(|slot| slot.life);
+        match life {
+            Some(life) if life.is_up() => {
+                let conn = Conn::new(local, key);
+                self.guarded(handler, &conn, |handler, conn| handler.on_data(conn, data));
+                self.fed(key)
+            }
+            Some(life) if !life.is_closed() => Fed::More,
+            _ => Fed::Stop,
+        }
+    }
+
+    /// Whether to go on reading.
+    pub(super) fn fed(&self, key: Key) -> Fed {
+        match self.slots.borrow().get(key) {
+            Some(slot) if !slot.life.is_closed() => Fed::More,
+            _ => Fed::Stop,
+        }
+    }
+
+    /// The peer ended its side.
+    fn peer_ended(&self, local: &LocalLoop, key: Key, handler: &mut Box<dyn Handler>) {
+        let (life, truncated) = match self.slots.borrow_mut().get_mut(key) {
+            Some(slot) => {
+                slot.read_closed = true;
+                (slot.life, slot.is_truncated())
+            }
+            None => return,
+        };
+        match life {
+            Lifecycle::Opening | Lifecycle::Open if truncated => {
+                self.begin_close(key, CloseReason::Truncated);
+            }
+            Lifecycle::Opening | Lifecycle::Open => {
+                let conn = Conn::new(local, key);
+                self.guarded(handler, &conn, |handler, conn| handler.on_end(conn));
+            }
+            // Flushing goes on: the peer may still read. The flush ends it.
+            Lifecycle::Flushing => self.mark_dirty(key),
+            Lifecycle::Lingering => self.end_in_order(key),
+            Lifecycle::Securing => self.begin_close(key, CloseReason::Truncated),
+            Lifecycle::Resolving | Lifecycle::Connecting | Lifecycle::Closed => {}
+        }
+    }
+
+    /// The reason that stands whatever the transport does, if the peer agreed to the end.
+    pub(super) fn settled_reason(&self, key: Key) -> Option<CloseReason> {
+        let slots = self.slots.borrow();
+        let slot = slots.get(key).filter(|slot| slot.settled)?;
+        slot.end_reason.clone()
+    }
+}

@@ -1,0 +1,149 @@
+//! Ending connections: finishing in order, deadlines, and the closing phase.
+
+use super::conn::ConnTimer;
+use crate::conn::Conn;
+use crate::core::LoopCore;
+use crate::core::slots::Key;
+use crate::error::CloseReason;
+use crate::local_loop::LocalLoop;
+use crate::machine::lifecycle::{Finish, Lifecycle};
+
+impl LoopCore {
+    /// See [`Conn::finish`] and [`Conn::finish_agreed`].
+    pub(crate) fn finish_connection(&self, key: Key, reason: CloseReason, agreed: bool) {
+        let (finish, linger) = {
+            let mut slots = self.slots.borrow_mut();
+            let Some(slot) = slots.get_mut(key) else {
+                return;
+            };
+            let finish = slot.life.finish();
+            if finish == Finish::Flush {
+                slot.end_reason = Some(reason.clone());
+                slot.settled = agreed;
+            }
+            (finish, slot.linger)
+        };
+        match finish {
+            Finish::Nothing => {}
+            Finish::CloseNow => self.begin_close(key, reason),
+            Finish::Flush => {
+                let timer = self.arm_conn_timer(None, linger, key, ConnTimer::Linger);
+                let open_timer = match self.slots.borrow_mut().get_mut(key) {
+                    Some(slot) => {
+                        slot.linger_timer = timer;
+                        slot.open_timer.take()
+                    }
+                    None => None,
+                };
+                if let Some(timer) = open_timer {
+                    self.kill_timer(timer);
+                }
+                self.mark_dirty(key);
+            }
+        }
+    }
+
+    /// One of a connection's own deadlines. `key` may be stale.
+    pub(crate) fn conn_timer(&self, _local: &LocalLoop, key: Key, what: ConnTimer) {
+        match what {
+            ConnTimer::Race => {
+                if let Some(slot) = self.slots.borrow_mut().get_mut(key)
+                    && let Some(connecting) = slot.connecting.as_mut()
+                {
+                    connecting.race_timer = None;
+                }
+                self.drive_race(key);
+            }
+            ConnTimer::Stall => self.check_stall(key),
+            ConnTimer::Open => {
+                let reason = match self.slots.borrow_mut().get_mut(key) {
+                    Some(slot) => {
+                        slot.open_timer = None;
+                        let limit = slot.open_limit;
+                        slot.life
+                            .connect_phase()
+                            .map(|phase| CloseReason::TimedOut { phase, limit })
+                    }
+                    None => None,
+                };
+                if let Some(reason) = reason {
+                    self.begin_close(key, reason);
+                }
+            }
+            ConnTimer::Linger => {
+                if let Some(slot) = self.slots.borrow_mut().get_mut(key) {
+                    slot.linger_timer = None;
+                }
+                let settled = self.settled_reason(key);
+                self.begin_close(key, settled.unwrap_or(CloseReason::Forced));
+            }
+        }
+    }
+
+    /// The loop is stopping: what is not up closes, what is up is told to finish.
+    pub(crate) fn stop_connection(&self, local: &LocalLoop, key: Key) {
+        let life = self.slots.borrow().get(key).map(|slot| slot.life);
+        match life {
+            Some(life) if life.is_up() => {
+                self.with_handler(local, key, |handler, conn| handler.on_stop(conn));
+            }
+            Some(Lifecycle::Resolving | Lifecycle::Connecting | Lifecycle::Securing) => {
+                self.begin_close(key, CloseReason::Stopped);
+            }
+            _ => {}
+        }
+    }
+
+    /// Step 8: the queue fell to its low mark.
+    pub(crate) fn low_water(&self, local: &LocalLoop, key: Key) {
+        let up = self.slots.borrow().get(key).is_some_and(|s| s.life.is_up());
+        if up {
+            self.with_handler(local, key, |handler, conn| handler.on_low_water(conn));
+        }
+    }
+
+    /// Step 10 for one connection: off the poller, fd closed, `on_close`, handler dropped, slot
+    /// freed, hold released.
+    pub(crate) fn end_connection(&self, local: &LocalLoop, key: Key, reason: CloseReason) {
+        let (mut sockets, timers, handler, was_open) = {
+            let mut slots = self.slots.borrow_mut();
+            let Some(slot) = slots.get_mut(key) else {
+                return;
+            };
+            let unsent = slot.unsent();
+            slot.clear_queues(&self.buffers);
+            slot.budget.release(unsent);
+            let mut timers = vec![
+                slot.open_timer.take(),
+                slot.stall_timer.take(),
+                slot.linger_timer.take(),
+            ];
+            let mut sockets: Vec<_> = slot.stream.take().into_iter().collect();
+            if let Some(connecting) = slot.connecting.take() {
+                timers.push(connecting.race_timer);
+                sockets.extend(connecting.sockets.into_iter().map(|(_, _, s)| s));
+                if let Some(lookup) = connecting.lookup {
+                    lookup.cancel();
+                }
+            }
+            (sockets, timers, slot.handler.take(), slot.was_open)
+        };
+        for timer in timers.into_iter().flatten() {
+            self.kill_timer(timer);
+        }
+        self.with_poller(|poller| sockets.iter_mut().for_each(|s| s.deregister(poller)));
+        drop(sockets);
+        self.note_end(was_open, &reason);
+        if let Some(handler) = handler {
+            let conn = Conn::new(local, key);
+            self.call_user("close", || handler.on_close(&conn, reason));
+        }
+        let slot = self.slots.borrow_mut().remove(key);
+        self.drop_user(slot);
+        self.shared
+            .counters
+            .connections
+            .set(self.slots.borrow().len() as u64);
+        self.shared.release();
+    }
+}

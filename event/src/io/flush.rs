@@ -1,0 +1,217 @@
+//! Queue to socket: the write path.
+
+use super::conn::{ConnSlot, ConnTimer};
+use crate::core::buffers::BufferPool;
+use crate::core::slots::Key;
+use crate::core::{Deferred, LoopCore};
+use crate::error::CloseReason;
+use crate::machine::lifecycle::Lifecycle;
+use crate::sys::SHORT_IO_MEANS_DRAINED;
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Bytes of one connection written in one tick.
+const WRITE_BUDGET: usize = 1024 * 1024;
+
+/// How a flush ended.
+#[derive(Debug)]
+pub(super) enum Flushed {
+    /// Everything is written.
+    All,
+    /// The socket takes no more now; its readiness goes on with it.
+    Blocked,
+    /// The tick's budget is used up.
+    Budget,
+    /// Writing failed.
+    Failed(io::Error),
+}
+
+impl LoopCore {
+    /// Writes what is queued, as far as the socket takes it, and moves a finishing connection on.
+    /// Calls no user.
+    pub(crate) fn flush(&self, key: Key) {
+        let now = self.now();
+        let (flushed, written, low_water) = {
+            let mut slots = self.slots.borrow_mut();
+            let Some(slot) = slots.get_mut(key) else {
+                return;
+            };
+            if slot.life.is_closed() || slot.stream.is_none() {
+                return;
+            }
+            let mut written = 0;
+            let flushed = slot.write_out(&self.buffers, now, &mut written);
+            (flushed, written, slot.fell_low())
+        };
+        self.shared.counters.bytes_out.add(written as u64);
+        if low_water {
+            self.defer(Deferred::LowWater(key));
+        }
+        match flushed {
+            Flushed::All => self.flushed_all(key),
+            Flushed::Blocked => self.watch_stall(key),
+            Flushed::Budget => self.mark_dirty(key),
+            Flushed::Failed(e) => {
+                let settled = self.settled_reason(key);
+                self.begin_close(key, settled.unwrap_or(CloseReason::Io(Arc::new(e))));
+            }
+        }
+    }
+
+    /// Everything is written: a finishing connection ends TLS, then its write side, then waits for
+    /// the peer's end.
+    fn flushed_all(&self, key: Key) {
+        let (end, again) = {
+            let mut slots = self.slots.borrow_mut();
+            let Some(slot) = slots.get_mut(key) else {
+                return;
+            };
+            if slot.life != Lifecycle::Flushing {
+                return;
+            }
+            if slot.begin_tls_end() {
+                (false, true)
+            } else {
+                let shut = slot.stream.as_ref().map(|stream| stream.shutdown_write());
+                if let Some(Err(e)) = shut {
+                    // Usually: the peer is gone already.
+                    log::debug!("hvloop: shutdown: {e}");
+                }
+                slot.life.flushed();
+                (slot.read_closed, false)
+            }
+        };
+        if again {
+            self.flush(key);
+        } else if end {
+            self.end_in_order(key);
+        } else {
+            // What came before this may have been left unread by the handler's end.
+            self.mark_ready(key);
+        }
+    }
+
+    /// The connection finished: closes it with the reason it was given.
+    pub(super) fn end_in_order(&self, key: Key) {
+        let reason = match self.slots.borrow().get(key) {
+            Some(slot) => slot.end_reason.clone(),
+            None => return,
+        };
+        self.begin_close(key, reason.unwrap_or(CloseReason::Peer));
+    }
+
+    /// Arms the stall deadline if none is.
+    fn watch_stall(&self, key: Key) {
+        let limit = match self.slots.borrow().get(key) {
+            Some(slot) if slot.stall_timer.is_none() => slot.write_stall,
+            _ => None,
+        };
+        if let Some(limit) = limit {
+            let timer = self.arm_conn_timer(None, limit, key, ConnTimer::Stall);
+            if let Some(slot) = self.slots.borrow_mut().get_mut(key) {
+                slot.stall_timer = timer;
+            }
+        }
+    }
+
+    /// The stall deadline: closes, or waits on if the socket took something meanwhile.
+    pub(super) fn check_stall(&self, key: Key) {
+        let now = self.now();
+        let rest = {
+            let mut slots = self.slots.borrow_mut();
+            let Some(slot) = slots.get_mut(key) else {
+                return;
+            };
+            slot.stall_timer = None;
+            match slot.write_stall {
+                Some(limit) if slot.unsent() > 0 => {
+                    let idle = now.saturating_duration_since(slot.last_progress);
+                    Some((
+                        limit,
+                        limit.checked_sub(idle).filter(|rest| !rest.is_zero()),
+                    ))
+                }
+                _ => None,
+            }
+        };
+        match rest {
+            None => {}
+            Some((limit, None)) => self.begin_close(key, CloseReason::WriteStalled(limit)),
+            Some((_, Some(rest))) => {
+                let timer = self.arm_conn_timer(None, rest, key, ConnTimer::Stall);
+                if let Some(slot) = self.slots.borrow_mut().get_mut(key) {
+                    slot.stall_timer = timer;
+                }
+            }
+        }
+    }
+}
+
+impl ConnSlot {
+    /// The queue that the protocol above appends to.
+    pub(crate) fn tail(&mut self, pool: &BufferPool) -> &mut Vec<u8> {
+        #[cfg(feature = "tls")]
+        if let Some(tls) = self.tls.as_mut() {
+            return tls.tail(pool);
+        }
+        self.out.tail(pool)
+    }
+
+    fn write_out(&mut self, pool: &BufferPool, now: Instant, written: &mut usize) -> Flushed {
+        #[cfg(feature = "tls")]
+        if self.tls.is_some() {
+            return self.write_out_tls(pool, now, written);
+        }
+        let before = *written;
+        let flushed = self.write_queue(pool, now, written);
+        self.budget.release(*written - before);
+        flushed
+    }
+
+    /// Writes `out` to the socket.
+    pub(super) fn write_queue(
+        &mut self,
+        pool: &BufferPool,
+        now: Instant,
+        written: &mut usize,
+    ) -> Flushed {
+        let Some(stream) = self.stream.as_mut() else {
+            return Flushed::Blocked;
+        };
+        while !self.out.is_empty() {
+            if !self.writable {
+                return Flushed::Blocked;
+            }
+            if *written >= WRITE_BUDGET {
+                return Flushed::Budget;
+            }
+            let asked = self.out.len();
+            match stream.write(self.out.bytes()) {
+                Ok(n) => {
+                    *written += n;
+                    self.last_progress = now;
+                    self.out.consume(n, pool);
+                    if n < asked && SHORT_IO_MEANS_DRAINED {
+                        self.writable = false;
+                    }
+                }
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.writable = false,
+                Err(e) => return Flushed::Failed(e),
+            }
+        }
+        Flushed::All
+    }
+}
+
+#[cfg(not(feature = "tls"))]
+impl ConnSlot {
+    fn begin_tls_end(&mut self) -> bool {
+        false
+    }
+
+    pub(super) fn is_truncated(&self) -> bool {
+        false
+    }
+}

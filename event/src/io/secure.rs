@@ -1,0 +1,275 @@
+//! TLS between the queue and the socket: rustls driven by readiness, reads and writes apart.
+
+use super::conn::ConnSlot;
+use super::dispatch::Fed;
+use super::flush::Flushed;
+use super::out_queue::OutQueue;
+use crate::conn::{Conn, Connect, Handler};
+use crate::core::LoopCore;
+use crate::core::buffers::BufferPool;
+use crate::core::slots::Key;
+use crate::error::CloseReason;
+use crate::local_loop::LocalLoop;
+use crate::tls::{TlsError, TlsSession, TlsVersion};
+use std::io;
+use std::time::Instant;
+
+/// The TLS state of one connection.
+pub(crate) struct TlsLayer {
+    session: TlsSession,
+    /// Accepted and not yet encrypted.
+    plain: OutQueue,
+    /// Plain bytes whose ciphertext the socket has not taken: still on the account.
+    encrypted: usize,
+    end_sent: bool,
+    end_seen: bool,
+}
+
+impl TlsLayer {
+    fn new(session: TlsSession) -> Self {
+        Self {
+            session,
+            plain: OutQueue::default(),
+            encrypted: 0,
+            end_sent: false,
+            end_seen: false,
+        }
+    }
+
+    pub(crate) fn unsent(&self) -> usize {
+        self.plain.len() + self.encrypted
+    }
+
+    pub(crate) fn tail(&mut self, pool: &BufferPool) -> &mut Vec<u8> {
+        self.plain.tail(pool)
+    }
+
+    pub(crate) fn alpn(&self) -> Option<Vec<u8>> {
+        self.session.alpn().map(<[u8]>::to_vec)
+    }
+
+    pub(crate) fn version(&self) -> Option<TlsVersion> {
+        self.session.protocol_version()
+    }
+
+    pub(crate) fn peer_certificates(&self) -> Option<Vec<Vec<u8>>> {
+        let chain = self.session.peer_certificates()?;
+        Some(chain.iter().map(|der| der.to_vec()).collect())
+    }
+
+    /// Moves plain bytes into the session, as far as it takes them. `false`: it took none.
+    fn encrypt(&mut self, pool: &BufferPool) -> bool {
+        let before = self.encrypted;
+        while !self.session.is_handshaking() && !self.plain.is_empty() {
+            let n = self.session.write_plain(self.plain.bytes());
+            if n == 0 {
+                break;
+            }
+            self.plain.consume(n, pool);
+            self.encrypted += n;
+        }
+        self.encrypted > before
+    }
+}
+
+impl LoopCore {
+    /// Starts TLS on a connection that has just connected. `false`: it is to have none.
+    pub(super) fn begin_tls(&self, key: Key, options: &Connect) -> bool {
+        let Some(config) = &options.tls else {
+            return false;
+        };
+        match TlsSession::client(config, &options.host) {
+            Ok(session) => {
+                if let Some(slot) = self.slots.borrow_mut().get_mut(key) {
+                    slot.life.connected(true);
+                    slot.tls = Some(Box::new(TlsLayer::new(session)));
+                }
+            }
+            Err(e) => self.begin_close(key, CloseReason::Tls(e)),
+        }
+        true
+    }
+
+    pub(super) fn is_secured(&self, key: Key) -> bool {
+        self.slots
+            .borrow()
+            .get(key)
+            .is_some_and(|slot| slot.tls.is_some())
+    }
+
+    /// Hands ciphertext to the session and what it decrypts to the handler: all of it, since no
+    /// event will tell of bytes that are in the session already.
+    pub(super) fn feed_tls(
+        &self,
+        local: &LocalLoop,
+        key: Key,
+        handler: &mut Box<dyn Handler>,
+        data: &[u8],
+    ) -> Fed {
+        let mut plain = self.buffers.take_plain();
+        let fed = self.decrypt(local, key, handler, data, &mut plain);
+        self.buffers.give_plain(plain);
+        fed
+    }
+
+    fn decrypt(
+        &self,
+        local: &LocalLoop,
+        key: Key,
+        handler: &mut Box<dyn Handler>,
+        mut cipher: &[u8],
+        plain: &mut [u8],
+    ) -> Fed {
+        loop {
+            let before = cipher.len();
+            // Taken out for the call: a pin hook of the user's may run in it.
+            let Some(mut tls) = self.take_tls(key) else {
+                return Fed::Stop;
+            };
+            let received = tls.session.receive(&mut cipher);
+            self.put_back_tls(key, tls);
+            if let Err(e) = received {
+                return self.tls_failed(key, e);
+            }
+            if self.tls(key, |tls| tls.session.wants_write()) == Some(true) {
+                self.mark_dirty(key);
+            }
+            self.tls_may_be_up(local, key, handler);
+            let mut progress = cipher.len() < before;
+            loop {
+                let n = match self.tls(key, |tls| tls.session.read_plain(plain)) {
+                    Some(0) => break,
+                    Some(n) => n,
+                    None => return Fed::Stop,
+                };
+                progress = true;
+                if self.deliver(local, key, handler, &mut plain[..n]) == Fed::Stop {
+                    return Fed::Stop;
+                }
+            }
+            let ended = self.tls(key, |tls| {
+                tls.session.peer_closed() && !std::mem::replace(&mut tls.end_seen, true)
+            });
+            match ended {
+                Some(true) => return Fed::End,
+                Some(false) if cipher.is_empty() => return Fed::More,
+                Some(false) if progress => {}
+                // Nothing was consumed and nothing came out: there would be no end to it.
+                _ => return self.tls_failed(key, TlsError::Truncated),
+            }
+        }
+    }
+
+    /// A TLS error is terminal; its alert still goes out if the socket takes it at once.
+    fn tls_failed(&self, key: Key, error: TlsError) -> Fed {
+        let now = self.now();
+        let mut written = 0;
+        if let Some(slot) = self.slots.borrow_mut().get_mut(key) {
+            let flushed = slot.write_out_tls(&self.buffers, now, &mut written);
+            log::debug!("hvloop: TLS: {error}; alert {flushed:?}");
+        }
+        let settled = self.settled_reason(key);
+        self.begin_close(key, settled.unwrap_or(CloseReason::Tls(error)));
+        Fed::Stop
+    }
+
+    /// The handshake may be done: then the protocol above begins.
+    fn tls_may_be_up(&self, local: &LocalLoop, key: Key, handler: &mut Box<dyn Handler>) {
+        let up = match self.slots.borrow_mut().get_mut(key) {
+            Some(slot) => {
+                let done = slot
+                    .tls
+                    .as_ref()
+                    .is_some_and(|tls| !tls.session.is_handshaking());
+                done && slot.life.secured()
+            }
+            None => false,
+        };
+        if up {
+            let conn = Conn::new(local, key);
+            self.guarded(handler, &conn, |handler, conn| handler.on_up(conn));
+        }
+    }
+
+    fn take_tls(&self, key: Key) -> Option<Box<TlsLayer>> {
+        let mut slots = self.slots.borrow_mut();
+        let slot = slots.get_mut(key).filter(|slot| !slot.life.is_closed())?;
+        slot.tls.take()
+    }
+
+    fn put_back_tls(&self, key: Key, tls: Box<TlsLayer>) {
+        if let Some(slot) = self.slots.borrow_mut().get_mut(key) {
+            slot.tls = Some(tls);
+        }
+    }
+
+    /// Runs `f` on the connection's TLS; `None`: it is closing or gone.
+    fn tls<R>(&self, key: Key, f: impl FnOnce(&mut TlsLayer) -> R) -> Option<R> {
+        let mut slots = self.slots.borrow_mut();
+        let slot = slots.get_mut(key).filter(|slot| !slot.life.is_closed())?;
+        slot.tls.as_mut().map(|tls| f(tls))
+    }
+}
+
+impl ConnSlot {
+    /// Encrypts and writes, by turns, until all is out or the socket takes no more.
+    pub(super) fn write_out_tls(
+        &mut self,
+        pool: &BufferPool,
+        now: Instant,
+        written: &mut usize,
+    ) -> Flushed {
+        loop {
+            if let Some(tls) = self.tls.as_mut() {
+                if self.out.is_empty() {
+                    tls.encrypt(pool);
+                }
+                if tls.session.wants_write() {
+                    tls.session.take_cipher(self.out.tail(pool));
+                }
+            }
+            match self.write_queue(pool, now, written) {
+                Flushed::All => {}
+                other => return other,
+            }
+            let Some(tls) = self.tls.as_mut() else {
+                return Flushed::All;
+            };
+            if !tls.session.wants_write() {
+                self.budget.release(std::mem::take(&mut tls.encrypted));
+                if tls.plain.is_empty() || tls.session.is_handshaking() {
+                    return Flushed::All;
+                }
+                if !tls.encrypt(pool) {
+                    // An ended session takes no more.
+                    return Flushed::Failed(io::ErrorKind::BrokenPipe.into());
+                }
+            }
+        }
+    }
+
+    /// All is written: queues `close_notify` once. `true`: there is something to flush again.
+    pub(super) fn begin_tls_end(&mut self) -> bool {
+        match self.tls.as_mut() {
+            Some(tls) if !tls.end_sent => {
+                tls.end_sent = true;
+                tls.session.send_close_notify();
+                tls.session.wants_write()
+            }
+            _ => false,
+        }
+    }
+
+    /// The stream ended without `close_notify`.
+    pub(super) fn is_truncated(&self) -> bool {
+        self.tls
+            .as_ref()
+            .is_some_and(|tls| !tls.session.peer_closed())
+    }
+
+    pub(crate) fn clear_tls_queue(&mut self, pool: &BufferPool) {
+        if let Some(tls) = self.tls.as_mut() {
+            tls.plain.clear(pool);
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! The event-loop runtime of hvloop: libhv's `EventLoop` on mio, with a shutdown that finishes.
+//!
+//! One thread runs an [`EventLoop`]; callbacks run on that thread, never nested; other threads hand
+//! work over with [`EventLoop::run_in_loop`] and [`EventLoop::queue_in_loop`]. Everything that owns
+//! a socket holds a counted reference on its loop: [`EventLoop::stop`] makes every connection
+//! finish, and only when the count is zero, or a deadline has forced the rest, does
+//! [`EventLoop::run`] return, with a [`ShutdownReport`].
+//!
+//! ```
+//! use hvloop_event::{EventLoop, EventLoopThread};
+//! use std::time::Duration;
+//!
+//! let thread = EventLoopThread::new()?;
+//! thread.start()?;
+//! let (tell, told) = std::sync::mpsc::channel();
+//! thread.event_loop().set_timeout(Duration::from_millis(1), move |_| {
+//!     let on_loop = EventLoop::current().is_some();
+//!     tell.send(on_loop).unwrap_or_default();
+//! })?;
+//! assert_eq!(told.recv(), Ok(true));
+//! thread.stop();
+//! assert!(thread.join()?.is_clean());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+#![forbid(unsafe_code)]
+#![cfg_attr(loom, allow(dead_code, unused_imports))]
+#![cfg_attr(not(test), warn(clippy::expect_used))]
+
+#[cfg(not(loom))]
+mod channel;
+#[cfg(not(loom))]
+pub mod conn;
+#[cfg(not(loom))]
+mod core;
+#[cfg(not(loom))]
+mod error;
+#[cfg(not(loom))]
+mod event_loop;
+#[cfg(not(loom))]
+mod event_loop_thread;
+#[cfg(not(loom))]
+mod hold;
+#[cfg(not(loom))]
+mod io;
+#[cfg(not(loom))]
+mod local_loop;
+#[cfg(not(loom))]
+mod machine;
+#[cfg(not(loom))]
+mod metrics;
+#[cfg(not(loom))]
+mod options;
+#[cfg(not(loom))]
+mod report;
+mod sync;
+#[cfg(not(loom))]
+mod sys;
+#[cfg(not(loom))]
+mod tcp_client;
+#[cfg(all(feature = "tls", not(loom)))]
+pub mod tls;
+
+#[cfg(not(loom))]
+pub use self::{
+    channel::Channel,
+    conn::Connect,
+    core::timers::TimerId,
+    error::{CloseReason, ConnectPhase, JoinError, LoopClosed, RunError, SendError, StartError},
+    event_loop::{EventLoop, Turn},
+    event_loop_thread::EventLoopThread,
+    hold::Hold,
+    local_loop::{Attachment, AttachmentId, DnsQuery, LocalLoop},
+    machine::backoff::{Backoff, Growth, PolicyError, ReconnectPolicy},
+    metrics::Metrics,
+    options::LoopOptions,
+    report::ShutdownReport,
+    sync::Phase as LoopStatus,
+    sys::{Resolver, SystemResolver},
+    tcp_client::{ConnectError, TcpClient},
+};
+#[cfg(all(feature = "tls", not(loom)))]
+pub use rustls;

@@ -1,0 +1,261 @@
+//! The loop as its own thread sees it.
+
+use crate::conn::{Conn, ConnId, Connect, Handler};
+use crate::core::slots::Key;
+use crate::core::timers::TimerId;
+use crate::core::{Deferred, LoopCore, TimerAction};
+use crate::error::{CloseReason, LoopClosed};
+use crate::event_loop::EventLoop;
+use crate::sys::clock;
+use rand::Rng;
+use std::any::Any;
+use std::fmt;
+use std::io;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+/// The loop as its own thread sees it: what needs no lock, no `Send` and no queue.
+///
+/// Got from [`EventLoop::current`] inside a callback, or handed to the callbacks of
+/// [`EventLoop::post_event`]. It cannot leave the thread:
+///
+/// ```compile_fail
+/// fn send<T: Send>() {}
+/// send::<hvloop_event::LocalLoop>();
+/// ```
+#[derive(Clone)]
+pub struct LocalLoop {
+    core: Rc<LoopCore>,
+}
+
+/// Something of a layer above that lives on the loop without a connection of its own, such as a
+/// client between two attempts. See [`LocalLoop::attach`].
+pub trait Attachment: Any {
+    /// The loop began to drain: cancel back-offs, begin nothing new. Connections are told by
+    /// [`Handler::on_stop`], after this.
+    fn on_stop(&self, local: &LocalLoop);
+
+    /// The loop has closed and drops the attachment after this call.
+    fn on_loop_end(&self, local: &LocalLoop);
+}
+
+/// Names a lookup of one loop; see [`LocalLoop::resolve_dns`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct DnsQuery(Key);
+
+/// Names an [`Attachment`] of one loop. Never names another one, also when it is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct AttachmentId(Key);
+
+impl AttachmentId {
+    /// The id as a number, for atomics.
+    pub fn to_bits(self) -> u64 {
+        self.0.to_token() as u64
+    }
+
+    /// The id of a number from [`to_bits`](AttachmentId::to_bits); any other names nothing.
+    pub fn from_bits(bits: u64) -> Self {
+        Self(Key::from_token(bits as usize))
+    }
+}
+
+impl LocalLoop {
+    pub(crate) fn new(core: Rc<LoopCore>) -> Self {
+        Self { core }
+    }
+
+    pub(crate) fn core(&self) -> &LoopCore {
+        &self.core
+    }
+
+    /// The handle of this loop, which may go to other threads.
+    pub fn event_loop(&self) -> EventLoop {
+        EventLoop::from_shared(self.core.shared.clone())
+    }
+
+    /// The time this turn of the loop works with, taken once a turn after the poll
+    /// (libhv: `hloop_now`). Timers armed in this turn count from the real time instead.
+    pub fn now(&self) -> Instant {
+        self.core.now()
+    }
+
+    /// Whether the loop was told to stop: it takes no connections any more.
+    pub fn is_stopping(&self) -> bool {
+        self.core.is_stopping()
+    }
+
+    /// Calls `f` in the task phase of the next turn. Like [`EventLoop::queue_in_loop`], but for
+    /// closures that are not `Send`.
+    pub fn queue_in_loop(&self, f: impl FnOnce() + 'static) {
+        self.core.defer(Deferred::Call(Box::new(move |_| f())));
+    }
+
+    /// Calls `f` once, `delay` from now. See [`EventLoop::set_timeout`]; `f` need not be `Send`.
+    pub fn set_timeout(&self, delay: Duration, f: impl FnOnce(TimerId) + 'static) -> TimerId {
+        let mut f = Some(f);
+        self.set_timer(delay, Some(1), move |id| {
+            if let Some(f) = f.take() {
+                f(id);
+            }
+        })
+    }
+
+    /// Calls `f` every `period`. See [`EventLoop::set_interval`]; `f` need not be `Send`.
+    pub fn set_interval(&self, period: Duration, f: impl FnMut(TimerId) + 'static) -> TimerId {
+        self.set_timer(period, None, f)
+    }
+
+    /// Calls `f` every `period`, `repeat` times (`None`: for ever). See [`EventLoop::set_timer`];
+    /// `f` need not be `Send`.
+    pub fn set_timer(
+        &self,
+        period: Duration,
+        repeat: Option<u32>,
+        f: impl FnMut(TimerId) + 'static,
+    ) -> TimerId {
+        let id = self.core.shared.next_timer_id();
+        self.arm(id, clock::now(), period, repeat, Box::new(f));
+        id
+    }
+
+    pub(crate) fn arm(
+        &self,
+        id: TimerId,
+        from: Instant,
+        period: Duration,
+        repeat: Option<u32>,
+        f: Box<dyn FnMut(TimerId)>,
+    ) {
+        let Some(deadline) = from.checked_add(period) else {
+            // Later than the clock can tell: it never comes.
+            log::debug!("hvloop: a timer of {period:?} never fires");
+            return self.core.drop_user(f);
+        };
+        if repeat == Some(0) {
+            return self.core.drop_user(f);
+        }
+        self.core
+            .arm(id, deadline, Some(period), repeat, TimerAction::User(f));
+    }
+
+    /// Takes a timer off; `false`: it has fired for the last time, or never was. Its callback is
+    /// dropped here, or when it returns if it is the one running.
+    pub fn kill_timer(&self, id: TimerId) -> bool {
+        self.core.kill_timer(id)
+    }
+
+    /// Lets a timer count from now again, with a new period if one is given; `false`: there is no
+    /// such timer.
+    pub fn reset_timer(&self, id: TimerId, period: Option<Duration>) -> bool {
+        self.core
+            .timers
+            .borrow_mut()
+            .reset(id, clock::now(), period)
+    }
+
+    /// Starts a connection whose events go to `handler`. What happens to it, the first error
+    /// included, is told to the handler, never from inside this call.
+    ///
+    /// # Errors
+    ///
+    /// The loop is stopping and takes no connections; the handler comes back.
+    pub fn connect(
+        &self,
+        connect: Connect,
+        handler: Box<dyn Handler>,
+    ) -> Result<ConnId, LoopClosed<Box<dyn Handler>>> {
+        self.core.connect(connect, handler).map(ConnId)
+    }
+
+    /// Gives a handler that [`connect`](LocalLoop::connect) refused its one `on_close`, with
+    /// [`CloseReason::Stopped`], from the loop's own frame.
+    pub fn refuse(&self, handler: Box<dyn Handler>) {
+        let call = move |local: &LocalLoop| {
+            let conn = Conn::new(local, Key::NONE);
+            handler.on_close(&conn, CloseReason::Stopped);
+        };
+        self.core.defer(Deferred::Call(Box::new(call)));
+    }
+
+    /// Looks up the addresses of `host` on a worker thread and calls `f` with them on this one. An
+    /// IP address is answered without asking anybody. Not called if the loop closes before.
+    ///
+    /// # Errors
+    ///
+    /// The system had no thread to give.
+    pub fn resolve_dns(
+        &self,
+        host: &str,
+        f: impl FnOnce(io::Result<Vec<IpAddr>>) + 'static,
+    ) -> io::Result<DnsQuery> {
+        self.core.resolve_dns(host, Box::new(f)).map(DnsQuery)
+    }
+
+    /// Gives a lookup up: its callback is dropped here and never called. `false`: it was answered
+    /// already.
+    pub fn cancel_dns(&self, query: DnsQuery) -> bool {
+        self.core.cancel_dns(query.0)
+    }
+
+    /// The connection of that id, if it has not ended.
+    pub fn conn(&self, id: ConnId) -> Option<Conn<'_>> {
+        Conn::find(self, id)
+    }
+
+    /// Puts something on the loop, so that it is told when the loop stops and can be reached from
+    /// handles by its id.
+    ///
+    /// # Errors
+    ///
+    /// The loop is stopping.
+    pub fn attach(&self, attachment: Rc<dyn Attachment>) -> Result<AttachmentId, LoopClosed> {
+        if self.is_stopping() {
+            return Err(LoopClosed(()));
+        }
+        let key = self.core.attachments.borrow_mut().insert(attachment);
+        Ok(AttachmentId(key))
+    }
+
+    /// The attachment of that id, if it is of type `T`.
+    pub fn attachment<T: Attachment>(&self, id: AttachmentId) -> Option<Rc<T>> {
+        let attachment = self.core.attachments.borrow().get(id.0).cloned()?;
+        let any: Rc<dyn Any> = attachment;
+        any.downcast().ok()
+    }
+
+    /// Takes an attachment off the loop.
+    pub fn detach(&self, id: AttachmentId) {
+        let attachment = self.core.attachments.borrow_mut().remove(id.0);
+        self.core.drop_user(attachment);
+    }
+
+    /// Calls code of a user's with the loop's guard: a panic is caught, logged and counted
+    /// (`None`), the time is taken. `what` names the callback in log lines.
+    pub fn call_user<R>(&self, what: &str, f: impl FnOnce() -> R) -> Option<R> {
+        self.core.call_user(what, f)
+    }
+
+    /// Drops what a user gave, with the same guard.
+    pub fn drop_user<T>(&self, value: T) {
+        self.core.drop_user(value);
+    }
+
+    /// A random number from the loop's cryptographic generator.
+    pub fn random_u64(&self) -> u64 {
+        self.core.with_rng(Rng::next_u64)
+    }
+
+    /// See [`LocalLoop::random_u64`].
+    pub fn random_u32(&self) -> u32 {
+        self.core.with_rng(Rng::next_u32)
+    }
+}
+
+impl fmt::Debug for LocalLoop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalLoop")
+            .field("name", &self.core.shared.options.name)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,94 @@
+//! What can be set about a loop.
+
+use crate::sys::{Resolver, SystemResolver};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Options of an [`EventLoop`](crate::EventLoop), for
+/// [`EventLoop::with_options`](crate::EventLoop::with_options).
+///
+/// ```
+/// use hvloop_event::{EventLoop, LoopOptions};
+/// use std::time::Duration;
+///
+/// let options = LoopOptions::new().drain_limit(Duration::from_secs(2));
+/// let event_loop = EventLoop::with_options(options)?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct LoopOptions {
+    pub(crate) name: Arc<str>,
+    pub(crate) drain_limit: Duration,
+    pub(crate) slow_callback: Option<Duration>,
+    pub(crate) resolver: Arc<dyn Resolver>,
+    pub(crate) seed: Option<u64>,
+}
+
+impl LoopOptions {
+    /// The defaults: named "hvloop", 5 s to drain, a warning for callbacks over 100 ms, the
+    /// system's resolver.
+    pub fn new() -> Self {
+        Self {
+            name: Arc::from("hvloop"),
+            drain_limit: Duration::from_secs(5),
+            slow_callback: Some(Duration::from_millis(100)),
+            resolver: Arc::new(SystemResolver),
+            seed: None,
+        }
+    }
+
+    /// The loop's name, in log lines and as the name of an
+    /// [`EventLoopThread`](crate::EventLoopThread)'s thread.
+    pub fn name(mut self, name: &str) -> Self {
+        // A NUL cannot be part of a thread's name.
+        self.name = Arc::from(name.replace('\0', " "));
+        self
+    }
+
+    /// How long a stopping loop lets its connections finish before it closes the rest by force.
+    /// Default 5 s; zero: force at once.
+    pub fn drain_limit(mut self, limit: Duration) -> Self {
+        self.drain_limit = limit;
+        self
+    }
+
+    /// Callbacks that run longer than this are named in a warning in the log; `None`: no warning.
+    /// Default 100 ms.
+    pub fn slow_callback(mut self, threshold: Option<Duration>) -> Self {
+        self.slow_callback = threshold;
+        self
+    }
+
+    /// Who looks up host names, on threads of the loop's own. Default: the system
+    /// (`getaddrinfo`).
+    pub fn resolver(mut self, resolver: Arc<dyn Resolver>) -> Self {
+        self.resolver = resolver;
+        self
+    }
+
+    /// Seeds the loop's random numbers (reconnect jitter, WebSocket masks), so that a test can be
+    /// repeated. **For tests only**: masks that can be foreseen take away what RFC 6455 section 5.3
+    /// wants of them. Default: seeded by the operating system.
+    pub fn dangerous_seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+}
+
+impl Default for LoopOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for LoopOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LoopOptions")
+            .field("name", &self.name)
+            .field("drain_limit", &self.drain_limit)
+            .field("slow_callback", &self.slow_callback)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,235 @@
+use super::*;
+use crossbeam_channel::unbounded;
+use std::cell::RefCell;
+use std::time::Instant;
+
+const HOME: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+/// More than anything here takes; a test that waits for it has failed.
+const LONG: Duration = Duration::from_secs(20);
+
+/// A resolver that tells each call and answers it as its test says.
+struct Scripted {
+    called: Sender<String>,
+    answers: Receiver<io::Result<Vec<IpAddr>>>,
+    ended: Sender<()>,
+}
+
+/// A test's ends of a [`Scripted`].
+struct Script {
+    called: Receiver<String>,
+    answers: Sender<io::Result<Vec<IpAddr>>>,
+    /// Disconnected or told when a thread that resolved something has ended.
+    ended: Receiver<()>,
+}
+
+struct TellEnd(Sender<()>);
+
+impl Drop for TellEnd {
+    fn drop(&mut self) {
+        // The test may have ended before.
+        self.0.send(()).unwrap_or_default();
+    }
+}
+
+thread_local! {
+    static END: RefCell<Option<TellEnd>> = const { RefCell::new(None) };
+}
+
+impl Resolver for Scripted {
+    fn resolve(&self, host: &str) -> io::Result<Vec<IpAddr>> {
+        END.with_borrow_mut(|end| {
+            end.get_or_insert_with(|| TellEnd(self.ended.clone()));
+        });
+        self.called.send(host.to_owned()).unwrap_or_default();
+        assert!(!host.starts_with("panic"), "scripted panic");
+        match self.answers.recv() {
+            Ok(answer) => answer,
+            Err(_) => Err(io::Error::other("the test has ended")),
+        }
+    }
+}
+
+fn scripted(max_threads: usize, idle: Duration) -> (DnsPool, Script) {
+    let (called, called_out) = unbounded();
+    let (answers, answers_out) = unbounded();
+    let (ended, ended_out) = unbounded();
+    let resolver = Scripted {
+        called,
+        answers: answers_out,
+        ended,
+    };
+    let pool = DnsPool::with_idle(Arc::new(resolver), max_threads, idle);
+    let script = Script {
+        called: called_out,
+        answers,
+        ended: ended_out,
+    };
+    (pool, script)
+}
+
+type Answers = Receiver<io::Result<Vec<IpAddr>>>;
+
+/// Submits a lookup whose answer can be received; disconnected if it is dropped.
+fn submit(pool: &DnsPool, host: &str) -> (JobToken, Answers) {
+    let (tell, told) = unbounded();
+    let done = Box::new(move |answer| tell.send(answer).unwrap_or_default());
+    let token = pool.submit(host.to_owned(), done).expect("a thread");
+    (token, told)
+}
+
+fn is_dropped(told: &Answers) -> bool {
+    matches!(told.recv_timeout(LONG), Err(RecvTimeoutError::Disconnected))
+}
+
+#[test]
+fn system_resolver_knows_localhost() {
+    let found = SystemResolver.resolve("localhost").expect("localhost");
+    assert!(!found.is_empty());
+    assert!(found.iter().all(IpAddr::is_loopback), "{found:?}");
+}
+
+#[test]
+fn localhost_is_told_from_other_names() {
+    for (host, expected) in [
+        ("localhost", true),
+        ("LocalHost.", true),
+        ("localhost..", false),
+        ("localhost.example", false),
+        ("", false),
+    ] {
+        assert_eq!(is_localhost(host), expected, "{host}");
+    }
+}
+
+#[test]
+fn system_resolver_reports_names_that_cannot_be() {
+    // Refused before any query is sent.
+    let error = SystemResolver.resolve("a\0b").expect_err("a NUL");
+    assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+}
+
+#[test]
+fn answers_and_errors_come_back() {
+    let (pool, script) = scripted(4, LONG);
+    let (_token, told) = submit(&pool, "a.test");
+    assert_eq!(script.called.recv_timeout(LONG).as_deref(), Ok("a.test"));
+    script.answers.send(Ok(vec![HOME])).expect("it listens");
+    let answer = told.recv_timeout(LONG).expect("an answer");
+    assert_eq!(answer.expect("found"), [HOME]);
+
+    let (_token, told) = submit(&pool, "b.test");
+    let refused = io::Error::from(io::ErrorKind::NotFound);
+    script.answers.send(Err(refused)).expect("it listens");
+    let answer = told.recv_timeout(LONG).expect("an answer");
+    assert_eq!(
+        answer.expect_err("no such host").kind(),
+        io::ErrorKind::NotFound
+    );
+    // One after the other needs one thread.
+    assert_eq!(lock(&pool.workers.count).threads, 1);
+}
+
+#[test]
+fn threads_start_as_needed_and_no_more() {
+    let (pool, script) = scripted(2, LONG);
+    assert_eq!(lock(&pool.workers.count).threads, 0);
+    let jobs: Vec<_> = (0..3).map(|n| submit(&pool, &format!("{n}"))).collect();
+    assert_eq!(lock(&pool.workers.count).threads, 2);
+    // Two are blocked side by side; the third waits for one of them.
+    script.called.recv_timeout(LONG).expect("the first");
+    script.called.recv_timeout(LONG).expect("the second");
+    assert!(script.called.try_recv().is_err());
+    for _ in 0..3 {
+        script.answers.send(Ok(vec![HOME])).expect("they listen");
+    }
+    for (_, told) in &jobs {
+        assert!(told.recv_timeout(LONG).is_ok());
+    }
+    assert_eq!(lock(&pool.workers.count).threads, 2);
+}
+
+#[test]
+fn a_panic_is_an_error_and_the_thread_survives() {
+    let (pool, script) = scripted(1, LONG);
+    let (_token, told) = submit(&pool, "panic.test");
+    let answer = told.recv_timeout(LONG).expect("an answer");
+    let error = answer.expect_err("it panicked").to_string();
+    assert!(error.contains("scripted panic"), "{error}");
+    let done = Box::new(|_| panic!("in the callback"));
+    let _token = pool.submit("a.test".to_owned(), done).expect("queued");
+    let (_token, told) = submit(&pool, "b.test");
+    script.answers.send(Ok(vec![])).expect("it listens");
+    script.answers.send(Ok(vec![HOME])).expect("it listens");
+    assert!(told.recv_timeout(LONG).expect("an answer").is_ok());
+    assert_eq!(lock(&pool.workers.count).threads, 1);
+    assert!(script.ended.try_recv().is_err(), "the thread has ended");
+}
+
+#[test]
+fn cancel_of_a_waiting_job_drops_it_at_once_and_skips_it() {
+    let (pool, script) = scripted(1, LONG);
+    let (_first, first) = submit(&pool, "first");
+    assert_eq!(script.called.recv_timeout(LONG).as_deref(), Ok("first"));
+    let (second, told) = submit(&pool, "second");
+    let (_third, third) = submit(&pool, "third");
+    second.cancel();
+    second.cancel();
+    // Dropped although the only thread is still blocked.
+    assert!(is_dropped(&told));
+    script.answers.send(Ok(vec![])).expect("it listens");
+    script.answers.send(Ok(vec![])).expect("it listens");
+    assert!(first.recv_timeout(LONG).is_ok());
+    assert!(third.recv_timeout(LONG).is_ok());
+    assert_eq!(script.called.recv_timeout(LONG).as_deref(), Ok("third"));
+}
+
+#[test]
+fn cancel_of_a_running_job_drops_its_answer() {
+    let (pool, script) = scripted(1, LONG);
+    let (token, told) = submit(&pool, "slow");
+    script.called.recv_timeout(LONG).expect("it runs");
+    token.cancel();
+    assert!(is_dropped(&told));
+    script.answers.send(Ok(vec![HOME])).expect("it listens");
+    // The thread goes on with the next one.
+    let (_token, told) = submit(&pool, "next");
+    script.answers.send(Ok(vec![HOME])).expect("it listens");
+    assert!(told.recv_timeout(LONG).is_ok());
+}
+
+#[test]
+fn dropping_the_pool_does_not_wait_for_a_blocked_thread() {
+    let (pool, script) = scripted(1, LONG);
+    let (_token, running) = submit(&pool, "blocked");
+    script.called.recv_timeout(LONG).expect("it runs");
+    let (_token, waiting) = submit(&pool, "waiting");
+    let began = Instant::now();
+    drop(pool);
+    assert!(began.elapsed() < LONG, "it waited");
+    assert!(is_dropped(&waiting));
+    assert!(script.ended.try_recv().is_err(), "it is still blocked");
+    script.answers.send(Ok(vec![])).expect("it listens");
+    assert!(running.recv_timeout(LONG).is_ok());
+    assert!(script.ended.recv_timeout(LONG).is_ok(), "the thread ends");
+}
+
+#[test]
+fn an_idle_thread_leaves_and_another_comes() {
+    let (pool, script) = scripted(1, Duration::ZERO);
+    for _ in 0..20 {
+        let (_token, told) = submit(&pool, "a.test");
+        script.answers.send(Ok(vec![HOME])).expect("it listens");
+        assert!(told.recv_timeout(LONG).is_ok());
+        // Also without waiting for the end of the thread: no job may be left behind.
+        let (_token, told) = submit(&pool, "b.test");
+        script.answers.send(Ok(vec![HOME])).expect("it listens");
+        assert!(told.recv_timeout(LONG).is_ok());
+    }
+    // The last one to resolve leaves; others may have before it.
+    let mut told = 0;
+    while lock(&pool.workers.count).threads > 0 || told == 0 {
+        script.ended.recv_timeout(LONG).expect("the thread leaves");
+        told += 1;
+    }
+    assert_eq!(lock(&pool.workers.count).unfinished, 0);
+}

@@ -1,0 +1,100 @@
+//! Readiness from the operating system, through mio.
+
+use crate::core::slots::Key;
+use crate::sync::Wake;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// The token of the waker; no [`Key`] packs to it.
+const WAKER: mio::Token = mio::Token(usize::MAX);
+/// Events taken from the kernel in one poll. The rest stays in the kernel for the next one.
+const EVENTS: usize = 1024;
+
+/// What one poll said about one source. Edge-triggered: said once until used up.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Readiness {
+    /// Whose event this is; may be stale.
+    pub(crate) key: Key,
+    /// There may be something to read, or the end of the stream, or an error.
+    pub(crate) readable: bool,
+    /// There may be room to write, or a connect has ended.
+    pub(crate) writable: bool,
+    /// The peer has ended its side, or the socket failed.
+    pub(crate) hangup: bool,
+}
+
+/// The poller of one loop; used by the loop's thread alone.
+#[derive(Debug)]
+pub(crate) struct Poller {
+    poll: mio::Poll,
+    events: mio::Events,
+}
+
+impl Poller {
+    /// Opens a poller and the waker that interrupts it.
+    ///
+    /// # Errors
+    ///
+    /// What the system said: usually that the process has no file descriptor left.
+    pub(crate) fn new() -> io::Result<(Self, LoopWaker)> {
+        let poll = mio::Poll::new()?;
+        let waker = mio::Waker::new(poll.registry(), WAKER)?;
+        let events = mio::Events::with_capacity(EVENTS);
+        let waker = LoopWaker(Arc::new(Mutex::new(Some(waker))));
+        Ok((Self { poll, events }, waker))
+    }
+
+    /// Blocks until something is ready, the waker was used or `timeout` is over (`None`: no limit),
+    /// and adds what is ready to `out`. An interrupted wait is an empty answer, not an error.
+    pub(crate) fn poll(
+        &mut self,
+        timeout: Option<Duration>,
+        out: &mut Vec<Readiness>,
+    ) -> io::Result<()> {
+        match self.poll.poll(&mut self.events, timeout) {
+            Ok(()) => {}
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => return Ok(()),
+            Err(e) => return Err(e),
+        }
+        out.extend(
+            self.events
+                .iter()
+                .filter(|e| e.token() != WAKER)
+                .map(|e| Readiness {
+                    key: Key::from_token(e.token().0),
+                    readable: e.is_readable(),
+                    writable: e.is_writable(),
+                    hangup: e.is_read_closed() || e.is_error(),
+                }),
+        );
+        Ok(())
+    }
+
+    /// Where sockets register themselves.
+    pub(crate) fn registry(&self) -> &mio::Registry {
+        self.poll.registry()
+    }
+}
+
+/// Wakes a sleeping loop from any thread. Outlives the loop: waking a loop that is gone does
+/// nothing.
+#[derive(Debug, Clone)]
+pub(crate) struct LoopWaker(Arc<Mutex<Option<mio::Waker>>>);
+
+impl LoopWaker {
+    /// Closes the waker's file descriptor; later wakes do nothing.
+    pub(crate) fn close(&self) {
+        let waker = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(waker);
+    }
+}
+
+impl Wake for LoopWaker {
+    fn wake(&self) {
+        let waker = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Err(e)) = waker.as_ref().map(mio::Waker::wake) {
+            log::error!("hvloop: could not wake the loop: {e}");
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! Threads: naming, spawning and telling them apart.
+
+use std::cell::Cell;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+pub(crate) use std::thread::JoinHandle;
+
+static NEXT_TOKEN: AtomicU64 = AtomicU64::new(1);
+
+thread_local! {
+    static TOKEN: Cell<u64> = const { Cell::new(0) };
+}
+
+/// A number that no other thread of this process has or had; never 0.
+///
+/// While the thread's locals are being destroyed it may be a number of its own kind
+/// (`u64::MAX`), which owns no loop.
+pub(crate) fn token() -> u64 {
+    TOKEN
+        .try_with(|token| {
+            if token.get() == 0 {
+                token.set(NEXT_TOKEN.fetch_add(1, Ordering::Relaxed));
+            }
+            token.get()
+        })
+        .unwrap_or(u64::MAX)
+}
+
+/// Starts a named thread.
+///
+/// # Errors
+///
+/// What the operating system said when it had no thread to give.
+pub(crate) fn spawn<T: Send + 'static>(
+    name: &str,
+    f: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<JoinHandle<T>> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(f)
+}

@@ -1,0 +1,277 @@
+//! What can go wrong with TLS: on a connection ([`TlsError`]), in a configuration
+//! ([`TlsConfigError`]).
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use rustls::pki_types::pem;
+use rustls::{AlertDescription, CertificateError};
+
+use super::verify::PinRefused;
+
+/// Why a TLS connection failed. Terminal: a connection that failed once never recovers.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq)]
+pub enum TlsError {
+    /// The host is neither a DNS name nor an IP address, so that no certificate could match it.
+    InvalidServerName(String),
+    /// The peer's certificate was refused.
+    Certificate(CertificateProblem),
+    /// Both sides speak TLS, but share no protocol version, cipher suite, group or application
+    /// protocol.
+    Incompatible(rustls::Error),
+    /// The peer broke the TLS protocol, or does not speak TLS at all.
+    Protocol(rustls::Error),
+    /// The peer ended the connection with this fatal alert (RFC 8446, section 6.2).
+    AlertReceived(AlertDescription),
+    /// The transport ended without the peer's `close_notify` (RFC 8446, section 6.1): what was
+    /// received may have been cut short by someone on the way.
+    Truncated,
+    /// Any other error of rustls, for instance no randomness from the system.
+    Rustls(rustls::Error),
+}
+
+/// What is wrong with the peer's certificate.
+#[non_exhaustive]
+#[derive(Debug, Clone, PartialEq)]
+pub enum CertificateProblem {
+    /// No trusted root issued it; a self-signed certificate is the usual case.
+    UnknownIssuer,
+    /// It was issued for other names than the one that was dialled.
+    NotValidForName {
+        /// The name that was looked for, where the verifier tells it.
+        expected: Option<String>,
+        /// The names in the certificate, where the verifier tells them.
+        presented: Vec<String>,
+    },
+    /// Its time of validity is over.
+    Expired,
+    /// Its time of validity has not begun (or the local clock is behind).
+    NotYetValid,
+    /// Its issuer revoked it.
+    Revoked,
+    /// A signature in the chain or of the handshake does not fit the key it claims.
+    BadSignature,
+    /// It is not well-formed X.509.
+    BadEncoding,
+    /// It was issued for another purpose than authenticating a server.
+    WrongPurpose,
+    /// It passed normal verification, and then the pinning hook refused it for this reason.
+    PinRefused(String),
+    /// The peer presented none.
+    NotPresented,
+    /// Anything else, in rustls' words.
+    Other(CertificateError),
+}
+
+impl From<CertificateError> for CertificateProblem {
+    fn from(error: CertificateError) -> Self {
+        match error {
+            CertificateError::UnknownIssuer => Self::UnknownIssuer,
+            CertificateError::NotValidForName => Self::NotValidForName {
+                expected: None,
+                presented: Vec::new(),
+            },
+            CertificateError::NotValidForNameContext {
+                expected,
+                presented,
+            } => Self::NotValidForName {
+                expected: Some(expected.to_str().into_owned()),
+                presented,
+            },
+            CertificateError::Expired | CertificateError::ExpiredContext { .. } => Self::Expired,
+            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+                Self::NotYetValid
+            }
+            CertificateError::Revoked => Self::Revoked,
+            CertificateError::BadSignature => Self::BadSignature,
+            CertificateError::BadEncoding => Self::BadEncoding,
+            CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+                Self::WrongPurpose
+            }
+            CertificateError::Other(other) => match other.0.downcast_ref::<PinRefused>() {
+                Some(PinRefused(reason)) => Self::PinRefused(reason.clone()),
+                None => Self::Other(CertificateError::Other(other)),
+            },
+            other => Self::Other(other),
+        }
+    }
+}
+
+impl From<rustls::Error> for TlsError {
+    fn from(error: rustls::Error) -> Self {
+        use rustls::Error as E;
+        match error {
+            E::InvalidCertificate(problem) => Self::Certificate(problem.into()),
+            E::NoCertificatesPresented => Self::Certificate(CertificateProblem::NotPresented),
+            E::AlertReceived(alert) => Self::AlertReceived(alert),
+            E::PeerIncompatible(_) | E::NoApplicationProtocol => Self::Incompatible(error),
+            E::InappropriateMessage { .. }
+            | E::InappropriateHandshakeMessage { .. }
+            | E::InvalidMessage(_)
+            | E::PeerMisbehaved(_)
+            | E::PeerSentOversizedRecord
+            | E::DecryptError => Self::Protocol(error),
+            other => Self::Rustls(other),
+        }
+    }
+}
+
+impl fmt::Display for TlsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InvalidServerName(name) => {
+                write!(f, "{name:?} is neither a DNS name nor an IP address")
+            }
+            Self::Certificate(problem) => {
+                write!(f, "the peer's certificate was refused: {problem}")
+            }
+            Self::Incompatible(error) => {
+                write!(f, "no TLS parameters in common with the peer: {error}")
+            }
+            Self::Protocol(error) => write!(f, "the peer broke the TLS protocol: {error}"),
+            Self::AlertReceived(alert) => write!(f, "the peer sent the fatal TLS alert {alert:?}"),
+            Self::Truncated => write!(f, "the connection ended without a TLS close_notify"),
+            Self::Rustls(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+impl Error for TlsError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Certificate(problem) => Some(problem),
+            Self::Incompatible(error) | Self::Protocol(error) | Self::Rustls(error) => Some(error),
+            Self::InvalidServerName(_) | Self::AlertReceived(_) | Self::Truncated => None,
+        }
+    }
+}
+
+impl fmt::Display for CertificateProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownIssuer => write!(f, "it was not issued by a trusted root"),
+            Self::NotValidForName {
+                expected,
+                presented,
+            } => {
+                write!(f, "it is not valid for ")?;
+                match expected {
+                    Some(name) => write!(f, "{name}")?,
+                    None => write!(f, "the name of the server")?,
+                }
+                if !presented.is_empty() {
+                    write!(f, ", only for {}", presented.join(", "))?;
+                }
+                Ok(())
+            }
+            Self::Expired => write!(f, "it has expired"),
+            Self::NotYetValid => write!(f, "it is not valid yet"),
+            Self::Revoked => write!(f, "it was revoked"),
+            Self::BadSignature => write!(f, "a signature does not match"),
+            Self::BadEncoding => write!(f, "it is malformed"),
+            Self::WrongPurpose => write!(f, "it was not issued for this purpose"),
+            Self::PinRefused(reason) => write!(f, "the pinning hook refused it: {reason}"),
+            Self::NotPresented => write!(f, "none was presented"),
+            // rustls shows this one variant by its debug form; what is inside has a text of its own.
+            Self::Other(CertificateError::Other(other)) => write!(f, "{other}"),
+            Self::Other(other) => write!(f, "{other}"),
+        }
+    }
+}
+
+impl Error for CertificateProblem {}
+
+/// Why a TLS configuration could not be made.
+#[non_exhaustive]
+#[derive(Debug)]
+pub enum TlsConfigError {
+    /// The PEM text of `what` is damaged.
+    BadPem {
+        /// Which input: its role, and its path if it is a file.
+        what: String,
+        /// What is wrong with it.
+        source: pem::Error,
+    },
+    /// `0` names an input in which a certificate was looked for in vain.
+    NoCertificateIn(String),
+    /// `0` names an input that has no private key in a supported form: PKCS#8, PKCS#1 or SEC1,
+    /// unencrypted.
+    NoPrivateKey(String),
+    /// A file could not be read.
+    Io(PathBuf, io::Error),
+    /// A root certificate is not one that can be trusted, for instance malformed.
+    BadRootCertificate(rustls::Error),
+    /// The client certificate is malformed, or the private key does not belong to it.
+    BadClientCertificate(rustls::Error),
+    /// The platform's roots were switched off, and no own root was given: nothing could be trusted.
+    NoRoots,
+    /// An ALPN protocol name must have 1 to 255 bytes (RFC 7301, section 3.1).
+    BadAlpn {
+        /// How many bytes it has.
+        len: usize,
+    },
+    /// The overriding server name is neither a DNS name nor an IP address.
+    InvalidServerName(String),
+    /// Neither the feature `ring` nor `aws-lc-rs` is enabled, and no provider was passed.
+    NoCryptoProvider,
+    /// The platform's trust store cannot be used, for instance because it is empty.
+    Verifier(rustls::Error),
+    /// Any other error of rustls, for instance a provider without a cipher suite for the protocol
+    /// versions asked for.
+    Rustls(rustls::Error),
+}
+
+impl fmt::Display for TlsConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BadPem { what, source } => write!(f, "damaged PEM in the {what}: {source}"),
+            Self::NoCertificateIn(what) => write!(f, "no certificate in the {what}"),
+            Self::NoPrivateKey(what) => write!(f, "no usable private key in the {what}"),
+            Self::Io(path, error) => write!(f, "cannot read {}: {error}", path.display()),
+            Self::BadRootCertificate(error) => write!(f, "unusable root certificate: {error}"),
+            Self::BadClientCertificate(error) => {
+                write!(f, "unusable client certificate or key: {error}")
+            }
+            Self::NoRoots => write!(f, "no root certificates to trust"),
+            Self::BadAlpn { len } => {
+                write!(
+                    f,
+                    "an ALPN protocol name of {len} bytes (1 to 255 are allowed)"
+                )
+            }
+            Self::InvalidServerName(name) => {
+                write!(f, "{name:?} is neither a DNS name nor an IP address")
+            }
+            Self::NoCryptoProvider => write!(
+                f,
+                "no crypto provider: enable the feature `ring` or `aws-lc-rs`, or pass a provider"
+            ),
+            Self::Verifier(error) => {
+                write!(f, "the platform's trust store cannot be used: {error}")
+            }
+            Self::Rustls(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+impl Error for TlsConfigError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::BadPem { source, .. } => Some(source),
+            Self::Io(_, error) => Some(error),
+            Self::BadRootCertificate(error)
+            | Self::BadClientCertificate(error)
+            | Self::Verifier(error)
+            | Self::Rustls(error) => Some(error),
+            Self::NoCertificateIn(_)
+            | Self::NoPrivateKey(_)
+            | Self::NoRoots
+            | Self::BadAlpn { .. }
+            | Self::InvalidServerName(_)
+            | Self::NoCryptoProvider => None,
+        }
+    }
+}

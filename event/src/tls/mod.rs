@@ -1,0 +1,27 @@
+//! TLS by rustls: client configuration, certificate verification and the sans-IO session.
+//!
+//! - `config`: [`TlsClientConfig`], what a user sets; verified by default, opting out is spelled
+//!   [`dangerous`](TlsClientConfigBuilder::dangerous).
+//! - `pem`: certificates and keys out of PEM text.
+//! - `verify`: the certificate verifier: any of several trust stores, then the user's pin.
+//! - `session`: one connection's TLS state, bytes in and bytes out, no socket and no clock.
+//! - `error`: [`TlsError`] of a connection, [`TlsConfigError`] of a configuration.
+//!
+//! The crypto provider is always named explicitly: rustls' process-wide default is neither read nor
+//! installed, so that neither a missing default nor two providers in one dependency tree can panic.
+
+mod config;
+mod error;
+mod pem;
+mod session;
+mod verify;
+
+#[cfg(all(test, any(feature = "ring", feature = "aws-lc-rs")))]
+mod testkit;
+
+pub use config::{
+    DangerousTlsClientConfigBuilder, TlsClientConfig, TlsClientConfigBuilder, TlsVersion,
+};
+pub use error::{CertificateProblem, TlsConfigError, TlsError};
+pub(crate) use session::TlsSession;
+pub use verify::PeerCertificates;

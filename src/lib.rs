@@ -1,0 +1,23 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+pub use hvloop_event as event;
+#[cfg(feature = "ws")]
+pub use hvloop_ws as ws;
+
+pub use hvloop_event::{
+    Channel, CloseReason, Connect, EventLoop, EventLoopThread, Hold, LocalLoop, LoopClosed,
+    LoopOptions, LoopStatus, Metrics, ReconnectPolicy, SendError, ShutdownReport, TcpClient,
+    TimerId,
+};
+#[cfg(feature = "ws")]
+pub use hvloop_ws::{
+    ClientOptions, ClientState, CloseEvent, Message, OpenError, OpenEvent, WebSocketClient,
+};
+
+/// What most programs need: `use hvloop::prelude::*`.
+pub mod prelude {
+    #[cfg(feature = "ws")]
+    pub use crate::{ClientOptions, CloseEvent, Message, OpenEvent, WebSocketClient};
+    pub use crate::{EventLoop, EventLoopThread, ShutdownReport, TcpClient, TimerId};
+}

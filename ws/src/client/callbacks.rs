@@ -1,0 +1,67 @@
+//! The user's callbacks.
+
+use super::WebSocketClient;
+use super::event::{CloseEvent, Message, OpenEvent};
+
+pub(super) type OnOpen = Box<dyn FnMut(&WebSocketClient, &OpenEvent) + Send>;
+pub(super) type OnMessage = Box<dyn FnMut(&WebSocketClient, Message<'_>) + Send>;
+pub(super) type OnClose = Box<dyn FnMut(&WebSocketClient, &CloseEvent) + Send>;
+pub(super) type OnDrain = Box<dyn FnMut(&WebSocketClient) + Send>;
+
+/// The user's callbacks. One that is being called is taken out for the time.
+#[derive(Default)]
+pub(super) struct Callbacks {
+    pub(super) open: Option<OnOpen>,
+    pub(super) message: Option<OnMessage>,
+    pub(super) close: Option<OnClose>,
+    pub(super) drain: Option<OnDrain>,
+}
+
+impl Callbacks {
+    pub(super) fn is_empty(&self) -> bool {
+        self.open.is_none()
+            && self.message.is_none()
+            && self.close.is_none()
+            && self.drain.is_none()
+    }
+
+    /// Takes what `newer` has in place of its own; what was replaced comes back, to be dropped
+    /// where no borrow is held.
+    #[must_use]
+    pub(super) fn replace(&mut self, newer: Callbacks) -> Callbacks {
+        Callbacks {
+            open: replace(&mut self.open, newer.open),
+            message: replace(&mut self.message, newer.message),
+            close: replace(&mut self.close, newer.close),
+            drain: replace(&mut self.drain, newer.drain),
+        }
+    }
+
+    /// Takes from `older` what it has not itself; the rest of `older` comes back.
+    #[must_use]
+    pub(super) fn fill(&mut self, older: Callbacks) -> Callbacks {
+        Callbacks {
+            open: fill(&mut self.open, older.open),
+            message: fill(&mut self.message, older.message),
+            close: fill(&mut self.close, older.close),
+            drain: fill(&mut self.drain, older.drain),
+        }
+    }
+}
+
+fn replace<T>(slot: &mut Option<T>, newer: Option<T>) -> Option<T> {
+    match newer {
+        Some(newer) => slot.replace(newer),
+        None => None,
+    }
+}
+
+fn fill<T>(slot: &mut Option<T>, older: Option<T>) -> Option<T> {
+    match slot {
+        Some(_) => older,
+        None => {
+            *slot = older;
+            None
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! What the callbacks of a client are told.
+
+use crate::handshake::{HandshakeError, UpgradeResponse};
+use crate::protocol::ProtocolError;
+use hvloop_event::CloseReason;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A message, borrowed for the time of the callback.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Message<'a> {
+    /// A text message (opcode 1), valid UTF-8.
+    Text(&'a str),
+    /// A binary message (opcode 2).
+    Binary(&'a [u8]),
+}
+
+impl<'a> Message<'a> {
+    /// The payload's bytes, of either kind.
+    pub fn as_bytes(&self) -> &'a [u8] {
+        match self {
+            Self::Text(text) => text.as_bytes(),
+            Self::Binary(bytes) => bytes,
+        }
+    }
+}
+
+/// The connection is open: what the server answered.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct OpenEvent {
+    /// The server's answer to the upgrade.
+    pub response: UpgradeResponse,
+    /// Which attempt since `open()` this was, counted from 1.
+    pub attempt: u32,
+    /// Whether an earlier session of this `open()` had ended.
+    pub is_reconnect: bool,
+}
+
+/// Who began the end of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Initiator {
+    /// This side: `close()`, a deadline, or an error found here.
+    Local,
+    /// The peer: its Close, its end of the stream, its refusal.
+    Remote,
+    /// The loop's stop.
+    Loop,
+}
+
+/// The end of one attempt to connect, or of the session that it became.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct CloseEvent {
+    /// The close code (RFC 6455 section 7.1.5): the one in the peer's Close frame; 1005 if that had
+    /// none; 1006 if there was no Close frame from the peer.
+    pub code: u16,
+    /// The reason in the peer's Close frame.
+    pub reason: String,
+    /// Whether both sides sent a Close frame.
+    pub clean: bool,
+    /// Who began it.
+    pub initiator: Initiator,
+    /// What went wrong, if anything did.
+    pub error: Option<ConnectionError>,
+    /// The status of an answer that refused the upgrade.
+    pub http_status: Option<u16>,
+    /// Whether the session had been open, that is, `on_open` was called.
+    pub was_open: bool,
+    /// Which attempt since `open()` this was, counted from 1.
+    pub attempt: u32,
+    /// When the client tries again, counted from now; `None`: not by itself.
+    pub reconnect_in: Option<Duration>,
+}
+
+impl fmt::Display for CloseEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.code)?;
+        if !self.reason.is_empty() {
+            write!(f, " {:?}", self.reason)?;
+        }
+        if let Some(error) = &self.error {
+            write!(f, ": {error}")?;
+        }
+        Ok(())
+    }
+}
+
+/// What went wrong with a connection.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum ConnectionError {
+    /// Below WebSocket: DNS, connect, TLS, a time-out, the socket.
+    Transport(CloseReason),
+    /// In the upgrade.
+    Handshake(Arc<HandshakeError>),
+    /// The peer ended the connection in the middle of the upgrade.
+    UpgradeInterrupted,
+    /// The peer broke the protocol.
+    Protocol(ProtocolError),
+    /// The peer sent nothing within the ping interval and the pong deadline together.
+    PeerSilent(Duration),
+    /// The peer did not answer the Close in time.
+    CloseTimedOut(Duration),
+    /// A callback panicked.
+    CallbackPanicked,
+}
+
+impl fmt::Display for ConnectionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Transport(reason) => write!(f, "{reason}"),
+            Self::Handshake(e) => write!(f, "the upgrade failed: {e}"),
+            Self::UpgradeInterrupted => f.write_str("the peer ended the upgrade"),
+            Self::Protocol(e) => write!(f, "the peer broke the protocol: {e}"),
+            Self::PeerSilent(t) => write!(f, "the peer sent nothing for {t:?}"),
+            Self::CloseTimedOut(t) => write!(f, "the peer did not answer the Close within {t:?}"),
+            Self::CallbackPanicked => f.write_str("a callback panicked"),
+        }
+    }
+}
+
+impl std::error::Error for ConnectionError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Transport(reason) => Some(reason),
+            Self::Handshake(e) => Some(&**e),
+            Self::Protocol(e) => Some(e),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,464 @@
+//! The WebSocket client.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `mod` | the handle: what users call, on any thread |
+//! | `shared` | what the handles and the loop share |
+//! | `engine` | one `open()` on the loop's thread: attempts, back-off, callbacks |
+//! | `session` | one connection: upgrade, messages, close handshake |
+//! | `heartbeat` | when to Ping, and when a silent peer is dead |
+
+mod callbacks;
+mod engine;
+mod error;
+mod event;
+mod heartbeat;
+mod options;
+mod session;
+mod shared;
+
+pub use error::{CloseError, OpenError};
+pub use event::{CloseEvent, ConnectionError, Initiator, Message, OpenEvent};
+pub use options::ClientOptions;
+pub use shared::ClientState;
+
+use crate::handshake::UpgradeRequest;
+use crate::protocol::{Control, Data, OpCode, frame_len, is_sendable_close_code};
+use crate::url::WsUrl;
+use callbacks::Callbacks;
+use engine::Engine;
+use hvloop_event::{EventLoop, EventLoopThread, JoinError, LocalLoop, SendError, ShutdownReport};
+use shared::{Inner, Plan};
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// A WebSocket client: a handle that may be cloned, kept and used on any thread. Its callbacks run
+/// on the loop's thread, one after the other.
+///
+/// [`new`](WebSocketClient::new) attaches it to a loop, which need not run yet and which the client
+/// never starts, runs or stops; [`owned`](WebSocketClient::owned) brings a loop on a thread of its
+/// own. Dropping the last handle closes the connection (and, if owned, waits until the loop has
+/// closed everything); [`detach`](WebSocketClient::detach) leaves the connection to the loop.
+///
+/// Callbacks get the client as an argument, so that none needs to capture a handle. They are
+/// dropped on the loop's thread right after the last `on_close`.
+///
+/// ```no_run
+/// use hvloop_event::EventLoopThread;
+/// use hvloop_ws::{Message, WebSocketClient};
+///
+/// let thread = EventLoopThread::new()?;
+/// thread.start()?;
+/// let client = WebSocketClient::new(thread.event_loop());
+/// client.on_open(|ws, _| {
+///     if let Err(e) = ws.send_text("hello") {
+///         eprintln!("{e}");
+///     }
+/// });
+/// client.on_message(|ws, message| {
+///     if let Message::Text(text) = message {
+///         println!("{text}");
+///     }
+///     let _ = ws.close(1000, "bye");
+/// });
+/// client.on_close(|_, event| println!("closed: {event}"));
+/// client.open("ws://127.0.0.1:9001/")?;
+///
+/// thread.stop(); // every connection says goodbye
+/// println!("{}", thread.join()?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// libhv: `hv::WebSocketClient`.
+#[must_use = "dropping the last handle of a client closes its connection"]
+pub struct WebSocketClient {
+    inner: Arc<Inner>,
+    /// Whether this handle is a user's; those made for a callback's argument are not, and their
+    /// drop closes nothing.
+    counted: bool,
+}
+
+impl WebSocketClient {
+    /// A client on that loop, with the default options.
+    ///
+    /// libhv: `WebSocketClient(loop)`.
+    pub fn new(event_loop: &EventLoop) -> Self {
+        Self::with_options(event_loop, ClientOptions::new())
+    }
+
+    /// A client on that loop.
+    pub fn with_options(event_loop: &EventLoop, options: ClientOptions) -> Self {
+        Self::counted(Inner::attached(event_loop.clone(), options))
+    }
+
+    /// A client that brings its own loop on a thread of its own, started by
+    /// [`open`](WebSocketClient::open). After [`stop`](WebSocketClient::stop) the next `open` makes
+    /// a new one.
+    ///
+    /// libhv: `WebSocketClient()`.
+    pub fn owned() -> Self {
+        Self::owned_with_options(ClientOptions::new())
+    }
+
+    /// Like [`owned`](WebSocketClient::owned), with options.
+    pub fn owned_with_options(options: ClientOptions) -> Self {
+        Self::counted(Inner::owned(options))
+    }
+
+    fn counted(inner: Arc<Inner>) -> Self {
+        inner.add_user();
+        Self {
+            inner,
+            counted: true,
+        }
+    }
+
+    /// The handle for a callback's argument.
+    fn uncounted(inner: Arc<Inner>) -> Self {
+        Self {
+            inner,
+            counted: false,
+        }
+    }
+
+    /// Called when the connection is open. Any thread may set it, at any time.
+    ///
+    /// libhv: `onopen`.
+    pub fn on_open(&self, f: impl FnMut(&WebSocketClient, &OpenEvent) + Send + 'static) {
+        self.set(Callbacks {
+            open: Some(Box::new(f)),
+            ..Callbacks::default()
+        });
+    }
+
+    /// Called with each message, whole. Any thread may set it, at any time.
+    ///
+    /// libhv: `onmessage`.
+    pub fn on_message(&self, f: impl FnMut(&WebSocketClient, Message<'_>) + Send + 'static) {
+        self.set(Callbacks {
+            message: Some(Box::new(f)),
+            ..Callbacks::default()
+        });
+    }
+
+    /// Called exactly once for each attempt to connect: when it failed, or when the session that it
+    /// became has ended and its socket is closed. Any thread may set it, at any time.
+    ///
+    /// libhv: `onclose`.
+    pub fn on_close(&self, f: impl FnMut(&WebSocketClient, &CloseEvent) + Send + 'static) {
+        self.set(Callbacks {
+            close: Some(Box::new(f)),
+            ..Callbacks::default()
+        });
+    }
+
+    /// Called when the send queue, having been over half of its limit or having refused a message,
+    /// has fallen to a quarter. Any thread may set it, at any time.
+    pub fn on_drain(&self, f: impl FnMut(&WebSocketClient) + Send + 'static) {
+        self.set(Callbacks {
+            drain: Some(Box::new(f)),
+            ..Callbacks::default()
+        });
+    }
+
+    fn set(&self, callbacks: Callbacks) {
+        self.inner.stage(callbacks);
+        if self.inner.state() != ClientState::Closed {
+            self.on_loop(|engine, _| engine.take_staged());
+        }
+    }
+
+    /// Sets options; they hold from the next [`open`](WebSocketClient::open) on.
+    pub fn set_options(&self, options: ClientOptions) {
+        self.inner.set_options(options);
+    }
+
+    /// Begins to connect to a `ws://` or `wss://` URL. What becomes of it is told by the callbacks,
+    /// never from inside this call. May be called again once the client is
+    /// [`Closed`](ClientState::Closed), also inside `on_close`.
+    ///
+    /// # Errors
+    ///
+    /// The URL or the options are wrong, the client is not closed, or the loop takes no
+    /// connections any more. Then nothing was begun and no callback comes.
+    ///
+    /// libhv: `open`.
+    pub fn open(&self, url: &str) -> Result<(), OpenError> {
+        let options = self.inner.options();
+        let url: WsUrl = url.parse().map_err(OpenError::Url)?;
+        let request = request(&url, &options).map_err(OpenError::Request)?;
+        if let Some(policy) = &options.reconnect {
+            policy.validate().map_err(OpenError::Policy)?;
+        }
+        #[cfg(feature = "tls")]
+        let tls = shared::tls_for(&url, &options)?;
+        #[cfg(not(feature = "tls"))]
+        if url.is_tls() {
+            return Err(OpenError::TlsNotBuiltIn);
+        }
+        self.inner.begin_open()?;
+        let plan = Plan {
+            url,
+            request,
+            options,
+            #[cfg(feature = "tls")]
+            tls,
+        };
+        let begun = self.begin(plan);
+        if begun.is_err() {
+            self.inner.set_state(ClientState::Closed);
+        }
+        begun
+    }
+
+    fn begin(&self, plan: Plan) -> Result<(), OpenError> {
+        let event_loop = self.inner.loop_for_open()?;
+        self.inner.budget.set_limit(plan.options.send_limit);
+        let inner = self.inner.clone();
+        match event_loop.local() {
+            Some(local) => {
+                Engine::begin(&local, inner, plan);
+                Ok(())
+            }
+            None => event_loop
+                .post_event(move |local| Engine::begin(local, inner, plan))
+                .map_err(|_| OpenError::LoopClosed),
+        }
+    }
+
+    /// Sends a text message: one frame, written at the end of the loop's turn.
+    ///
+    /// # Errors
+    ///
+    /// Not open, no room in the send queue (then [`on_drain`](WebSocketClient::on_drain) tells when
+    /// to try again), or the loop is closed; nothing was taken then. From another thread the
+    /// connection may still end before the message gets there; it is never sent on a later one.
+    ///
+    /// libhv: `send`.
+    pub fn send_text(&self, text: &str) -> Result<(), SendError> {
+        self.send(OpCode::Data(Data::Text), text.as_bytes())
+    }
+
+    /// Sends a binary message. See [`send_text`](WebSocketClient::send_text).
+    ///
+    /// # Errors
+    ///
+    /// As `send_text`.
+    ///
+    /// libhv: `send(buf, len, WS_OPCODE_BINARY)`.
+    pub fn send_binary(&self, data: &[u8]) -> Result<(), SendError> {
+        self.send(OpCode::Data(Data::Binary), data)
+    }
+
+    fn send(&self, opcode: OpCode, payload: &[u8]) -> Result<(), SendError> {
+        if self.inner.state() != ClientState::Open {
+            return Err(SendError::NotOpen);
+        }
+        if let Some((local, engine)) = Engine::here(&self.inner) {
+            return engine.send(&local, opcode, payload);
+        }
+        let size = frame_len(payload.len(), true);
+        let budget = &self.inner.budget;
+        if let Err(full) = budget.reserve(size) {
+            self.on_loop(|engine, local| engine.notify_drain(local));
+            return Err(full);
+        }
+        let session = self.inner.session();
+        let payload = payload.to_vec();
+        let inner = self.inner.clone();
+        let posted = self.inner.event_loop().map(|event_loop| {
+            event_loop.post_event(move |local| match Engine::find(local, &inner) {
+                Some(engine) => engine.send_posted(local, session, opcode, &payload),
+                None => inner.budget.release(size),
+            })
+        });
+        match posted {
+            Some(Ok(())) => Ok(()),
+            Some(Err(_)) => {
+                budget.release(size);
+                Err(SendError::LoopClosed)
+            }
+            None => {
+                budget.release(size);
+                Err(SendError::NotOpen)
+            }
+        }
+    }
+
+    /// Sends a Ping with a payload of at most 125 bytes. The client answers the peer's Pings and
+    /// watches its own by itself ([`ClientOptions::ping_interval`]).
+    ///
+    /// # Errors
+    ///
+    /// Not open, or the payload is too long for a control frame (RFC 6455 section 5.5), which is
+    /// reported as [`SendError::QueueFull`] with that limit.
+    pub fn ping(&self, payload: &[u8]) -> Result<(), SendError> {
+        if payload.len() > 125 {
+            return Err(SendError::QueueFull {
+                limit: 125,
+                queued: 0,
+                size: payload.len(),
+            });
+        }
+        self.send(OpCode::Control(Control::Ping), payload)
+    }
+
+    /// Closes: sends a Close frame with `code` and `reason` (cut to 123 bytes), waits for the
+    /// peer's, and closes the socket; `on_close` tells when that is done. Gives up whatever is under
+    /// way if the client is not open yet, and cancels a back-off. The client does not reconnect by
+    /// itself afterwards. Any thread, any state, any number of times; never blocks.
+    ///
+    /// # Errors
+    ///
+    /// `code` may not be sent by an application; nothing was done then.
+    ///
+    /// libhv: `close`.
+    pub fn close(&self, code: u16, reason: &str) -> Result<(), CloseError> {
+        if !is_sendable_close_code(code) {
+            return Err(CloseError::BadCode(code));
+        }
+        let reason = reason.to_owned();
+        self.on_loop(move |engine, local| engine.close(local, code, &reason));
+        Ok(())
+    }
+
+    /// Closes with code 1000; if the client brought its own loop, stops that, too. Never blocks and
+    /// never touches a loop that the client was attached to.
+    ///
+    /// libhv: `stop`.
+    pub fn stop(&self) {
+        self.on_loop(|engine, local| engine.close(local, 1000, ""));
+        if let Some(thread) = self.inner.own_thread() {
+            thread.stop();
+        }
+    }
+
+    /// Waits until the client's own loop has ended, and returns its report.
+    ///
+    /// # Errors
+    ///
+    /// The client is attached to a loop of somebody else or was never opened
+    /// ([`JoinError::NotStarted`]); this is the loop's own thread.
+    pub fn join(&self) -> Result<ShutdownReport, JoinError> {
+        match self.inner.own_thread() {
+            Some(thread) => thread.join(),
+            None => Err(JoinError::NotStarted),
+        }
+    }
+
+    /// Drops this handle without closing: the connection, and a loop that the client brought, live
+    /// on until the connection ends.
+    pub fn detach(self) {
+        self.inner.detach();
+    }
+
+    /// Where the client is in its life. On other threads than the loop's it may change any moment.
+    pub fn state(&self) -> ClientState {
+        self.inner.state()
+    }
+
+    /// Whether the connection is open.
+    ///
+    /// libhv: `isConnected`.
+    pub fn is_connected(&self) -> bool {
+        self.inner.state() == ClientState::Open
+    }
+
+    /// Bytes accepted for sending, frame headers included, that the socket has not taken yet.
+    pub fn buffered_amount(&self) -> usize {
+        self.inner.budget.queued()
+    }
+
+    /// The peer's address, as of the last time the client was connected.
+    ///
+    /// libhv: `channel->peeraddr()`.
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        self.inner.peer_addr()
+    }
+
+    /// The loop that the client is on; `None`: it brings its own and was not opened yet.
+    ///
+    /// libhv: `loop`.
+    pub fn event_loop(&self) -> Option<EventLoop> {
+        self.inner.event_loop()
+    }
+
+    /// Runs `f` on the engine: at once inside a callback of the loop, else posted to it.
+    fn on_loop(&self, f: impl FnOnce(&Rc<Engine>, &LocalLoop) + Send + 'static) {
+        let Some(event_loop) = self.inner.event_loop() else {
+            return; // never opened
+        };
+        let inner = self.inner.clone();
+        let run = move |local: &LocalLoop| {
+            if let Some(engine) = Engine::find(local, &inner) {
+                f(&engine, local);
+            }
+        };
+        match event_loop.local() {
+            Some(local) => run(&local),
+            None => {
+                if event_loop.post_event(run).is_err() {
+                    log::debug!("hvloop: the loop had closed everything already");
+                }
+            }
+        }
+    }
+}
+
+/// Makes the upgrade request of the options.
+fn request(
+    url: &WsUrl,
+    options: &ClientOptions,
+) -> Result<UpgradeRequest, crate::handshake::RequestError> {
+    let mut request = UpgradeRequest::new(url);
+    for (name, value) in &options.headers {
+        request = request.header(name, value)?;
+    }
+    for name in &options.subprotocols {
+        request = request.subprotocol(name)?;
+    }
+    if let Some(origin) = &options.origin {
+        request = request.origin(origin)?;
+    }
+    Ok(request)
+}
+
+impl Clone for WebSocketClient {
+    fn clone(&self) -> Self {
+        Self::counted(self.inner.clone())
+    }
+}
+
+impl Drop for WebSocketClient {
+    fn drop(&mut self) {
+        if !self.counted || !self.inner.remove_user() {
+            return;
+        }
+        self.on_loop(|engine, local| engine.close(local, 1000, ""));
+        // Its drop stops and joins, or detaches on its own thread.
+        let thread: Option<Arc<EventLoopThread>> = self.inner.take_own_thread();
+        drop(thread);
+    }
+}
+
+impl fmt::Debug for WebSocketClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebSocketClient")
+            .field("state", &self.state())
+            .finish_non_exhaustive()
+    }
+}
+
+impl From<io::Error> for OpenError {
+    fn from(e: io::Error) -> Self {
+        Self::Thread(e)
+    }
+}
+
+const _: () = {
+    const fn send_sync<T: Send + Sync>() {}
+    send_sync::<WebSocketClient>();
+};

@@ -1,0 +1,175 @@
+//! What can be set about a client.
+
+use crate::handshake::HandshakeLimits;
+use crate::protocol::Limits;
+use hvloop_event::{Connect, ReconnectPolicy};
+use std::time::Duration;
+
+/// Options of a [`WebSocketClient`](super::WebSocketClient); they hold from the next `open()` on.
+///
+/// ```
+/// use hvloop_ws::ClientOptions;
+/// use std::time::Duration;
+///
+/// let options = ClientOptions::new()
+///     .open_deadline(Duration::from_secs(3))
+///     .header("Authorization", "Bearer 123")
+///     .subprotocol("chat");
+/// ```
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct ClientOptions {
+    pub(super) open_deadline: Duration,
+    pub(super) close_timeout: Duration,
+    pub(super) ping_interval: Option<Duration>,
+    pub(super) pong_deadline: Duration,
+    pub(super) write_stall: Option<Duration>,
+    pub(super) send_limit: usize,
+    pub(super) limits: Limits,
+    pub(super) handshake: HandshakeLimits,
+    pub(super) reconnect: Option<ReconnectPolicy>,
+    pub(super) keep_callbacks: bool,
+    pub(super) nodelay: bool,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) subprotocols: Vec<String>,
+    pub(super) origin: Option<String>,
+    #[cfg(feature = "tls")]
+    pub(super) tls: Option<hvloop_event::tls::TlsClientConfig>,
+}
+
+impl ClientOptions {
+    /// The defaults: 10 s to open, 5 s for the close handshake, a Ping after 30 s of silence and
+    /// 10 s for the answer, 30 s of write stall, 16 MiB send queue, 16 MiB per frame and 64 MiB per
+    /// message, no reconnect, TLS verified by the platform.
+    pub fn new() -> Self {
+        Self {
+            open_deadline: Duration::from_secs(10),
+            close_timeout: Duration::from_secs(5),
+            ping_interval: Some(Duration::from_secs(30)),
+            pong_deadline: Duration::from_secs(10),
+            write_stall: Some(Duration::from_secs(30)),
+            send_limit: Connect::DEFAULT_SEND_LIMIT,
+            limits: Limits::default(),
+            handshake: HandshakeLimits::default(),
+            reconnect: None,
+            keep_callbacks: false,
+            nodelay: true,
+            headers: Vec::new(),
+            subprotocols: Vec::new(),
+            origin: None,
+            #[cfg(feature = "tls")]
+            tls: None,
+        }
+    }
+
+    /// The one deadline over DNS, connect, TLS and the upgrade. Default 10 s.
+    ///
+    /// libhv: `setConnectTimeout`, which covers the connect only.
+    pub fn open_deadline(mut self, deadline: Duration) -> Self {
+        self.open_deadline = deadline;
+        self
+    }
+
+    /// How long the peer may take to answer a Close, and then to end the connection. Default 5 s;
+    /// a loop's stop may be shorter.
+    pub fn close_timeout(mut self, timeout: Duration) -> Self {
+        self.close_timeout = timeout;
+        self
+    }
+
+    /// Sends a Ping when nothing came from the peer for this long; `None`: never. Default 30 s.
+    ///
+    /// libhv: `setPingInterval`.
+    pub fn ping_interval(mut self, interval: Option<Duration>) -> Self {
+        self.ping_interval = interval.filter(|interval| !interval.is_zero());
+        self
+    }
+
+    /// How long after a Ping a peer that sends nothing at all counts as dead. Any byte counts as
+    /// life. Default 10 s.
+    pub fn pong_deadline(mut self, deadline: Duration) -> Self {
+        self.pong_deadline = deadline;
+        self
+    }
+
+    /// Closes when the peer takes nothing of the send queue for this long; `None`: never. Default
+    /// 30 s.
+    pub fn write_stall(mut self, limit: Option<Duration>) -> Self {
+        self.write_stall = limit;
+        self
+    }
+
+    /// The limit of the send queue, in bytes on the wire. A message over it is refused. Default
+    /// 16 MiB.
+    pub fn send_limit(mut self, bytes: usize) -> Self {
+        self.send_limit = bytes;
+        self
+    }
+
+    /// Limits for what the peer sends: a frame's or message's size, in bytes. Checked before
+    /// anything is allocated. Default 16 MiB and 64 MiB.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Limits for the head of the server's answer to the upgrade.
+    pub fn handshake_limits(mut self, limits: HandshakeLimits) -> Self {
+        self.handshake = limits;
+        self
+    }
+
+    /// Connects again by that policy whenever an attempt or a session ends by anything but
+    /// `close()`, `stop()` or the loop's stop; `None`: never. Default `None`.
+    ///
+    /// libhv: `setReconnect`.
+    pub fn reconnect(mut self, policy: Option<ReconnectPolicy>) -> Self {
+        self.reconnect = policy;
+        self
+    }
+
+    /// Keeps the callbacks after the last `on_close`, so that `open()` may be called again without
+    /// setting them anew. What they captured then lives as long as the client's handles: do not
+    /// capture a handle of the client itself. Default `false`.
+    pub fn keep_callbacks(mut self, keep: bool) -> Self {
+        self.keep_callbacks = keep;
+        self
+    }
+
+    /// TCP_NODELAY. Default on.
+    pub fn nodelay(mut self, on: bool) -> Self {
+        self.nodelay = on;
+        self
+    }
+
+    /// Adds a header to the upgrade request. Checked by `open()`.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Offers a subprotocol; the first one offered is the one liked best. Checked by `open()`.
+    pub fn subprotocol(mut self, name: impl Into<String>) -> Self {
+        self.subprotocols.push(name.into());
+        self
+    }
+
+    /// Sends an Origin header.
+    pub fn origin(mut self, origin: impl Into<String>) -> Self {
+        self.origin = Some(origin.into());
+        self
+    }
+
+    /// How to speak TLS. Default: verified by the platform.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, config: hvloop_event::tls::TlsClientConfig) -> Self {
+        self.tls = Some(config);
+        self
+    }
+}
+
+impl Default for ClientOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,274 @@
+//! What the handles of a client and its half on the loop share.
+
+use super::callbacks::Callbacks;
+use super::error::OpenError;
+use super::options::ClientOptions;
+use crate::handshake::UpgradeRequest;
+use crate::url::WsUrl;
+use hvloop_event::conn::SendBudget;
+use hvloop_event::{AttachmentId, EventLoop, EventLoopThread, StartError};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Where a client is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ClientState {
+    /// Nothing is there; `open()` may be called.
+    Closed,
+    /// DNS, connect, TLS or the upgrade is under way.
+    Connecting,
+    /// Messages go both ways.
+    Open,
+    /// The close handshake is under way.
+    Closing,
+    /// Waiting to connect again.
+    BackingOff,
+}
+
+impl ClientState {
+    fn from_u8(n: u8) -> Self {
+        match n {
+            1 => Self::Connecting,
+            2 => Self::Open,
+            3 => Self::Closing,
+            4 => Self::BackingOff,
+            _ => Self::Closed,
+        }
+    }
+}
+
+/// All that one `open()` was asked for.
+pub(super) struct Plan {
+    pub(super) url: WsUrl,
+    pub(super) request: UpgradeRequest,
+    pub(super) options: ClientOptions,
+    #[cfg(feature = "tls")]
+    pub(super) tls: Option<hvloop_event::tls::TlsClientConfig>,
+}
+
+/// See the module.
+pub(super) struct Inner {
+    state: AtomicU8,
+    /// Counts sessions, so that a message posted for one never goes out on the next.
+    session: AtomicU64,
+    /// The engine's place on its loop, or 0.
+    engine: AtomicU64,
+    users: AtomicUsize,
+    detached: AtomicBool,
+    /// The callbacks were dropped after the last `on_close`.
+    released: AtomicBool,
+    pub(super) budget: Arc<SendBudget>,
+    options: Mutex<ClientOptions>,
+    /// Callbacks that were set and not taken by the loop yet.
+    staged: Mutex<Callbacks>,
+    host: Mutex<Host>,
+    peer: Mutex<Option<SocketAddr>>,
+}
+
+/// The loop that the client is on.
+enum Host {
+    /// One of somebody else's.
+    Attached(EventLoop),
+    /// Its own, once opened.
+    Owned(Option<Arc<EventLoopThread>>),
+}
+
+impl Inner {
+    pub(super) fn attached(event_loop: EventLoop, options: ClientOptions) -> Arc<Self> {
+        Self::new(Host::Attached(event_loop), options)
+    }
+
+    pub(super) fn owned(options: ClientOptions) -> Arc<Self> {
+        Self::new(Host::Owned(None), options)
+    }
+
+    fn new(host: Host, options: ClientOptions) -> Arc<Self> {
+        Arc::new(Self {
+            state: AtomicU8::new(ClientState::Closed as u8),
+            session: AtomicU64::new(0),
+            engine: AtomicU64::new(0),
+            users: AtomicUsize::new(0),
+            detached: AtomicBool::new(false),
+            released: AtomicBool::new(false),
+            budget: Arc::new(SendBudget::new(options.send_limit)),
+            options: Mutex::new(options),
+            staged: Mutex::default(),
+            host: Mutex::new(host),
+            peer: Mutex::new(None),
+        })
+    }
+
+    pub(super) fn state(&self) -> ClientState {
+        ClientState::from_u8(self.state.load(Ordering::Acquire))
+    }
+
+    pub(super) fn set_state(&self, state: ClientState) {
+        self.state.store(state as u8, Ordering::Release);
+    }
+
+    /// Closed to Connecting, for one of the threads that call `open()`.
+    pub(super) fn begin_open(&self) -> Result<(), OpenError> {
+        if self.released.load(Ordering::Acquire) && lock(&self.staged).is_empty() {
+            return Err(OpenError::CallbacksReleased);
+        }
+        self.state
+            .compare_exchange(
+                ClientState::Closed as u8,
+                ClientState::Connecting as u8,
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            )
+            .map(|_| ())
+            .map_err(|_| OpenError::AlreadyOpen)
+    }
+
+    pub(super) fn session(&self) -> u64 {
+        self.session.load(Ordering::Acquire)
+    }
+
+    /// The next session's number; the loop's thread.
+    pub(super) fn next_session(&self) -> u64 {
+        self.session.fetch_add(1, Ordering::AcqRel) + 1
+    }
+
+    pub(super) fn engine(&self) -> Option<AttachmentId> {
+        match self.engine.load(Ordering::Acquire) {
+            0 => None,
+            bits => Some(AttachmentId::from_bits(bits - 1)),
+        }
+    }
+
+    pub(super) fn set_engine(&self, id: Option<AttachmentId>) {
+        let bits = id.map_or(0, |id| id.to_bits() + 1);
+        self.engine.store(bits, Ordering::Release);
+    }
+
+    pub(super) fn options(&self) -> ClientOptions {
+        lock(&self.options).clone()
+    }
+
+    pub(super) fn set_options(&self, options: ClientOptions) {
+        *lock(&self.options) = options;
+    }
+
+    /// Keeps callbacks until the loop takes them.
+    pub(super) fn stage(&self, callbacks: Callbacks) {
+        let replaced = lock(&self.staged).replace(callbacks);
+        self.released.store(false, Ordering::Release);
+        drop(replaced);
+    }
+
+    /// Keeps the callbacks of an ended session for the next `open()`, unless newer ones are set.
+    pub(super) fn keep(&self, callbacks: Callbacks) {
+        let rest = lock(&self.staged).fill(callbacks);
+        drop(rest);
+    }
+
+    pub(super) fn take_staged(&self) -> Callbacks {
+        std::mem::take(&mut *lock(&self.staged))
+    }
+
+    /// Notes that the callbacks are gone, if none is staged.
+    pub(super) fn note_released(&self) {
+        self.released.store(true, Ordering::Release);
+    }
+
+    pub(super) fn add_user(&self) {
+        self.users.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// `true`: that was the last one, and nobody detached the client.
+    pub(super) fn remove_user(&self) -> bool {
+        self.users.fetch_sub(1, Ordering::AcqRel) == 1 && !self.detached.load(Ordering::Acquire)
+    }
+
+    pub(super) fn detach(&self) {
+        self.detached.store(true, Ordering::Release);
+    }
+
+    pub(super) fn peer_addr(&self) -> Option<SocketAddr> {
+        *lock(&self.peer)
+    }
+
+    pub(super) fn set_peer(&self, peer: Option<SocketAddr>) {
+        *lock(&self.peer) = peer;
+    }
+
+    pub(super) fn event_loop(&self) -> Option<EventLoop> {
+        match &*lock(&self.host) {
+            Host::Attached(event_loop) => Some(event_loop.clone()),
+            Host::Owned(thread) => thread.as_ref().map(|t| t.event_loop().clone()),
+        }
+    }
+
+    pub(super) fn own_thread(&self) -> Option<Arc<EventLoopThread>> {
+        match &*lock(&self.host) {
+            Host::Attached(_) => None,
+            Host::Owned(thread) => thread.clone(),
+        }
+    }
+
+    pub(super) fn take_own_thread(&self) -> Option<Arc<EventLoopThread>> {
+        match &mut *lock(&self.host) {
+            Host::Attached(_) => None,
+            Host::Owned(thread) => thread.take(),
+        }
+    }
+
+    /// The loop for a new session; an owning client whose loop is stopping gets a new one.
+    pub(super) fn loop_for_open(&self) -> Result<EventLoop, OpenError> {
+        let mut host = lock(&self.host);
+        let old = match &mut *host {
+            Host::Attached(event_loop) => {
+                if event_loop.is_stopping() {
+                    return Err(OpenError::LoopClosed);
+                }
+                return Ok(event_loop.clone());
+            }
+            Host::Owned(Some(thread)) if !thread.event_loop().is_stopping() => {
+                return Ok(thread.event_loop().clone());
+            }
+            Host::Owned(old) => old.take(),
+        };
+        let thread = EventLoopThread::new()?;
+        thread.start().map_err(|e| match e {
+            StartError::Spawn(e) => OpenError::Thread(e),
+            e => OpenError::Thread(io::Error::other(e)),
+        })?;
+        let event_loop = thread.event_loop().clone();
+        *host = Host::Owned(Some(Arc::new(thread)));
+        drop(host);
+        drop(old); // joins; no lock is held
+        Ok(event_loop)
+    }
+}
+
+/// The TLS configuration for the URL.
+#[cfg(feature = "tls")]
+pub(super) fn tls_for(
+    url: &WsUrl,
+    options: &ClientOptions,
+) -> Result<Option<hvloop_event::tls::TlsClientConfig>, OpenError> {
+    use hvloop_event::tls::TlsClientConfig;
+    /// Reading the platform's roots takes milliseconds: once for all clients.
+    static DEFAULT: Mutex<Option<TlsClientConfig>> = Mutex::new(None);
+    if !url.is_tls() {
+        return Ok(None);
+    }
+    if let Some(config) = &options.tls {
+        return Ok(Some(config.clone()));
+    }
+    let mut default = lock(&DEFAULT);
+    if default.is_none() {
+        *default = Some(TlsClientConfig::new().map_err(OpenError::Tls)?);
+    }
+    Ok(default.clone())
+}
+
+/// Locks; nothing under these locks can be left half changed by a panic.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,18 @@
+//! WebSocket (RFC 6455) on hvloop's event loop.
+//!
+//! [`WebSocketClient`] is the client. [`protocol`] and [`handshake`] are the protocol without any
+//! I/O: bytes in, events and bytes out.
+#![forbid(unsafe_code)]
+#![cfg_attr(not(test), warn(clippy::expect_used))]
+
+mod client;
+pub mod handshake;
+pub mod protocol;
+mod url;
+
+pub use client::{
+    ClientOptions, ClientState, CloseError, CloseEvent, ConnectionError, Initiator, Message,
+    OpenError, OpenEvent, WebSocketClient,
+};
+pub use tungstenite::http;
+pub use url::{UrlError, WsUrl};

@@ -1,0 +1,148 @@
+//! Frames to be sent.
+
+use super::close::fitting_reason;
+use super::mask::apply_mask;
+use super::{Control, OpCode, opcode};
+use tungstenite::protocol::frame::FrameHeader;
+
+/// How many bytes a frame takes on the wire: header, mask and payload.
+pub fn frame_len(payload_len: usize, masked: bool) -> usize {
+    let header = match payload_len {
+        0..=125 => 2,
+        126..=0xFFFF => 4,
+        _ => 10,
+    };
+    header + if masked { 4 } else { 0 } + payload_len
+}
+
+/// Appends a frame to `out`, which grows by [`frame_len`] bytes and is all the memory it takes.
+///
+/// A client gives a `mask`, fresh and unpredictable for every frame (RFC 6455 section 5.3); a
+/// server gives none. A reserved opcode, a control frame in fragments or one of more than 125
+/// bytes is the caller's mistake: a peer would refuse it.
+pub fn encode_frame(
+    out: &mut Vec<u8>,
+    opcode: OpCode,
+    fin: bool,
+    payload: &[u8],
+    mask: Option<[u8; 4]>,
+) {
+    debug_assert!(
+        !matches!(opcode, OpCode::Control(_))
+            || (fin && payload.len() <= super::MAX_CONTROL_PAYLOAD),
+        "a control frame is short and whole"
+    );
+    debug_assert!(
+        !matches!(opcode, OpCode::Control(Control::Reserved(_))),
+        "no reserved opcode is sent"
+    );
+    encode_head(out, opcode, fin, payload.len(), mask);
+    let start = out.len();
+    out.extend_from_slice(payload);
+    if let Some(mask) = mask {
+        apply_mask(&mut out[start..], mask, 0);
+    }
+}
+
+/// Appends a Close frame to `out`: empty, or with a code and a reason.
+///
+/// The reason is cut between two characters when it is over
+/// [`MAX_CLOSE_REASON`](super::MAX_CLOSE_REASON) bytes. The code is for the caller to check
+/// ([`is_sendable_close_code`](super::is_sendable_close_code)). `mask` as in [`encode_frame`].
+pub fn encode_close(out: &mut Vec<u8>, close: Option<(u16, &str)>, mask: Option<[u8; 4]>) {
+    let Some((code, reason)) = close else {
+        encode_frame(out, opcode::CLOSE, true, &[], mask);
+        return;
+    };
+    let reason = fitting_reason(reason);
+    encode_head(out, opcode::CLOSE, true, 2 + reason.len(), mask);
+    let start = out.len();
+    out.extend_from_slice(&code.to_be_bytes());
+    out.extend_from_slice(reason.as_bytes());
+    if let Some(mask) = mask {
+        apply_mask(&mut out[start..], mask, 0);
+    }
+}
+
+/// Appends the header, and makes room for the payload.
+fn encode_head(
+    out: &mut Vec<u8>,
+    opcode: OpCode,
+    fin: bool,
+    payload_len: usize,
+    mask: Option<[u8; 4]>,
+) {
+    out.reserve(frame_len(payload_len, mask.is_some()));
+    let header = FrameHeader {
+        is_final: fin,
+        opcode,
+        mask,
+        ..FrameHeader::default()
+    };
+    let written = header.format(payload_len as u64, out);
+    debug_assert!(written.is_ok(), "a Vec takes every byte");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_examples_of_rfc_6455_section_5_7() {
+        let mut out = Vec::new();
+        encode_frame(&mut out, opcode::TEXT, true, b"Hello", None);
+        assert_eq!(out, b"\x81\x05Hello");
+        out.clear();
+        encode_frame(
+            &mut out,
+            opcode::TEXT,
+            true,
+            b"Hello",
+            Some([0x37, 0xfa, 0x21, 0x3d]),
+        );
+        assert_eq!(out, b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58");
+        out.clear();
+        encode_frame(&mut out, opcode::TEXT, false, b"Hel", None);
+        encode_frame(&mut out, opcode::CONTINUATION, true, b"lo", None);
+        assert_eq!(out, b"\x01\x03Hel\x80\x02lo");
+        out.clear();
+        encode_frame(&mut out, opcode::BINARY, true, &[7; 256], None);
+        assert_eq!(out[..4], [0x82, 0x7e, 0x01, 0x00]);
+        out.clear();
+        encode_frame(&mut out, opcode::BINARY, true, &[7; 65536], None);
+        assert_eq!(out[..10], [0x82, 0x7f, 0, 0, 0, 0, 0, 1, 0, 0]);
+    }
+
+    #[test]
+    fn frame_len_is_what_is_appended() {
+        for len in [0, 1, 125, 126, 127, 65535, 65536, 70000] {
+            for mask in [None, Some([1, 2, 3, 4])] {
+                let mut out = b"before".to_vec();
+                encode_frame(&mut out, opcode::BINARY, true, &vec![0; len], mask);
+                assert_eq!(
+                    out.len() - 6,
+                    frame_len(len, mask.is_some()),
+                    "{len} {mask:?}"
+                );
+                assert!(out.starts_with(b"before"));
+            }
+        }
+    }
+
+    #[test]
+    fn close_frames() {
+        let mut out = Vec::new();
+        encode_close(&mut out, None, None);
+        assert_eq!(out, b"\x88\x00");
+        out.clear();
+        encode_close(&mut out, Some((1000, "bye")), None);
+        assert_eq!(out, b"\x88\x05\x03\xe8bye");
+        out.clear();
+        encode_close(&mut out, Some((1011, &"€".repeat(100))), Some([9, 8, 7, 6]));
+        assert_eq!(out[..2], [0x88, 0x80 | 125]);
+        assert_eq!(out.len(), 2 + 4 + 125);
+        apply_mask(&mut out[6..], [9, 8, 7, 6], 0);
+        assert_eq!(out[6..8], 1011u16.to_be_bytes());
+        assert_eq!(&out[8..], "€".repeat(41).as_bytes());
+    }
+}

@@ -1,0 +1,150 @@
+use super::{UrlError, WsUrl};
+use std::error::Error;
+
+#[test]
+fn good_urls() {
+    // (text, TLS, host, port, resource, Host header)
+    let table = [
+        (
+            "ws://example.com",
+            false,
+            "example.com",
+            80,
+            "/",
+            "example.com",
+        ),
+        (
+            "wss://example.com",
+            true,
+            "example.com",
+            443,
+            "/",
+            "example.com",
+        ),
+        (
+            "WS://Example.COM/A",
+            false,
+            "example.com",
+            80,
+            "/A",
+            "example.com",
+        ),
+        ("ws://h:80/", false, "h", 80, "/", "h"),
+        ("ws://h:443/", false, "h", 443, "/", "h:443"),
+        ("wss://h:443/", true, "h", 443, "/", "h"),
+        (
+            "wss://h:8443/a/b?c=d&e",
+            true,
+            "h",
+            8443,
+            "/a/b?c=d&e",
+            "h:8443",
+        ),
+        ("ws://h?q", false, "h", 80, "/?q", "h"),
+        ("ws://h/?", false, "h", 80, "/?", "h"),
+        (
+            "ws://h/a b/%23?x y",
+            false,
+            "h",
+            80,
+            "/a%20b/%23?x%20y",
+            "h",
+        ),
+        ("ws://h/ä", false, "h", 80, "/%C3%A4", "h"),
+        (
+            "ws://127.0.0.1:9000/x",
+            false,
+            "127.0.0.1",
+            9000,
+            "/x",
+            "127.0.0.1:9000",
+        ),
+        ("ws://[::1]:9000/x", false, "::1", 9000, "/x", "[::1]:9000"),
+        (
+            "wss://[2001:DB8::1]",
+            true,
+            "2001:db8::1",
+            443,
+            "/",
+            "[2001:db8::1]",
+        ),
+        (
+            "ws://bücher.example/",
+            false,
+            "xn--bcher-kva.example",
+            80,
+            "/",
+            "xn--bcher-kva.example",
+        ),
+        ("  ws://h/  ", false, "h", 80, "/", "h"),
+        (
+            "ws://h/a?b=http://c/d",
+            false,
+            "h",
+            80,
+            "/a?b=http://c/d",
+            "h",
+        ),
+        ("ws://h/{a}|b^[c]?{d}|e^[f]`", false, "h", 80, "", "h"),
+    ];
+    for (text, tls, host, port, resource, host_header) in table {
+        let url = WsUrl::parse(text).unwrap_or_else(|e| panic!("{text}: {e}"));
+        assert_eq!(url.is_tls(), tls, "{text}");
+        assert_eq!(url.host(), host, "{text}");
+        assert_eq!(url.port(), port, "{text}");
+        if !resource.is_empty() {
+            assert_eq!(url.resource(), resource, "{text}");
+        }
+        assert_eq!(url.host_header(), host_header, "{text}");
+        assert_eq!(url.ip(), host.parse().ok(), "{text}");
+        assert_eq!(WsUrl::parse(&url.to_string()).as_ref(), Ok(&url), "{text}");
+    }
+}
+
+#[test]
+fn bad_urls() {
+    let scheme = |s: &str| UrlError::UnsupportedScheme(s.to_owned());
+    let table = [
+        ("http://h/", scheme("http")),
+        ("https://h/", scheme("https")),
+        ("wsx://h/", scheme("wsx")),
+        ("h:80", scheme("h")),
+        ("ws:h", UrlError::MissingSlashes),
+        ("ws:/h", UrlError::MissingSlashes),
+        ("ws://", UrlError::EmptyHost),
+        ("ws:///path", UrlError::EmptyHost),
+        ("ws://\\path", UrlError::EmptyHost),
+        ("ws://:80/", UrlError::EmptyHost),
+        ("ws://h/#", UrlError::Fragment),
+        ("ws://h/a#b", UrlError::Fragment),
+        ("ws://u@h/", UrlError::UserInfo),
+        ("ws://u:p@h/", UrlError::UserInfo),
+        ("ws://:p@h/", UrlError::UserInfo),
+        ("ws://h/\r\nX: y", UrlError::ControlCharacter),
+        ("ws://h\t/", UrlError::ControlCharacter),
+    ];
+    for (text, error) in table {
+        assert_eq!(WsUrl::parse(text), Err(error), "{text:?}");
+    }
+    for text in [
+        "",
+        "h",
+        "/path",
+        "ws://h:99999/",
+        "ws://h:x/",
+        "ws://[::1",
+        "ws://a b/",
+    ] {
+        let error = WsUrl::parse(text).expect_err(text);
+        assert!(matches!(error, UrlError::Syntax(_)), "{text:?}: {error:?}");
+        assert!(error.source().is_some());
+    }
+}
+
+#[test]
+fn errors_say_what_to_do() {
+    let text = |url: &str| WsUrl::parse(url).expect_err(url).to_string();
+    assert!(text("ws://u:p@h/").contains("Authorization header"));
+    assert!(text("http://h/").contains("is ws"));
+    assert!(text("https://h/").contains("is wss"));
+}
