@@ -144,7 +144,7 @@ impl EventLoop {
                 Ok(LocalLoop::new(core))
             }
             Err(e) => {
-                self.close(ShutdownReport::default());
+                self.shared.close(ShutdownReport::default());
                 Err(RunError::Io(e))
             }
         }
@@ -156,19 +156,8 @@ impl EventLoop {
         current::disown(&self.shared);
         drop(local);
         let report = result.as_ref().cloned().unwrap_or_default();
-        self.close(report);
+        self.shared.close(report);
         result.map_err(RunError::Io)
-    }
-
-    fn close(&self, report: ShutdownReport) {
-        self.shared.inbox.close();
-        // Only where the loop could not be set up is anything left; it has no loop to run on.
-        while let Some(task) = self.shared.inbox.pop() {
-            drop(task);
-        }
-        self.shared.close_waker();
-        self.shared.set_report(report);
-        self.shared.gate.finish();
     }
 
     /// Tells the loop to stop: every connection finishes (or is closed by force at the deadline of

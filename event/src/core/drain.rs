@@ -204,6 +204,8 @@ impl LoopCore {
         let timers: Vec<TimerAction> = self.timers.borrow_mut().drain();
         self.drop_user(timers);
         self.ticking.set(false);
+        self.finished.set(true);
+        drop(self.poller.borrow_mut().take());
         self.shared.counters.timers.set(0);
         let mut drain = self.drain.borrow_mut();
         let since = drain.began.unwrap_or(drain.made);

@@ -17,7 +17,8 @@ pub(crate) mod timers;
 use crate::error::CloseReason;
 use crate::io::conn::ConnSlot;
 use crate::local_loop::{Attachment, LocalLoop};
-use crate::sys::{Poller, Readiness, clock, random_seed};
+use crate::report::ShutdownReport;
+use crate::sys::{Poller, Readiness, TcpStream, clock, random_seed};
 use buffers::BufferPool;
 use drain::Drain;
 use rand::SeedableRng;
@@ -51,7 +52,8 @@ pub(crate) enum Deferred {
 /// A loop on its own thread. One `RefCell` a concern, so that borrows stay small.
 pub(crate) struct LoopCore {
     pub(crate) shared: Arc<LoopShared>,
-    poller: RefCell<Poller>,
+    /// Gone once the loop has closed: a `LocalLoop` that a user kept holds no fd.
+    poller: RefCell<Option<Poller>>,
     pub(crate) slots: RefCell<Slots<ConnSlot>>,
     pub(crate) timers: RefCell<Timers<TimerAction>>,
     deferred: RefCell<VecDeque<Deferred>>,
@@ -66,6 +68,8 @@ pub(crate) struct LoopCore {
     pub(crate) buffers: BufferPool,
     events: Cell<Vec<Readiness>>,
     now: Cell<Instant>,
+    /// `finish` has run.
+    finished: Cell<bool>,
     /// A tick is on the stack.
     ticking: Cell<bool>,
     /// Tasks were left in the inbox by the batch limit.
@@ -88,7 +92,7 @@ impl LoopCore {
         let now = clock::now();
         Ok(Self {
             shared,
-            poller: RefCell::new(poller),
+            poller: RefCell::new(Some(poller)),
             slots: RefCell::new(Slots::new()),
             timers: RefCell::new(Timers::new()),
             deferred: RefCell::default(),
@@ -100,6 +104,7 @@ impl LoopCore {
             buffers: BufferPool::default(),
             events: Cell::default(),
             now: Cell::new(now),
+            finished: Cell::new(false),
             ticking: Cell::new(false),
             tasks_left: Cell::new(false),
             drain: RefCell::new(Drain::new(now)),
@@ -123,8 +128,25 @@ impl LoopCore {
     }
 
     /// Runs `f` with the poller, for registering sockets.
-    pub(crate) fn with_poller<R>(&self, f: impl FnOnce(&Poller) -> R) -> R {
-        f(&self.poller.borrow())
+    ///
+    /// # Errors
+    ///
+    /// The loop has closed.
+    pub(crate) fn with_poller<R>(&self, f: impl FnOnce(&Poller) -> io::Result<R>) -> io::Result<R> {
+        match &*self.poller.borrow() {
+            Some(poller) => f(poller),
+            None => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    /// Takes sockets off the poller and closes them.
+    pub(crate) fn close_sockets(&self, sockets: Vec<TcpStream>) {
+        let poller = self.poller.borrow();
+        for mut socket in sockets {
+            if let Some(poller) = &*poller {
+                socket.deregister(poller);
+            }
+        }
     }
 
     /// Puts a call off to step 8 of this tick, or of the next one.
@@ -211,5 +233,19 @@ impl LoopCore {
         let deadline = clock::now().checked_add(after)?;
         self.arm(id, deadline, None, Some(1), TimerAction::Conn(key, what));
         Some(id)
+    }
+}
+
+impl Drop for LoopCore {
+    /// A thread that drove its loop by `run_once` has ended without stopping it: the sockets close
+    /// with this, without their callbacks, and whoever waits for the loop must not wait for ever.
+    fn drop(&mut self) {
+        if !self.finished.get() {
+            log::error!(
+                "hvloop: loop {} ended with its thread, without a stop",
+                self.shared.options.name
+            );
+            self.shared.close(ShutdownReport::default());
+        }
     }
 }

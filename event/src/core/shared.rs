@@ -93,17 +93,21 @@ impl LoopShared {
         lock(&self.poller).take()
     }
 
-    /// Closes the waker: the last file descriptor of the loop that handles keep alive.
-    pub(crate) fn close_waker(&self) {
+    /// The end: refuses work, closes the waker (the last file descriptor that handles keep alive),
+    /// and wakes whoever waits for the loop.
+    pub(crate) fn close(&self, report: ShutdownReport) {
+        self.inbox.close();
+        // Anything is left only where the loop could not be set up, or ended with its thread.
+        while let Some(task) = self.inbox.pop() {
+            drop(task);
+        }
         self.waker.close();
+        *lock(&self.report) = Some(report);
+        self.gate.finish();
     }
 
     pub(crate) fn metrics(&self) -> Metrics {
         self.counters.read(self.gate.holds())
-    }
-
-    pub(crate) fn set_report(&self, report: ShutdownReport) {
-        *lock(&self.report) = Some(report);
     }
 
     pub(crate) fn report(&self) -> Option<ShutdownReport> {

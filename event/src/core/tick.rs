@@ -68,7 +68,10 @@ impl LoopCore {
             Some(Duration::ZERO)
         };
         let mut events = self.events.take();
-        let polled = self.poller.borrow_mut().poll(timeout, &mut events);
+        let polled = match self.poller.borrow_mut().as_mut() {
+            Some(poller) => poller.poll(timeout, &mut events),
+            None => Ok(()),
+        };
         inbox.awake();
         self.events.set(events);
         if let Err(e) = polled {

@@ -180,6 +180,15 @@ impl ConnSlot {
         self.out.len()
     }
 
+    /// Whether anything waits for the socket, handshake and alert bytes of TLS included.
+    pub(crate) fn wants_write(&self) -> bool {
+        #[cfg(feature = "tls")]
+        if self.tls.as_ref().is_some_and(|tls| tls.wants_write()) {
+            return true;
+        }
+        !self.out.is_empty()
+    }
+
     /// Whether the queue has just fallen to its low mark; once per passing of the high one.
     pub(crate) fn fell_low(&mut self) -> bool {
         let low = self.water_marks.map_or(0, |(low, _)| low);

@@ -215,8 +215,7 @@ impl LoopCore {
             }
             winner
         };
-        self.with_poller(|poller| losers.iter_mut().for_each(|s| s.deregister(poller)));
-        drop(losers);
+        self.close_sockets(losers);
         match winner {
             Some((_, _, stream)) => self.connected(local, key, stream),
             None => {

@@ -45,7 +45,7 @@ impl LoopCore {
             Some(slot) => (
                 slot.life,
                 slot.readable && !slot.read_closed,
-                slot.writable && slot.unsent() > 0,
+                slot.writable && slot.wants_write(),
             ),
             None => return,
         };

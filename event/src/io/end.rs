@@ -105,7 +105,7 @@ impl LoopCore {
     /// Step 10 for one connection: off the poller, fd closed, `on_close`, handler dropped, slot
     /// freed, hold released.
     pub(crate) fn end_connection(&self, local: &LocalLoop, key: Key, reason: CloseReason) {
-        let (mut sockets, timers, handler, was_open) = {
+        let (sockets, timers, handler, was_open) = {
             let mut slots = self.slots.borrow_mut();
             let Some(slot) = slots.get_mut(key) else {
                 return;
@@ -131,8 +131,7 @@ impl LoopCore {
         for timer in timers.into_iter().flatten() {
             self.kill_timer(timer);
         }
-        self.with_poller(|poller| sockets.iter_mut().for_each(|s| s.deregister(poller)));
-        drop(sockets);
+        self.close_sockets(sockets);
         self.note_end(was_open, &reason);
         if let Some(handler) = handler {
             let conn = Conn::new(local, key);

@@ -125,7 +125,7 @@ impl LoopCore {
             };
             slot.stall_timer = None;
             match slot.write_stall {
-                Some(limit) if slot.unsent() > 0 => {
+                Some(limit) if slot.wants_write() => {
                     let idle = now.saturating_duration_since(slot.last_progress);
                     Some((
                         limit,

@@ -40,6 +40,10 @@ impl TlsLayer {
         self.plain.len() + self.encrypted
     }
 
+    pub(crate) fn wants_write(&self) -> bool {
+        self.unsent() > 0 || self.session.wants_write()
+    }
+
     pub(crate) fn tail(&mut self, pool: &BufferPool) -> &mut Vec<u8> {
         self.plain.tail(pool)
     }

@@ -157,9 +157,9 @@ impl Gate {
         if self.phase() == Phase::Stopped {
             return Err(BeginRunError::Closed);
         }
-        let taken =
-            self.owner
-                .compare_exchange(0, owner, Ordering::AcqRel, Ordering::Acquire);
+        let taken = self
+            .owner
+            .compare_exchange(0, owner, Ordering::AcqRel, Ordering::Acquire);
         if taken.is_err() {
             return Err(BeginRunError::AlreadyRunning);
         }

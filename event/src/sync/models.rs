@@ -39,10 +39,7 @@ impl Wake for Ring {
 
 fn inbox<T: Send + 'static>() -> (Arc<Inbox<T>>, Arc<Bell>) {
     let bell = Arc::new(Bell::default());
-    (
-        Arc::new(Inbox::new(Box::new(Ring(bell.clone())))),
-        bell,
-    )
+    (Arc::new(Inbox::new(Box::new(Ring(bell.clone())))), bell)
 }
 
 fn send<T>(inbox: &Inbox<T>, value: T) -> Result<(), T> {

@@ -62,7 +62,7 @@ struct Verdict {
 impl Engine {
     /// Begins an `open()` on the loop's thread. Calls no user.
     pub(super) fn begin(local: &LocalLoop, inner: Arc<Inner>, plan: Plan) {
-        let backoff = plan.options.reconnect.clone().map(Backoff::new);
+        let backoff = plan.options.reconnect.map(Backoff::new);
         let engine = Rc::new(Self {
             callbacks: RefCell::new(inner.take_staged()),
             backoff: RefCell::new(backoff),
