@@ -14,6 +14,7 @@ const KEPT_CAPACITY: usize = 64 * 1024;
 #[derive(Default)]
 pub(crate) struct BufferPool {
     socket: Cell<Vec<u8>>,
+    #[cfg(feature = "tls")]
     plain: Cell<Vec<u8>>,
     spare: RefCell<Vec<Vec<u8>>>,
 }
@@ -29,10 +30,12 @@ impl BufferPool {
     }
 
     /// Takes the buffer for decrypted bytes; give it back with [`BufferPool::give_plain`].
+    #[cfg(feature = "tls")]
     pub(crate) fn take_plain(&self) -> Vec<u8> {
         sized(self.plain.take())
     }
 
+    #[cfg(feature = "tls")]
     pub(crate) fn give_plain(&self, buffer: Vec<u8>) {
         self.plain.set(buffer);
     }

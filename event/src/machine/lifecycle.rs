@@ -81,6 +81,7 @@ impl Lifecycle {
     }
 
     /// The TLS handshake is done.
+    #[cfg(any(test, feature = "tls"))]
     pub(crate) fn secured(&mut self) -> bool {
         self.advance(Self::Securing, Self::Opening)
     }
