@@ -1,21 +1,37 @@
-//! The gate: the loop's phase, the stop latch and the count of holds.
+//! The gate: a loop's phase, its stop latch and its count of holds.
+//!
+//! # The word
+//!
+//! Phase, stop, pause and holds share one word, so that "no hold is left and it drains" is one
+//! read, and "so it closes" is one write that fails if a hold was taken in between. Every edge of
+//! the life is one named method:
+//!
+//! ```text
+//! Idle --begin_run--> Running <--pause, resume--> Paused
+//!      Running, Paused --begin_drain--> Draining --try_close, force_close--> Closing
+//!      any --finish--> Stopped
+//! ```
+//!
+//! The owner is a second word. It is written before the phase says Running and cleared after the
+//! phase says Stopped, so that whoever sees a phase in between sees an owner.
 
-use super::shim::{AtomicU64, Condvar, Mutex, Ordering};
+use super::shim::{AtomicU64, Condvar, Mutex, MutexGuard, Ordering};
 use std::fmt;
+use std::sync::PoisonError;
 use std::time::Duration;
 
-/// Where a loop is in its life; it only moves forward, but between Running and Paused.
+/// Where a loop is in its life. It only moves forward, but for Running and Paused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Phase {
-    /// Not run yet.
+    /// No thread has run it yet.
     Idle,
     /// A thread runs it.
     Running,
-    /// A thread runs it, but no callback runs until it is resumed.
+    /// A thread runs it, but no callback runs until it is resumed or stopped.
     Paused,
     /// It was told to stop: connections finish.
     Draining,
-    /// Every connection is closed; accepted tasks run.
+    /// Every connection is closed; what was accepted before runs.
     Closing,
     /// It has stopped, for good.
     Stopped,
@@ -34,26 +50,31 @@ impl fmt::Display for Phase {
     }
 }
 
+/// The bits of the phase; Paused is RUNNING with PAUSE.
+const PHASE: u64 = 0b111;
 const IDLE: u64 = 0;
 const RUNNING: u64 = 1;
 const DRAINING: u64 = 2;
 const CLOSING: u64 = 3;
 const STOPPED: u64 = 4;
-const PHASE: u64 = 0b111;
 /// Latched by `request_stop`; nothing clears it.
 const STOP: u64 = 1 << 3;
+/// Set by `pause`, also before the run; cleared by `resume` and when draining begins.
 const PAUSE: u64 = 1 << 4;
-/// One hold. 56 bits of them: more than any machine has file descriptors, or memory for `Hold`s.
+/// One hold. 56 bits of them: each hold is a value that its owner keeps in memory, and there is no
+/// memory for 2^56 of them, so that the count cannot overflow.
 const HOLD: u64 = 1 << 8;
+/// The owner while no thread runs the loop.
+const NOBODY: u64 = 0;
 
-/// See the module. One word; every edge is one read-modify-write.
+/// What every handle of a loop asks before it does anything, and what ends the loop. See the
+/// module. Methods are for any thread unless they say "the loop's thread".
 pub(crate) struct Gate {
     word: AtomicU64,
-    /// The token of the thread that runs the loop, 0 for none; published before the phase says
-    /// Running.
+    /// The token of the thread that runs the loop, or [`NOBODY`].
     owner: AtomicU64,
     /// How long a drain may take, in nanoseconds. Only ever shortened.
-    limit: AtomicU64,
+    drain_limit: AtomicU64,
     stopped: Mutex<bool>,
     told: Condvar,
 }
@@ -61,39 +82,42 @@ pub(crate) struct Gate {
 /// Why a thread may not run the loop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BeginRunError {
-    /// Another one does.
+    /// Another thread does, or this one already.
     AlreadyRunning,
-    /// It has stopped.
+    /// It has stopped, for good.
     Closed,
 }
 
 /// What giving a hold back asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[must_use]
-pub(crate) enum Released {
+#[must_use = "a draining loop whose last hold has gone must be woken"]
+pub(crate) enum Release {
     /// Nothing.
     Quiet,
-    /// That was the last hold of a draining loop: wake it.
+    /// That was the last hold of a draining loop: wake it, so that it can close.
     WakeLoop,
 }
 
-impl Released {
+impl Release {
+    /// Whether the loop is to be woken.
     pub(crate) fn must_wake(self) -> bool {
         self == Self::WakeLoop
     }
 }
 
 impl Gate {
+    /// The gate of a loop that has not run; its drain takes at most `drain_limit`.
     pub(crate) fn new(drain_limit: Duration) -> Self {
         Self {
             word: AtomicU64::new(IDLE),
-            owner: AtomicU64::new(0),
-            limit: AtomicU64::new(nanos(drain_limit)),
+            owner: AtomicU64::new(NOBODY),
+            drain_limit: AtomicU64::new(nanos(drain_limit)),
             stopped: Mutex::new(false),
             told: Condvar::new(),
         }
     }
 
+    /// Where the loop is; on another thread than the loop's, where it was a moment ago.
     pub(crate) fn phase(&self) -> Phase {
         let word = self.word.load(Ordering::Acquire);
         match word & PHASE {
@@ -106,23 +130,28 @@ impl Gate {
         }
     }
 
-    /// Latches the stop; `limit` shortens the time for the drain. `true`: the first time.
+    /// Latches the stop, in any phase; `limit` shortens the drain's limit and never lengthens it.
+    /// `true`: the first stop. The caller then wakes the loop.
     pub(crate) fn request_stop(&self, limit: Option<Duration>) -> bool {
+        // The limit first: who sees the stop sees it.
         if let Some(limit) = limit {
-            self.limit.fetch_min(nanos(limit), Ordering::AcqRel);
+            self.drain_limit.fetch_min(nanos(limit), Ordering::AcqRel);
         }
         self.word.fetch_or(STOP, Ordering::AcqRel) & STOP == 0
     }
 
+    /// Whether a stop was requested.
     pub(crate) fn stop_requested(&self) -> bool {
         self.word.load(Ordering::Acquire) & STOP != 0
     }
 
+    /// How long the drain may take, from when it begins. May still become shorter.
     pub(crate) fn drain_limit(&self) -> Duration {
-        Duration::from_nanos(self.limit.load(Ordering::Acquire))
+        Duration::from_nanos(self.drain_limit.load(Ordering::Acquire))
     }
 
-    /// `true`: it was not paused. Nothing is paused once a stop is wanted.
+    /// Idle or Running: pauses. `true`: it was not paused, and is now. Nothing pauses once a stop
+    /// was requested.
     pub(crate) fn pause(&self) -> bool {
         self.change(|word| {
             let may = word & (STOP | PAUSE) == 0 && word & PHASE <= RUNNING;
@@ -131,140 +160,170 @@ impl Gate {
         .is_ok()
     }
 
-    /// `true`: it was paused.
+    /// Ends a pause. `true`: it was paused, and is not now. Once a stop was requested it is the
+    /// stop that ends the pause, and this does nothing.
     pub(crate) fn resume(&self) -> bool {
-        self.word.fetch_and(!PAUSE, Ordering::AcqRel) & PAUSE != 0
+        self.change(|word| (word & (STOP | PAUSE) == PAUSE).then_some(word & !PAUSE))
+            .is_ok()
     }
 
-    /// Makes the thread the loop's owner. A stop that came before stays.
+    /// Idle to Running (or Paused): the calling thread, whose token is `owner` and not zero, owns
+    /// the loop until [`finish`](Gate::finish). A stop that came before stays requested.
+    ///
+    /// # Errors
+    ///
+    /// Another thread owns it, or it has stopped.
     pub(crate) fn begin_run(&self, owner: u64) -> Result<(), BeginRunError> {
-        // The owner first: whoever sees Running sees it. Only one thread gets past this.
-        #[cfg(not(hvloop_mutant = "owner_after_phase"))]
-        self.take_ownership(owner)?;
-        let run = self.change(|word| match word & PHASE {
-            #[cfg(hvloop_mutant = "run_clears_stop")]
-            IDLE => Some((word & !STOP) | RUNNING),
-            #[cfg(not(hvloop_mutant = "run_clears_stop"))]
-            IDLE => Some(word | RUNNING),
-            _ => None,
-        });
-        #[cfg(hvloop_mutant = "owner_after_phase")]
-        self.take_ownership(owner)?;
-        run.map(drop).map_err(|_| BeginRunError::AlreadyRunning)
-    }
-
-    fn take_ownership(&self, owner: u64) -> Result<(), BeginRunError> {
+        debug_assert_ne!(owner, NOBODY, "a thread's token is not zero");
+        if cfg!(hvloop_mutant = "owner_after_phase") {
+            let run = self.idle_to_running();
+            self.owner.store(owner, Ordering::Release);
+            return run;
+        }
         if self.phase() == Phase::Stopped {
             return Err(BeginRunError::Closed);
         }
-        let taken = self
-            .owner
-            .compare_exchange(0, owner, Ordering::AcqRel, Ordering::Acquire);
-        if taken.is_err() {
-            return Err(BeginRunError::AlreadyRunning);
-        }
-        // It may have run and stopped in between: then it stays stopped.
-        if self.phase() == Phase::Stopped {
-            self.owner.store(0, Ordering::Release);
-            return Err(BeginRunError::Closed);
-        }
-        Ok(())
+        // Only one thread at a time gets past this.
+        self.owner
+            .compare_exchange(NOBODY, owner, Ordering::AcqRel, Ordering::Acquire)
+            .map_err(|_| BeginRunError::AlreadyRunning)?;
+        self.idle_to_running().inspect_err(|_| {
+            // Its owner finished it since the look above: there is no owner for ever.
+            self.owner.store(NOBODY, Ordering::Release);
+        })
     }
 
-    /// The token of the loop's thread, 0 for none.
+    /// The phase's part of `begin_run`. It is Stopped if it is not Idle: only a thread that found
+    /// no owner gets here.
+    fn idle_to_running(&self) -> Result<(), BeginRunError> {
+        self.change(|word| {
+            let kept = match cfg!(hvloop_mutant = "begin_run_clears_stop") {
+                true => word & !STOP,
+                false => word,
+            };
+            (word & PHASE == IDLE).then_some(kept | RUNNING)
+        })
+        .map(drop)
+        .map_err(|_| BeginRunError::Closed)
+    }
+
+    /// The token of the thread that runs the loop; 0: none does. A thread that finds its own token
+    /// here is the loop's.
     pub(crate) fn owner(&self) -> u64 {
         self.owner.load(Ordering::Acquire)
     }
 
-    /// Running to Draining. The loop's thread.
+    /// Running or Paused to Draining. The loop's thread, once a stop was requested.
     pub(crate) fn begin_drain(&self) {
-        let drained = self.change(|word| {
-            let running = word & PHASE == RUNNING;
-            running.then_some((word & !(PHASE | PAUSE)) | DRAINING)
+        let begun = self.change(|word| {
+            let runs = word & PHASE == RUNNING;
+            runs.then_some((word & !(PHASE | PAUSE)) | DRAINING)
         });
-        debug_assert!(drained.is_ok(), "drained in phase {}", self.phase());
+        debug_assert!(begun.is_ok(), "began to drain when {}", self.phase());
     }
 
-    /// Takes a hold; `false` from Closing on. Any thread.
+    /// Takes a hold: the loop does not close until it is released, or the drain's limit is over.
+    /// `false`, and nothing was taken, from Closing on.
     pub(crate) fn acquire(&self) -> bool {
         self.change(|word| (word & PHASE < CLOSING).then_some(word + HOLD))
             .is_ok()
     }
 
-    /// Gives a hold back. Any thread, also after the loop has closed in spite of it.
-    pub(crate) fn release(&self) -> Released {
-        let before = self.word.fetch_sub(HOLD, Ordering::AcqRel);
-        debug_assert!(before >= HOLD, "a hold was released twice");
+    /// Gives a hold back, once for each [`acquire`](Gate::acquire) that answered `true`; also when
+    /// the loop has closed in spite of it.
+    pub(crate) fn release(&self) -> Release {
+        let Ok(before) = self.change(|word| word.checked_sub(HOLD)) else {
+            debug_assert!(false, "a hold was released that nobody has");
+            return Release::Quiet;
+        };
         let last = before / HOLD == 1 && before & PHASE == DRAINING;
-        if last && cfg!(not(hvloop_mutant = "release_does_not_wake")) {
-            Released::WakeLoop
+        if last && cfg!(not(hvloop_mutant = "release_no_wake")) {
+            Release::WakeLoop
         } else {
-            Released::Quiet
+            Release::Quiet
         }
     }
 
+    /// How many holds there are; on another thread than the loop's, were a moment ago.
     pub(crate) fn holds(&self) -> u64 {
         self.word.load(Ordering::Acquire) / HOLD
     }
 
-    /// Draining to Closing if there is no hold, at one stroke. The loop's thread.
+    /// Draining to Closing if there is no hold, at one stroke. `false`: nothing has changed. The
+    /// loop's thread.
     pub(crate) fn try_close(&self) -> bool {
+        if cfg!(hvloop_mutant = "try_close_checks_early") && self.holds() == 0 {
+            self.force_close();
+            return true;
+        }
         self.change(|word| {
-            let may = word & PHASE == DRAINING && word < HOLD;
+            let may = word & PHASE == DRAINING && word / HOLD == 0;
             may.then_some((word & !PHASE) | CLOSING)
         })
         .is_ok()
     }
 
-    /// Draining to Closing whatever the holds; returns how many were left. The loop's thread.
+    /// Draining to Closing whatever the holds; how many were left. They may still be released, to
+    /// no effect. The loop's thread.
     pub(crate) fn force_close(&self) -> u64 {
-        let before = self.change(|word| Some((word & !PHASE) | CLOSING));
-        before.unwrap_or_else(|word| word) / HOLD
+        let closed = self.change(|word| {
+            let drains = word & PHASE == DRAINING;
+            drains.then_some((word & !PHASE) | CLOSING)
+        });
+        debug_assert!(closed.is_ok(), "closed by force when {}", self.phase());
+        let (Ok(before) | Err(before)) = closed;
+        before / HOLD
     }
 
-    /// To Stopped: the loop has no owner any more, and whoever waits wakes. The loop's thread.
+    /// To Stopped, from any phase: there is no owner any more, and who waits wakes. The loop's
+    /// thread.
     pub(crate) fn finish(&self) {
-        // The phase first: who sees no owner must not take the loop for one that may be run.
-        let _before = self.change(|word| Some((word & !(PHASE | PAUSE)) | STOPPED | STOP));
-        self.owner.store(0, Ordering::Release);
+        let stop = |word| Some((word & !(PHASE | PAUSE)) | STOPPED);
+        let (Ok(_before) | Err(_before)) = self.change(stop);
+        // After the phase: a thread that finds no owner must not find it Idle or Running.
+        self.owner.store(NOBODY, Ordering::Release);
         *self.lock_stopped() = true;
-        self.told.notify_all();
+        if cfg!(not(hvloop_mutant = "finish_tells_nobody")) {
+            self.told.notify_all();
+        }
     }
 
-    /// Waits for [`finish`](Gate::finish); `false`: `timeout` was over before.
+    /// Blocks until [`finish`](Gate::finish), or until `timeout` is over (`None`: without limit).
+    /// `true`: it has stopped. Any thread but the loop's, which would wait for itself.
     pub(crate) fn wait_stopped(&self, timeout: Option<Duration>) -> bool {
         let mut stopped = self.lock_stopped();
-        match timeout {
-            None => {
-                while !*stopped {
-                    stopped = match self.told.wait(stopped) {
-                        Ok(stopped) => stopped,
-                        Err(poisoned) => poisoned.into_inner(),
-                    };
-                }
-                true
+        let Some(timeout) = timeout else {
+            while !*stopped {
+                stopped = self
+                    .told
+                    .wait(stopped)
+                    .unwrap_or_else(PoisonError::into_inner);
             }
-            #[cfg(not(loom))]
-            Some(timeout) => {
-                let waited = self.told.wait_timeout_while(stopped, timeout, |s| !*s);
-                match waited {
-                    Ok((stopped, _)) => *stopped,
-                    Err(poisoned) => *poisoned.into_inner().0,
-                }
-            }
-            #[cfg(loom)]
-            Some(_) => *stopped,
-        }
+            return true;
+        };
+        self.wait_for(stopped, timeout)
     }
 
-    fn lock_stopped(&self) -> super::shim::MutexGuard<'_, bool> {
-        match self.stopped.lock() {
-            Ok(stopped) => stopped,
-            Err(poisoned) => poisoned.into_inner(),
-        }
+    #[cfg(not(loom))]
+    fn wait_for(&self, stopped: MutexGuard<'_, bool>, timeout: Duration) -> bool {
+        let waited = self
+            .told
+            .wait_timeout_while(stopped, timeout, |stopped| !*stopped);
+        *waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// One edge: `to` gives the next word, or `None` to leave it. `Ok` and `Err` have the word
+    /// loom has no clock: the timeout is over at once.
+    #[cfg(loom)]
+    fn wait_for(&self, stopped: MutexGuard<'_, bool>, _timeout: Duration) -> bool {
+        *stopped
+    }
+
+    /// Nothing that can panic runs under this lock, so that a poisoned one is as good as any.
+    fn lock_stopped(&self) -> MutexGuard<'_, bool> {
+        self.stopped.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One edge: `to` gives the next word, or `None` to leave it. Both `Ok` and `Err` hold the word
     /// before.
     fn change(&self, to: impl FnMut(u64) -> Option<u64>) -> Result<u64, u64> {
         self.word
@@ -272,87 +331,10 @@ impl Gate {
     }
 }
 
+/// Nanoseconds; more than 584 years are 584 years.
 fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(all(test, not(loom)))]
-mod tests {
-    use super::*;
-
-    fn gate() -> Gate {
-        Gate::new(Duration::from_secs(5))
-    }
-
-    #[test]
-    fn a_whole_life() {
-        let gate = gate();
-        assert_eq!(gate.phase(), Phase::Idle);
-        assert_eq!(gate.begin_run(7), Ok(()));
-        assert_eq!((gate.owner(), gate.phase()), (7, Phase::Running));
-        assert_eq!(gate.begin_run(8), Err(BeginRunError::AlreadyRunning));
-        assert!(gate.pause() && !gate.pause());
-        assert_eq!(gate.phase(), Phase::Paused);
-        assert!(gate.resume() && !gate.resume());
-        assert!(gate.acquire());
-        assert!(gate.request_stop(None) && !gate.request_stop(None));
-        assert!(!gate.pause(), "not once a stop is wanted");
-        gate.begin_drain();
-        assert!(!gate.try_close(), "held");
-        assert!(gate.acquire());
-        assert_eq!(gate.release(), Released::Quiet);
-        assert_eq!(gate.release(), Released::WakeLoop);
-        assert!(gate.try_close());
-        assert!(!gate.acquire());
-        gate.finish();
-        assert_eq!((gate.owner(), gate.phase()), (0, Phase::Stopped));
-        assert_eq!(gate.begin_run(7), Err(BeginRunError::Closed));
-        assert!(gate.wait_stopped(None));
-    }
-
-    #[test]
-    fn a_stop_before_the_run_stays() {
-        let gate = gate();
-        assert!(gate.request_stop(None));
-        assert_eq!(gate.begin_run(1), Ok(()));
-        assert!(gate.stop_requested());
-    }
-
-    #[test]
-    fn a_forced_close_leaves_holds_that_may_still_go() {
-        let gate = gate();
-        assert_eq!(gate.begin_run(1), Ok(()));
-        assert!(gate.acquire() && gate.acquire());
-        gate.request_stop(None);
-        gate.begin_drain();
-        assert_eq!(gate.force_close(), 2);
-        assert_eq!(gate.release(), Released::Quiet);
-        gate.finish();
-        assert_eq!(gate.release(), Released::Quiet);
-        assert_eq!((gate.holds(), gate.phase()), (0, Phase::Stopped));
-    }
-
-    #[test]
-    fn the_limit_is_only_shortened() {
-        let gate = gate();
-        gate.request_stop(Some(Duration::from_secs(9)));
-        assert_eq!(gate.drain_limit(), Duration::from_secs(5));
-        gate.request_stop(Some(Duration::ZERO));
-        gate.request_stop(Some(Duration::from_secs(1)));
-        assert_eq!(gate.drain_limit(), Duration::ZERO);
-    }
-
-    #[test]
-    fn waiting_has_its_time() {
-        let gate = gate();
-        assert!(!gate.wait_stopped(Some(Duration::ZERO)));
-        gate.finish();
-        assert!(gate.wait_stopped(Some(Duration::ZERO)));
-    }
-
-    const _: () = {
-        const fn send_sync<T: Send + Sync>() {}
-        send_sync::<Gate>();
-        send_sync::<super::super::Inbox<Box<dyn FnOnce() + Send>>>();
-    };
-}
+mod tests;

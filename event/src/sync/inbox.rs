@@ -1,27 +1,37 @@
 //! The way into a loop for other threads: a queue that wakes its one sleeping receiver, and that
 //! can be closed without losing what it accepted.
+//!
+//! # Why no wake is lost
+//!
+//! A sender queues first and sets PENDING afterwards; the loop sets SLEEPING before it blocks, and
+//! clears both before it drains. All of these change one word, so they have an order. If PENDING
+//! comes before SLEEPING, [`Inbox::prepare_sleep`] sees it and the loop does not block. If it comes
+//! after, the sender sees SLEEPING and wakes. If it comes before [`Inbox::awake`], the drain after
+//! that sees the value; if after, PENDING stays for the next `prepare_sleep`.
 
 use super::shim::{AtomicU64, Ordering, Queue, spin_loop, yield_now};
+use std::mem;
 
 /// Wakes the loop's thread out of its poll.
 pub(crate) trait Wake: Send + Sync {
-    /// Any thread; must not block and must outlive the loop.
+    /// Makes the poll that blocks now, or the next one, return. Any thread; must not block for
+    /// long, must not call back into the inbox, and may come when the loop has gone.
     fn wake(&self);
 }
 
-/// Something has come since the loop last looked.
+/// Something has come since the loop last began to drain.
 const PENDING: u64 = 1;
-/// The loop sleeps, or is about to: it must be woken.
+/// The loop blocks, or is about to.
 const SLEEPING: u64 = 1 << 1;
 /// No more permits.
 const CLOSED: u64 = 1 << 2;
-/// One permit that is given out and not used yet.
+/// One permit that is given out and neither used nor dropped. 61 bits of them: a permit lives on
+/// its thread's stack, so that the count cannot overflow.
 const IN_FLIGHT: u64 = 1 << 3;
+/// How often [`Inbox::close`] spins before it lets other threads run.
+const SPINS: u32 = 64;
 
-/// See the module.
-///
-/// One word holds it all. A sender that finds SLEEPING without PENDING is the one that wakes, so
-/// that there is one wake per sleep; a loop that finds PENDING when it is about to sleep does not.
+/// Work from any thread for the one thread that runs the loop. See the module.
 pub(crate) struct Inbox<T> {
     word: AtomicU64,
     queue: Queue<T>,
@@ -29,12 +39,16 @@ pub(crate) struct Inbox<T> {
 }
 
 /// The right to put one value into the inbox. Dropped unused, it is given back.
-#[must_use]
+///
+/// [`Inbox::close`] waits for it: keep it for a few instructions, and run no code of a user's
+/// meanwhile.
+#[must_use = "an unused permit queues nothing"]
 pub(crate) struct Permit<'a, T> {
     inbox: &'a Inbox<T>,
 }
 
 impl<T> Inbox<T> {
+    /// An open, empty inbox, whose loop is woken by `waker`.
     pub(crate) fn new(waker: Box<dyn Wake>) -> Self {
         Self {
             word: AtomicU64::new(0),
@@ -43,90 +57,127 @@ impl<T> Inbox<T> {
         }
     }
 
-    /// Any thread. `None`: closed; the caller keeps what it wanted to send.
+    /// Asks for room for one value. `None`: closed, and the caller still owns what it wanted to
+    /// send. Any thread.
     pub(crate) fn reserve(&self) -> Option<Permit<'_, T>> {
+        // A closed inbox is not counted up any more: else callers that go on trying could keep
+        // `close` waiting. What decides is the count below.
+        if self.word.load(Ordering::Acquire) & CLOSED != 0 {
+            return None;
+        }
         let before = self.word.fetch_add(IN_FLIGHT, Ordering::AcqRel);
         let permit = Permit { inbox: self };
-        // A refused permit was counted for a moment: dropping it takes it back.
-        (before & CLOSED == 0).then_some(permit)
+        let open = before & CLOSED == 0 || cfg!(hvloop_mutant = "reserve_checks_early");
+        // Refused: dropping the permit takes back what was counted.
+        open.then_some(permit)
     }
 
-    /// Any thread. Makes the loop look again: a stop, a resume, the last hold.
+    /// Makes the loop turn once more without a value: a stop, a resume, the last hold. Any thread.
     pub(crate) fn notify(&self) {
         let before = self.word.fetch_or(PENDING, Ordering::AcqRel);
-        #[cfg(hvloop_mutant = "double_wake")]
-        let before = before & !PENDING;
-        if before & (SLEEPING | PENDING) == SLEEPING {
-            self.waker.wake();
-        }
+        self.wake_if_first(before);
     }
 
-    /// The loop's thread, before it blocks. `false`: something has come, do not block.
+    /// Announces that the loop will block. `false`: something has come, so it must not. Either way
+    /// [`awake`](Inbox::awake) follows the poll. The loop's thread.
+    #[must_use = "a loop that must not block would sleep through what has come"]
     pub(crate) fn prepare_sleep(&self) -> bool {
-        #[cfg(hvloop_mutant = "lost_wake")]
-        {
-            // Looks first and says so later: what comes in between is lost.
-            if self.word.load(Ordering::Acquire) & PENDING != 0 {
-                return false;
-            }
+        if cfg!(hvloop_mutant = "lost_wake") {
+            // Looks first and announces later: what comes in between wakes nobody.
+            let quiet = self.word.load(Ordering::Acquire) & PENDING == 0;
             self.word.fetch_or(SLEEPING, Ordering::AcqRel);
-            return true;
+            return quiet;
         }
-        #[cfg(not(hvloop_mutant = "lost_wake"))]
-        {
-            let before = self.word.fetch_or(SLEEPING, Ordering::AcqRel);
-            let quiet = before & PENDING == 0;
-            if !quiet {
-                self.word.fetch_and(!SLEEPING, Ordering::AcqRel);
-            }
-            quiet
+        let quiet = self.word.fetch_or(SLEEPING, Ordering::AcqRel) & PENDING == 0;
+        if !quiet {
+            // PENDING is set, so that nobody wakes for this SLEEPING meanwhile.
+            self.word.fetch_and(!SLEEPING, Ordering::AcqRel);
         }
+        quiet
     }
 
-    /// The loop's thread, after the poll and before it looks into the queue.
+    /// Ends the sleep: what comes from now on is pending anew. After the poll and before the drain;
+    /// the loop's thread.
     pub(crate) fn awake(&self) {
         self.word.fetch_and(!(SLEEPING | PENDING), Ordering::AcqRel);
     }
 
-    /// The loop's thread.
+    /// Takes the oldest value. The loop's thread.
     pub(crate) fn pop(&self) -> Option<T> {
         self.queue.pop()
     }
 
-    /// How many values wait; may be more at once.
+    /// How many values wait; on another thread than the loop's, how many did a moment ago.
     pub(crate) fn len(&self) -> usize {
         self.queue.len()
     }
 
+    /// Whether no value waits.
     pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The loop's thread. Refuses every later [`reserve`](Inbox::reserve) and waits until those
-    /// that were granted are used: what [`pop`](Inbox::pop) gives from now on is all there is. The
-    /// wait is for a few instructions of another thread; no code of a user's runs in them.
+    /// Refuses every later [`reserve`](Inbox::reserve) and waits until the permits given out are
+    /// used or dropped, which is a few instructions of other threads. [`pop`](Inbox::pop) until
+    /// `None` yields all that was accepted, then and for ever. May be called again. The loop's
+    /// thread.
     pub(crate) fn close(&self) {
         let mut word = self.word.fetch_or(CLOSED, Ordering::AcqRel);
-        let mut spins = 0u32;
-        while cfg!(not(hvloop_mutant = "close_ignores_permits")) && word >= IN_FLIGHT {
-            if spins < 64 {
+        let mut spins = 0;
+        while word >= IN_FLIGHT && cfg!(not(hvloop_mutant = "close_without_inflight")) {
+            // loom has to run another thread at once, a real machine may be luckier.
+            if spins < SPINS && cfg!(not(loom)) {
                 spins += 1;
                 spin_loop();
-            }
-            if spins >= 64 || cfg!(loom) {
+            } else {
                 yield_now();
             }
             word = self.word.load(Ordering::Acquire);
         }
     }
+
+    /// Whether [`close`](Inbox::close) was called.
+    #[cfg(test)]
+    pub(crate) fn is_closed(&self) -> bool {
+        self.word.load(Ordering::Acquire) & CLOSED != 0
+    }
+
+    /// Sets PENDING and takes one permit back, at one stroke: who sees the permit gone finds the
+    /// value queued.
+    fn arrive(&self) {
+        let arrived = self
+            .word
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| {
+                Some((word | PENDING) - IN_FLIGHT)
+            });
+        // The update never declines, so that both arms are the word before.
+        let (Ok(before) | Err(before)) = arrived;
+        self.wake_if_first(before);
+    }
+
+    /// Wakes if `before`, the word before PENDING was set, says that the loop sleeps and that
+    /// nobody has woken it yet.
+    fn wake_if_first(&self, before: u64) {
+        let woken = before & PENDING != 0 && cfg!(not(hvloop_mutant = "double_wake"));
+        if before & SLEEPING != 0 && !woken {
+            self.waker.wake();
+        }
+    }
 }
 
 impl<T> Permit<'_, T> {
-    /// Queues the value, and wakes the loop if it sleeps.
+    /// Queues the value, and wakes the loop if it sleeps and nobody has woken it yet.
     pub(crate) fn send(self, value: T) {
-        self.inbox.queue.push(value);
-        self.inbox.notify();
-        // The drop takes the count back: only now may a close go on.
+        let inbox = self.inbox;
+        if cfg!(hvloop_mutant = "pending_before_push") {
+            inbox.notify();
+            inbox.queue.push(value);
+            return;
+        }
+        inbox.queue.push(value);
+        // `arrive` takes the permit back; its drop must not do so again.
+        mem::forget(self);
+        inbox.arrive();
     }
 }
 
@@ -137,115 +188,4 @@ impl<T> Drop for Permit<'_, T> {
 }
 
 #[cfg(all(test, not(loom)))]
-mod tests {
-    use super::*;
-    use std::sync::atomic::AtomicUsize;
-    use std::sync::{Arc, mpsc};
-
-    /// Counts wakes, and passes them on to a sleeper.
-    struct Bell(AtomicUsize, mpsc::Sender<()>);
-
-    impl Wake for Bell {
-        fn wake(&self) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-            self.1.send(()).expect("the sleeper outlives the senders");
-        }
-    }
-
-    fn inbox<T>() -> (Inbox<T>, Arc<Bell>, mpsc::Receiver<()>) {
-        struct Shared(Arc<Bell>);
-        impl Wake for Shared {
-            fn wake(&self) {
-                self.0.wake();
-            }
-        }
-        let (ring, rung) = mpsc::channel();
-        let bell = Arc::new(Bell(AtomicUsize::new(0), ring));
-        (Inbox::new(Box::new(Shared(bell.clone()))), bell, rung)
-    }
-
-    fn send<T>(inbox: &Inbox<T>, value: T) -> Result<(), T> {
-        match inbox.reserve() {
-            Some(permit) => {
-                permit.send(value);
-                Ok(())
-            }
-            None => Err(value),
-        }
-    }
-
-    #[test]
-    fn one_wake_per_sleep() {
-        let (inbox, bell, _rung) = inbox();
-        let wakes = || bell.0.load(Ordering::Relaxed);
-        send(&inbox, 1).expect("open");
-        assert_eq!(wakes(), 0, "nobody sleeps");
-        assert!(!inbox.prepare_sleep(), "something is there");
-        inbox.awake();
-        assert_eq!(inbox.pop(), Some(1));
-        assert!(inbox.prepare_sleep());
-        for n in 0..10 {
-            send(&inbox, n).expect("open");
-        }
-        inbox.notify();
-        assert_eq!(wakes(), 1);
-        inbox.awake();
-        assert_eq!(inbox.len(), 10);
-    }
-
-    #[test]
-    fn closed_gives_back_and_keeps_what_it_accepted() {
-        let (inbox, _bell, _rung) = inbox();
-        send(&inbox, "in").expect("open");
-        drop(inbox.reserve());
-        inbox.close();
-        assert_eq!(send(&inbox, "out"), Err("out"));
-        assert_eq!(inbox.pop(), Some("in"));
-        assert_eq!(inbox.pop(), None);
-    }
-
-    /// Four threads against a sleeping receiver: everything arrives, in each sender's order, and a
-    /// close in the middle loses nothing that was accepted.
-    #[test]
-    fn stress() {
-        const EACH: u32 = 20_000;
-        let (inbox, _bell, rung) = inbox();
-        let accepted = AtomicUsize::new(0);
-        let mut next = [0; 4];
-        let mut got = 0;
-        std::thread::scope(|scope| {
-            for sender in 0..4usize {
-                let (inbox, accepted) = (&inbox, &accepted);
-                scope.spawn(move || {
-                    for n in 0..EACH {
-                        if send(inbox, (sender, n)).is_err() {
-                            break;
-                        }
-                        accepted.fetch_add(1, Ordering::Relaxed);
-                    }
-                });
-            }
-            let mut take = |(sender, n): (usize, u32)| {
-                assert_eq!(n, next[sender], "sender {sender}'s order");
-                next[sender] += 1;
-                got += 1;
-                got
-            };
-            let mut seen = 0;
-            while seen < EACH {
-                if inbox.prepare_sleep() {
-                    rung.recv().expect("a lost wake would hang here");
-                }
-                inbox.awake();
-                while let Some(value) = inbox.pop() {
-                    seen = take(value);
-                }
-            }
-            inbox.close();
-            while let Some(value) = inbox.pop() {
-                take(value);
-            }
-        });
-        assert_eq!(got as usize, accepted.load(Ordering::Relaxed));
-    }
-}
+mod tests;

@@ -1,12 +1,13 @@
 //! What other threads touch: the inbox and the gate. Small, and model-checked with loom.
 //!
-//! Both keep their state in one atomic word that is only ever changed by read-modify-write
-//! operations, so that the word's own modification order decides every race; nothing hangs on the
-//! order between two words.
+//! Each keeps its state in one atomic word that changes by read-modify-write operations alone, so
+//! that the word's own modification order decides every race; nothing hangs on the order between
+//! two words. `tests/loom.sh` runs the models, and shows that deliberate bugs (`hvloop_mutant`)
+//! make them fail.
 
 mod gate;
 mod inbox;
-#[cfg(loom)]
+#[cfg(all(test, loom))]
 mod models;
 mod shim;
 

@@ -1,4 +1,4 @@
-//! std's atomics and locks, or loom's in their place.
+//! std's atomics, locks and a queue; under `cfg(loom)`, the ones that loom can explore.
 
 #[cfg(not(loom))]
 mod imp {
@@ -7,29 +7,33 @@ mod imp {
     pub(crate) use std::sync::{Condvar, Mutex, MutexGuard};
     pub(crate) use std::thread::yield_now;
 
-    /// The queue behind the inbox: many senders, one receiver, FIFO per sender.
+    /// The queue behind the inbox: unbounded, many senders, one receiver, FIFO per sender.
     pub(crate) struct Queue<T> {
         sender: crossbeam_channel::Sender<T>,
         receiver: crossbeam_channel::Receiver<T>,
     }
 
     impl<T> Queue<T> {
+        /// An empty queue; allocates with the first value.
         pub(crate) fn new() -> Self {
             let (sender, receiver) = crossbeam_channel::unbounded();
             Self { sender, receiver }
         }
 
+        /// Appends a value. Any thread.
         pub(crate) fn push(&self, value: T) {
-            // Both ends live in this struct, so that the channel is never disconnected.
             if self.sender.send(value).is_err() {
-                log::error!("hvloop: the inbox is disconnected");
+                // A send fails only without a receiver, and this struct owns one.
+                unreachable!("the queue owns both ends of its channel");
             }
         }
 
+        /// Takes the oldest value. The loop's thread.
         pub(crate) fn pop(&self) -> Option<T> {
             self.receiver.try_recv().ok()
         }
 
+        /// How many values wait. Any thread.
         pub(crate) fn len(&self) -> usize {
             self.receiver.len()
         }
@@ -43,25 +47,34 @@ mod imp {
     pub(crate) use loom::sync::{Condvar, Mutex, MutexGuard};
     pub(crate) use loom::thread::yield_now;
     use std::collections::VecDeque;
+    use std::sync::PoisonError;
 
-    /// The twin of the channel for loom, which does not see into crossbeam.
+    /// The twin of the channel: loom does not see into crossbeam.
     pub(crate) struct Queue<T>(Mutex<VecDeque<T>>);
 
     impl<T> Queue<T> {
+        /// An empty queue.
         pub(crate) fn new() -> Self {
             Self(Mutex::new(VecDeque::new()))
         }
 
+        /// Appends a value.
         pub(crate) fn push(&self, value: T) {
-            self.0.lock().expect("loom").push_back(value);
+            self.lock().push_back(value);
         }
 
+        /// Takes the oldest value.
         pub(crate) fn pop(&self) -> Option<T> {
-            self.0.lock().expect("loom").pop_front()
+            self.lock().pop_front()
         }
 
+        /// How many values wait.
         pub(crate) fn len(&self) -> usize {
-            self.0.lock().expect("loom").len()
+            self.lock().len()
+        }
+
+        fn lock(&self) -> MutexGuard<'_, VecDeque<T>> {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner)
         }
     }
 }
