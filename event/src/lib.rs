@@ -25,6 +25,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(loom, allow(dead_code, unused_imports))]
 #![cfg_attr(not(test), warn(clippy::expect_used))]
+#![cfg_attr(test, allow(clippy::disallowed_methods))]
 
 #[cfg(not(loom))]
 mod channel;

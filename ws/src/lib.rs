@@ -4,6 +4,7 @@
 //! I/O: bytes in, events and bytes out.
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::expect_used))]
+#![cfg_attr(test, allow(clippy::disallowed_methods))]
 
 mod client;
 pub mod handshake;
