@@ -561,19 +561,12 @@ impl Engine {
     /// that the options foresee.
     fn release(&self, local: &LocalLoop) {
         let callbacks = std::mem::take(&mut *self.callbacks.borrow_mut());
-        let reopened = self.inner.state() != ClientState::Closed;
-        if !reopened && !self.plan.options.keep_callbacks {
-            if !callbacks.is_empty() {
-                self.inner.note_released();
-            }
-            return local.drop_user(callbacks);
-        }
-        self.inner.keep(callbacks);
+        let keep = self.plan.options.keep_callbacks;
+        local.drop_user(self.inner.release(callbacks, keep));
+        // An `open()` in on_close has begun already: its engine takes what was kept for it.
         if let Some(engine) = Self::find(local, &self.inner) {
-            let rest = {
-                let staged = self.inner.take_staged();
-                engine.callbacks.borrow_mut().fill(staged)
-            };
+            let kept = self.inner.take_staged();
+            let rest = engine.callbacks.borrow_mut().fill(kept);
             local.drop_user(rest);
         }
     }

@@ -58,14 +58,20 @@ pub(super) struct Inner {
     engine: AtomicU64,
     users: AtomicUsize,
     detached: AtomicBool,
-    /// The callbacks were dropped after the last `on_close`.
-    released: AtomicBool,
     pub(super) budget: Arc<SendBudget>,
     options: Mutex<ClientOptions>,
-    /// Callbacks that were set and not taken by the loop yet.
-    staged: Mutex<Callbacks>,
+    staged: Mutex<Staged>,
     host: Mutex<Host>,
     peer: Mutex<Option<SocketAddr>>,
+}
+
+/// Callbacks that were set and not taken by the loop yet. Its lock also orders an `open()` and
+/// the release after the last `on_close`, so that no session is left without its callbacks.
+#[derive(Default)]
+struct Staged {
+    callbacks: Callbacks,
+    /// The callbacks were dropped after the last `on_close`, and none was set since.
+    released: bool,
 }
 
 /// The loop that the client is on.
@@ -92,7 +98,6 @@ impl Inner {
             engine: AtomicU64::new(0),
             users: AtomicUsize::new(0),
             detached: AtomicBool::new(false),
-            released: AtomicBool::new(false),
             budget: Arc::new(SendBudget::new(options.send_limit)),
             options: Mutex::new(options),
             staged: Mutex::default(),
@@ -111,7 +116,8 @@ impl Inner {
 
     /// Closed to Connecting, for one of the threads that call `open()`.
     pub(super) fn begin_open(&self) -> Result<(), OpenError> {
-        if self.released.load(Ordering::Acquire) && lock(&self.staged).is_empty() {
+        let staged = lock(&self.staged);
+        if staged.released {
             return Err(OpenError::CallbacksReleased);
         }
         self.state
@@ -156,24 +162,28 @@ impl Inner {
 
     /// Keeps callbacks until the loop takes them.
     pub(super) fn stage(&self, callbacks: Callbacks) {
-        let replaced = lock(&self.staged).replace(callbacks);
-        self.released.store(false, Ordering::Release);
-        drop(replaced);
-    }
-
-    /// Keeps the callbacks of an ended session for the next `open()`, unless newer ones are set.
-    pub(super) fn keep(&self, callbacks: Callbacks) {
-        let rest = lock(&self.staged).fill(callbacks);
-        drop(rest);
+        let replaced = {
+            let mut staged = lock(&self.staged);
+            staged.released = false;
+            staged.callbacks.replace(callbacks)
+        };
+        drop(replaced); // the user's: no lock is held
     }
 
     pub(super) fn take_staged(&self) -> Callbacks {
-        std::mem::take(&mut *lock(&self.staged))
+        std::mem::take(&mut lock(&self.staged).callbacks)
     }
 
-    /// Notes that the callbacks are gone, if none is staged.
-    pub(super) fn note_released(&self) {
-        self.released.store(true, Ordering::Release);
+    /// After the last `on_close`: keeps the callbacks for an `open()` that was called meanwhile, or
+    /// if `keep` foresees one, unless newer ones are set. What is to be dropped comes back.
+    #[must_use]
+    pub(super) fn release(&self, callbacks: Callbacks, keep: bool) -> Callbacks {
+        let mut staged = lock(&self.staged);
+        if keep || self.state() != ClientState::Closed {
+            return staged.callbacks.fill(callbacks);
+        }
+        staged.released |= !callbacks.is_empty();
+        callbacks
     }
 
     pub(super) fn add_user(&self) {
