@@ -1,0 +1,9 @@
+//! One test per hazard of a loop's shutdown, by the hazard's name, on real sockets, over ws and wss.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+mod exits;
+mod phases;
+mod races;
+mod stop;
+mod timers;
