@@ -1,6 +1,7 @@
 //! One test per hazard of a loop's shutdown, by the hazard's name, on real sockets, over ws and wss.
 #![allow(clippy::unwrap_used)]
 
+#[path = "../common/mod.rs"]
 mod common;
 mod exits;
 mod phases;

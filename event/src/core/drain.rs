@@ -95,6 +95,8 @@ impl LoopCore {
         let gate = &self.shared.gate;
         match gate.phase() {
             Phase::Idle | Phase::Running | Phase::Paused if gate.stop_requested() => {
+                self.drain.borrow_mut().began = Some(self.now());
+                self.run_tasks_before_stop(local);
                 gate.begin_drain();
                 self.enter_drain(local);
             }
@@ -114,9 +116,19 @@ impl LoopCore {
         due
     }
 
+    /// What was accepted before the stop may be a message for a connection: it goes out before the
+    /// connection is told to finish. What comes later waits for its turn.
+    fn run_tasks_before_stop(&self, local: &LocalLoop) {
+        for _ in 0..self.shared.inbox.len() {
+            match self.shared.inbox.pop() {
+                Some(task) => self.run_task(local, task),
+                None => break,
+            }
+        }
+    }
+
     /// Tells everything to finish, in the order of the contract.
     fn enter_drain(&self, local: &LocalLoop) {
-        self.drain.borrow_mut().began = Some(self.now());
         log::debug!("hvloop: loop {} is draining", self.shared.options.name);
         // Reconnect back-offs and the like, before any connection ends and could start one.
         let attached = {

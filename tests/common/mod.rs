@@ -55,6 +55,7 @@ impl Net {
         }
     }
 
+    #[allow(dead_code, reason = "not every test program starts children")]
     pub fn ca_pem(&self) -> String {
         self.ca.ca_pem().to_owned()
     }

@@ -1,0 +1,12 @@
+//! The client against peers that behave, misbehave and vanish, by the hazard's name, over ws and
+//! wss where it applies.
+#![allow(clippy::unwrap_used)]
+
+mod close;
+#[path = "../common/mod.rs"]
+mod common;
+mod connect;
+mod handshake;
+mod messages;
+mod reconnect;
+mod tls;
