@@ -4,6 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod exits;
+mod lifetime;
 mod phases;
 mod races;
 mod stop;

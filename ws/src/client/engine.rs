@@ -448,6 +448,8 @@ impl Engine {
         }
         self.conn.set(None);
         self.stage.set(Stage::Done);
+        // An engine that a stopping loop did not take has not got those that an on_close left it.
+        self.take_staged();
         let mut event = self.close_event(was_open, &why);
         event.reconnect_in = self.next_delay(local);
         let again = event.reconnect_in.is_some();
