@@ -21,3 +21,12 @@ pub mod prelude {
     pub use crate::{ClientOptions, CloseEvent, Message, OpenEvent, WebSocketClient};
     pub use crate::{EventLoop, EventLoopThread, ShutdownReport, TcpClient, TimerId};
 }
+
+/// Guides.
+pub mod guide {
+    #[cfg(all(feature = "ws", feature = "tls"))]
+    #[doc = include_str!("../docs/migrating-from-libhv.md")]
+    pub mod migrating_from_libhv {}
+    #[doc = include_str!("../docs/design.md")]
+    pub mod design {}
+}
