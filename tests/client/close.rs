@@ -1,6 +1,6 @@
 //! The close handshake.
 
-use crate::common::{Net, Recorded, Transport, patient};
+use crate::common::{Net, Recorded, Transport, patient, settle};
 use crate::over_both;
 use hvloop::SendError;
 use hvloop::ws::{ConnectionError, Initiator};
@@ -268,6 +268,7 @@ fn in_onmessage(transport: Transport) {
     client.client.open(&server.url()).unwrap();
     assert!(client.only_close().clean);
     assert_eq!(client.seen.read(|seen| seen.messages.len()), 1);
+    settle(thread.event_loop());
     assert_eq!(thread.event_loop().metrics().panics, 0);
 }
 

@@ -1,6 +1,6 @@
 //! Making a connection: names, addresses, deadlines, errors.
 
-use crate::common::{Net, Recorded, Transport, patient};
+use crate::common::{Net, Recorded, Transport, patient, settle};
 use crate::over_both;
 use hvloop::event::{ConnectPhase, Resolver};
 use hvloop::ws::{ConnectionError, Initiator, OpenError};
@@ -215,11 +215,8 @@ fn twice(transport: Transport) {
     client.wait_open();
     client.client.close(1000, "").unwrap();
     client.only_close();
-    // While on_close runs an open() is taken; it is over when a task behind it has run.
-    let over = Event::new();
-    let o = over.clone();
-    thread.event_loop().queue_in_loop(move || o.set()).unwrap();
-    over.expect("the task");
+    // While on_close runs an open() is taken.
+    settle(thread.event_loop());
     let again = client.client.open(&server.url());
     assert!(
         matches!(again, Err(OpenError::CallbacksReleased)),
@@ -247,6 +244,7 @@ fn address(transport: Transport) {
     });
     client.client.open(&server.url()).unwrap();
     told.expect("on_close");
+    settle(thread.event_loop());
     assert_eq!(thread.event_loop().metrics().panics, 0);
 }
 
@@ -308,6 +306,7 @@ fn many_threads(transport: Transport) {
     for opener in openers {
         opener.join().unwrap();
     }
+    settle(thread.event_loop());
     assert_eq!(thread.event_loop().metrics().connections, 0);
     let stats = server.stop();
     assert_eq!(stats.closes_with(1000), 8 * waves * per_wave);

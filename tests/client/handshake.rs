@@ -1,6 +1,6 @@
 //! The upgrade: what is accepted, what is refused, and that refusals are told.
 
-use crate::common::{Net, Recorded, Transport, patient};
+use crate::common::{Net, Recorded, Transport, patient, settle};
 use crate::over_both;
 use hvloop::CloseEvent;
 use hvloop::ws::ConnectionError;
@@ -77,6 +77,7 @@ fn subprotocols(transport: Transport) {
     });
     client.client.open(&server.url()).unwrap();
     assert!(client.only_close().clean);
+    settle(thread.event_loop());
     assert_eq!(thread.event_loop().metrics().panics, 0);
     // Not offered.
     let error = error_of(&net, &server);

@@ -1,6 +1,6 @@
 //! Reconnecting: every failure feeds one policy, and a close by the user ends it.
 
-use crate::common::{Net, Recorded, Transport, patient};
+use crate::common::{Net, Recorded, Transport, patient, settle};
 use crate::over_both;
 use hvloop::event::{Resolver, TcpClient};
 use hvloop::ws::ClientState;
@@ -45,10 +45,12 @@ fn during_backoff(transport: Transport) {
         .unwrap();
     client.wait("refused", |seen| seen.closed.len() == 1);
     assert!(hvloop_test_support::wait_for(30, || client.client.state() == ClientState::BackingOff));
+    settle(thread.event_loop());
     let metrics = thread.event_loop().metrics();
     assert_eq!((metrics.timers, metrics.connections), (1, 0));
     client.client.close(1000, "").unwrap();
     assert!(hvloop_test_support::wait_for(30, || client.client.state() == ClientState::Closed));
+    settle(thread.event_loop());
     assert_eq!(thread.event_loop().metrics().timers, 0);
     client.only_close();
 }
@@ -253,6 +255,7 @@ fn user_close(transport: Transport) {
     client.wait_open();
     client.client.close(1000, "").unwrap();
     assert_eq!(client.only_close().reconnect_in, None);
+    settle(thread.event_loop());
     let metrics = thread.event_loop().metrics();
     assert_eq!((metrics.timers, metrics.connections), (0, 0));
     // Also when the close comes inside on_close, in the face of a retry.
@@ -271,6 +274,7 @@ fn user_close(transport: Transport) {
         .unwrap();
     closed.expect("on_close");
     assert!(hvloop_test_support::wait_for(30, || other.client.state() == ClientState::Closed));
+    settle(thread.event_loop());
     assert_eq!(thread.event_loop().metrics().timers, 0);
 }
 

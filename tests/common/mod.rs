@@ -2,7 +2,7 @@
 
 use hvloop::event::tls::TlsClientConfig;
 use hvloop::{ClientOptions, CloseEvent, EventLoop, EventLoopThread, LoopOptions, WebSocketClient};
-use hvloop_test_support::{DEADLINE, EchoServer, Mode, Monitor, TestCa, ThreadLog, Tls};
+use hvloop_test_support::{DEADLINE, EchoServer, Event, Mode, Monitor, TestCa, ThreadLog, Tls};
 use std::time::Duration;
 
 /// ws or wss.
@@ -139,4 +139,12 @@ pub fn running(limit: Duration) -> EventLoopThread {
 /// A running loop that is never in a hurry.
 pub fn patient() -> EventLoopThread {
     running(DEADLINE)
+}
+
+/// Waits until the loop is past the turn it is in, and what its callbacks were part of is over.
+pub fn settle(event_loop: &EventLoop) {
+    let over = Event::new();
+    let o = over.clone();
+    event_loop.queue_in_loop(move || o.set()).unwrap();
+    over.expect("the task");
 }

@@ -1,6 +1,6 @@
 //! Handles, callbacks and keys: who may drop what, where and when.
 
-use crate::common::{Net, Recorded, Transport, patient, running};
+use crate::common::{Net, Recorded, Transport, patient, running, settle};
 use crate::over_both;
 use hvloop::ws::{ClientState, OpenError};
 use hvloop::{
@@ -59,6 +59,7 @@ fn no_leak(transport: Transport) {
             .count()
     };
     assert!(wait_for(30, || alive() == 0), "{} are alive", alive());
+    settle(thread.event_loop());
     let metrics = thread.event_loop().metrics();
     assert_eq!(
         (metrics.connections, metrics.timers, metrics.holds),
@@ -356,6 +357,7 @@ fn matrix(transport: Transport) {
         })
         .unwrap();
     done.expect("task and timer");
+    settle(thread.event_loop());
     assert_eq!(thread.event_loop().metrics().panics, 0);
     assert_eq!(others.lock().unwrap().len(), 6);
     thread.stop();
