@@ -184,9 +184,12 @@ fn lists(transport: Transport) {
     assert!(client.only_close().clean);
 }
 
+/// Makes a right answer wrong.
+type Spoil = fn(String) -> String;
+
 fn wrong(transport: Transport) {
     let net = Net::new(transport);
-    let cases: [(&str, fn(String) -> String); 4] = [
+    let cases: [(&str, Spoil); 4] = [
         ("no Upgrade", |a| a.replace("Upgrade: websocket\r\n", "")),
         ("no Connection", |a| {
             a.replace("Connection: Upgrade\r\n", "")
