@@ -245,10 +245,19 @@ impl LoopCore {
             slot.peer = stream.peer_addr().ok();
             slot.local = stream.local_addr().ok();
             slot.stream = Some(stream);
-            slot.readable = true;
             slot.writable = true;
             connecting
         };
+        // What came together with the connect has had its event: a peer that accepted and closed
+        // at once would not be noticed any more.
+        if self
+            .slots
+            .borrow()
+            .get(key)
+            .is_some_and(|slot| slot.readable)
+        {
+            self.mark_ready(key);
+        }
         if let Some(timer) = connecting.race_timer {
             self.kill_timer(timer);
         }
