@@ -6,6 +6,7 @@ mod common;
 mod exits;
 mod lifetime;
 mod phases;
+mod plain;
 mod races;
 mod stop;
 mod timers;
