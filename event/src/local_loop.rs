@@ -86,8 +86,13 @@ impl LocalLoop {
     }
 
     /// Calls `f` in the task phase of the next turn. Like [`EventLoop::queue_in_loop`], but for
-    /// closures that are not `Send`.
+    /// closures that are not `Send`. Once the loop has closed, `f` is dropped uncalled.
     pub fn queue_in_loop(&self, f: impl FnOnce() + 'static) {
+        if self.core.has_closed() {
+            // Else a call that queues itself would keep the loop from its end.
+            log::debug!("hvloop: a call was queued after the loop had closed");
+            return self.core.drop_user(f);
+        }
         self.core.defer(Deferred::Call(Box::new(move |_| f())));
     }
 

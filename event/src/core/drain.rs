@@ -61,6 +61,11 @@ impl LoopCore {
             )
     }
 
+    /// Whether the loop takes no calls any more: what was accepted runs, and that is the end.
+    pub(crate) fn has_closed(&self) -> bool {
+        matches!(self.shared.gate.phase(), Phase::Closing | Phase::Stopped)
+    }
+
     /// Counts a task that ran while stopping.
     pub(super) fn note_task(&self) {
         let mut drain = self.drain.borrow_mut();

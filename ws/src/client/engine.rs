@@ -36,6 +36,8 @@ pub(super) struct Engine {
     callbacks: RefCell<Callbacks>,
     backoff: RefCell<Option<Backoff>>,
     retry: Cell<Option<TimerId>>,
+    /// `on_close` is on the stack; the callbacks are released after it.
+    telling: Cell<bool>,
     /// `close()`, `stop()` or the loop's stop: no attempt follows.
     ended_by_user: Cell<bool>,
     attempt: Cell<u32>,
@@ -67,6 +69,7 @@ impl Engine {
             callbacks: RefCell::new(inner.take_staged()),
             backoff: RefCell::new(backoff),
             retry: Cell::new(None),
+            telling: Cell::new(false),
             ended_by_user: Cell::new(false),
             attempt: Cell::new(0),
             sessions: Cell::new(0),
@@ -468,7 +471,9 @@ impl Engine {
         let f = self.callbacks.borrow_mut().close.take();
         if let Some(mut f) = f {
             let ws = self.handle();
+            self.telling.set(true);
             local.call_user("on_close", || f(&ws, &event));
+            self.telling.set(false);
             let older = Callbacks {
                 close: Some(f),
                 ..Callbacks::default()
@@ -539,11 +544,13 @@ impl Engine {
         self.retry.set(Some(timer));
     }
 
-    /// The last attempt is over and no callback is on the stack: nothing more will come.
+    /// The last attempt is over: nothing more will come. In its on_close, an `open()` may follow.
     fn end(&self, local: &LocalLoop) {
         self.leave(local);
         self.inner.set_state(ClientState::Closed);
-        self.release(local);
+        if !self.telling.get() {
+            self.release(local);
+        }
     }
 
     /// Takes the engine off the loop.

@@ -23,6 +23,8 @@ pub enum OpenError {
     CallbacksReleased,
     /// The loop takes no connections any more.
     LoopClosed,
+    /// In a callback: the last handle was dropped, which ended the client.
+    Dropped,
     /// The client's own loop could not be started.
     Thread(io::Error),
     /// `wss` cannot be spoken with these options.
@@ -43,6 +45,7 @@ impl fmt::Display for OpenError {
                 f.write_str("the callbacks were dropped after on_close; set them again")
             }
             Self::LoopClosed => f.write_str("the event loop is closed"),
+            Self::Dropped => f.write_str("every handle of the client was dropped"),
             Self::Thread(e) => write!(f, "the client's own loop could not be started: {e}"),
             #[cfg(feature = "tls")]
             Self::Tls(e) => write!(f, "TLS cannot be set up: {e}"),

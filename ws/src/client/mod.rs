@@ -96,7 +96,7 @@ impl WebSocketClient {
 
     /// A client that brings its own loop on a thread of its own, started by
     /// [`open`](WebSocketClient::open). After [`stop`](WebSocketClient::stop) the next `open` makes
-    /// a new one.
+    /// a new one; not inside a callback, since the loop is still ending then.
     ///
     /// libhv: `WebSocketClient()`.
     pub fn owned() -> Self {
@@ -397,7 +397,12 @@ impl WebSocketClient {
                 f(&engine, local);
             }
         };
-        match event_loop.local() {
+        // An open() of another thread may be on its way to the loop: behind it, then.
+        let here = event_loop.local().filter(|local| {
+            self.inner.state() != ClientState::Connecting
+                || Engine::find(local, &self.inner).is_some()
+        });
+        match here {
             Some(local) => run(&local),
             None => {
                 if event_loop.post_event(run).is_err() {

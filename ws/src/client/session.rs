@@ -174,6 +174,9 @@ impl Handler for Session {
         if self.upgrade.is_none() {
             return self.frames(conn, data);
         }
+        if conn.local().is_stopping() {
+            return; // this turn gives the attempt up: no on_open after stop()
+        }
         if let Some(rest) = self.upgrade(conn, data) {
             self.frames(conn, rest);
         }

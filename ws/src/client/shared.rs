@@ -116,6 +116,10 @@ impl Inner {
 
     /// Closed to Connecting, for one of the threads that call `open()`.
     pub(super) fn begin_open(&self) -> Result<(), OpenError> {
+        // Nobody could close it any more, other than by the loop's stop.
+        if self.users.load(Ordering::Acquire) == 0 && !self.detached.load(Ordering::Acquire) {
+            return Err(OpenError::Dropped);
+        }
         let staged = lock(&self.staged);
         if staged.released {
             return Err(OpenError::CallbacksReleased);
@@ -241,6 +245,10 @@ impl Inner {
             Host::Owned(Some(thread)) if !thread.event_loop().is_stopping() => {
                 return Ok(thread.event_loop().clone());
             }
+            // In a callback of the loop that the client stopped, which still has its callbacks.
+            Host::Owned(Some(thread)) if thread.event_loop().is_in_loop_thread() => {
+                return Err(OpenError::LoopClosed);
+            }
             Host::Owned(old) => old.take(),
         };
         let thread = EventLoopThread::new()?;
@@ -251,7 +259,12 @@ impl Inner {
         let event_loop = thread.event_loop().clone();
         *host = Host::Owned(Some(Arc::new(thread)));
         drop(host);
-        drop(old); // joins; no lock is held
+        // Its last on_close may still be running; the callbacks come back after it. No lock is held.
+        if let Some(old) = old
+            && let Err(e) = old.join()
+        {
+            log::debug!("hvloop: the loop before: {e}");
+        }
         Ok(event_loop)
     }
 }
