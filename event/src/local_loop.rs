@@ -93,7 +93,7 @@ impl LocalLoop {
             log::debug!("hvloop: a call was queued after the loop had closed");
             return self.core.drop_user(f);
         }
-        self.core.defer(Deferred::Call(Box::new(move |_| f())));
+        self.core.queue_local(Box::new(f));
     }
 
     /// Calls `f` once, `delay` from now. See [`EventLoop::set_timeout`]; `f` need not be `Send`.

@@ -56,6 +56,8 @@ struct Current {
     /// Counts attempts, so that a late close does not hit the next one.
     attempt: u64,
     live: bool,
+    /// Closed before the loop knew of the attempt.
+    given_up: bool,
     id: Option<ConnId>,
     channel: Option<Channel>,
 }
@@ -97,21 +99,24 @@ impl TcpClient {
     ///
     /// libhv: `TcpClient::onConnection`, connected.
     pub fn on_connect(&self, f: impl FnMut(&Channel) + Send + 'static) {
-        lock(&self.callbacks).connect = Some(Box::new(f));
+        let old = lock(&self.callbacks).connect.replace(Box::new(f));
+        drop(old); // with no lock held, here and below: it is the user's
     }
 
     /// Called with bytes as they come, in the loop's own buffer.
     ///
     /// libhv: `TcpClient::onMessage`.
     pub fn on_message(&self, f: impl FnMut(&Channel, &mut [u8]) + Send + 'static) {
-        lock(&self.callbacks).message = Some(Box::new(f));
+        let old = lock(&self.callbacks).message.replace(Box::new(f));
+        drop(old);
     }
 
     /// Called when everything that was queued has been written.
     ///
     /// libhv: `TcpClient::onWriteComplete`.
     pub fn on_write_complete(&self, f: impl FnMut(&Channel) + Send + 'static) {
-        lock(&self.callbacks).write_complete = Some(Box::new(f));
+        let old = lock(&self.callbacks).write_complete.replace(Box::new(f));
+        drop(old);
     }
 
     /// Called exactly once per accepted [`connect`](TcpClient::connect), as the last of its
@@ -119,7 +124,8 @@ impl TcpClient {
     ///
     /// libhv: `TcpClient::onConnection`, disconnected.
     pub fn on_close(&self, f: impl FnMut(Option<&Channel>, &CloseReason) + Send + 'static) {
-        lock(&self.callbacks).close = Some(Box::new(f));
+        let old = lock(&self.callbacks).close.replace(Box::new(f));
+        drop(old);
     }
 
     /// Begins to connect. What becomes of it is told by the callbacks. Any thread; may be called
@@ -137,6 +143,7 @@ impl TcpClient {
                 return Err(ConnectError::AlreadyOpen);
             }
             current.live = true;
+            current.given_up = false;
             current.attempt += 1;
             current.attempt
         };
@@ -164,8 +171,13 @@ impl TcpClient {
         let attempt = lock(&current).attempt;
         let closed = self.event_loop.with_local(move |local| {
             let id = {
-                let current = lock(&current);
-                current.id.filter(|_| current.attempt == attempt)
+                let mut current = lock(&current);
+                if current.attempt != attempt {
+                    return;
+                }
+                // The attempt may still be on its way to the loop, from another thread.
+                current.given_up = true;
+                current.id
             };
             if let Some(conn) = id.and_then(|id| local.conn(id)) {
                 conn.finish(CloseReason::Local);
@@ -238,7 +250,16 @@ impl TcpHandler {
     fn begin(self, local: &LocalLoop, options: Connect) {
         let current = self.current.clone();
         match local.connect(options, Box::new(self)) {
-            Ok(id) => lock(&current).id = Some(id),
+            Ok(id) => {
+                let given_up = {
+                    let mut current = lock(&current);
+                    current.id = Some(id);
+                    current.given_up
+                };
+                if let Some(conn) = local.conn(id).filter(|_| given_up) {
+                    conn.finish(CloseReason::Local);
+                }
+            }
             // Every accepted attempt gets its one close.
             Err(LoopClosed(handler)) => local.refuse(handler),
         }

@@ -5,8 +5,12 @@ use crate::error::CloseReason;
 use crate::local_loop::LocalLoop;
 use crate::report::ShutdownReport;
 use crate::sync::Phase;
+use crate::sys::clock;
 use std::io;
 use std::time::{Duration, Instant};
+
+/// Tasks run between two looks at the deadline.
+const TASKS_A_LOOK: usize = 64;
 
 /// How far the shutdown is, and what it has counted.
 #[derive(Debug)]
@@ -101,6 +105,7 @@ impl LoopCore {
         match gate.phase() {
             Phase::Idle | Phase::Running | Phase::Paused if gate.stop_requested() => {
                 self.drain.borrow_mut().began = Some(self.now());
+                self.follow_limit();
                 self.run_tasks_before_stop(local);
                 gate.begin_drain();
                 self.enter_drain(local);
@@ -122,9 +127,16 @@ impl LoopCore {
     }
 
     /// What was accepted before the stop may be a message for a connection: it goes out before the
-    /// connection is told to finish. What comes later waits for its turn.
+    /// connection is told to finish. What comes later waits for its turn, and so does the rest of a
+    /// queue too long for the deadline: else those who go on sending could put it off further.
     fn run_tasks_before_stop(&self, local: &LocalLoop) {
-        for _ in 0..self.shared.inbox.len() {
+        for done in 1..=self.shared.inbox.len() {
+            if done % TASKS_A_LOOK == 0 {
+                self.follow_limit();
+                if self.drain_deadline().is_some_and(|at| clock::now() >= at) {
+                    break;
+                }
+            }
             match self.shared.inbox.pop() {
                 Some(task) => self.run_task(local, task),
                 None => break,
@@ -226,7 +238,7 @@ impl LoopCore {
         self.shared.counters.timers.set(0);
         let mut drain = self.drain.borrow_mut();
         let since = drain.began.unwrap_or(drain.made);
-        let elapsed = crate::sys::clock::now().saturating_duration_since(since);
+        let elapsed = clock::now().saturating_duration_since(since);
         drain.report.elapsed = elapsed;
         match drain.failure.take() {
             Some(error) => Err(error),

@@ -65,6 +65,7 @@ impl LoopCore {
             && self.slots.try_borrow_mut().is_ok()
             && self.timers.try_borrow_mut().is_ok()
             && self.deferred.try_borrow_mut().is_ok()
+            && self.local_tasks.try_borrow_mut().is_ok()
             && self.dirty.try_borrow_mut().is_ok()
             && self.ready.try_borrow_mut().is_ok()
             && self.closing.try_borrow_mut().is_ok()

@@ -49,6 +49,9 @@ pub(crate) enum Deferred {
     Call(Box<dyn FnOnce(&LocalLoop)>),
 }
 
+/// A task that is not `Send`.
+pub(crate) type LocalTask = Box<dyn FnOnce()>;
+
 /// A loop on its own thread. One `RefCell` a concern, so that borrows stay small.
 pub(crate) struct LoopCore {
     pub(crate) shared: Arc<LoopShared>,
@@ -57,6 +60,8 @@ pub(crate) struct LoopCore {
     pub(crate) slots: RefCell<Slots<ConnSlot>>,
     pub(crate) timers: RefCell<Timers<TimerAction>>,
     deferred: RefCell<VecDeque<Deferred>>,
+    /// Tasks that are not `Send`: each has its place in the inbox, so that their order is kept.
+    local_tasks: RefCell<VecDeque<LocalTask>>,
     /// Connections with bytes to flush in step 9.
     dirty: RefCell<Vec<Key>>,
     /// Connections to read again in the next tick: their budget ended a read early.
@@ -96,6 +101,7 @@ impl LoopCore {
             slots: RefCell::new(Slots::new()),
             timers: RefCell::new(Timers::new()),
             deferred: RefCell::default(),
+            local_tasks: RefCell::default(),
             dirty: RefCell::default(),
             ready: RefCell::default(),
             closing: RefCell::default(),
@@ -152,6 +158,20 @@ impl LoopCore {
     /// Puts a call off to step 8 of this tick, or of the next one.
     pub(crate) fn defer(&self, call: Deferred) {
         self.deferred.borrow_mut().push_back(call);
+    }
+
+    /// Queues a task that is not `Send`, for step 4 of the next tick.
+    pub(crate) fn queue_local(&self, task: LocalTask) {
+        let Some(permit) = self.shared.inbox.reserve() else {
+            return self.drop_user(task);
+        };
+        self.local_tasks.borrow_mut().push_back(task);
+        permit.send(Box::new(|local: &LocalLoop| {
+            let task = local.core().local_tasks.borrow_mut().pop_front();
+            if let Some(task) = task {
+                task();
+            }
+        }));
     }
 
     /// Marks a connection for the flush of step 9.
