@@ -1,10 +1,12 @@
 //! libhv issue 602 and its variants, each as a program of its own that must end.
 
 use crate::common::{Net, Transport};
+use hvloop::event::Resolver;
 use hvloop::event::tls::TlsClientConfig;
-use hvloop::{ClientOptions, EventLoop, EventLoopThread, WebSocketClient};
-use hvloop_test_support::{EchoServer, Event, Mode};
-use std::io::Write;
+use hvloop::{ClientOptions, EventLoop, EventLoopThread, LoopOptions, WebSocketClient};
+use hvloop_test_support::{EchoServer, Event, Mode, fds};
+use std::io::{self, Write};
+use std::net::IpAddr;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -26,10 +28,11 @@ fn process_exits() {
             ("loop_stopped_in_between", 0),
             ("dropped_without_stop", 1),
             ("loop_stopped_without_client_stop", 1),
+            ("lookup_never_answered", 0),
         ] {
             let server = net.server(Mode::Echo);
             let text = run_child(variant, &server, &net.ca_pem());
-            assert!(text.contains("closes=1 "), "{variant}: {text}");
+            assert!(text.contains("closes=1 fds=[] "), "{variant}: {text}");
             let stats = server.stop();
             assert_eq!(stats.closes_total(), sessions, "{variant}: {stats:?}");
             assert_eq!(
@@ -37,6 +40,18 @@ fn process_exits() {
                 (0, 0),
                 "{variant}: {stats:?}"
             );
+        }
+    }
+}
+
+/// A resolver that blocks for ever, once it has told that it was asked.
+struct Never(Event);
+
+impl Resolver for Never {
+    fn resolve(&self, _host: &str) -> io::Result<Vec<IpAddr>> {
+        self.0.set();
+        loop {
+            std::thread::park();
         }
     }
 }
@@ -79,6 +94,7 @@ fn child_program() {
     let tls = TlsClientConfig::builder().root_pem(ca.as_bytes()).build();
     let options = ClientOptions::new().tls(tls.unwrap());
     let (opened, closes) = (Event::new(), Arc::new(AtomicUsize::new(0)));
+    let before = fds::open_fds();
     let prepare = |client: &WebSocketClient| {
         let (o, c) = (opened.clone(), closes.clone());
         client.on_open(move |_, _| o.set());
@@ -143,8 +159,21 @@ fn child_program() {
             thread.stop();
             thread.join().unwrap();
         }
+        "lookup_never_answered" => {
+            let loop_options = LoopOptions::new().resolver(Arc::new(Never(opened.clone())));
+            let event_loop = EventLoop::with_options(loop_options).unwrap();
+            let thread = EventLoopThread::with_loop(event_loop);
+            thread.start().unwrap();
+            let client = WebSocketClient::with_options(thread.event_loop(), options);
+            prepare(&client);
+            client
+                .open(&url.replace("127.0.0.1", "never.test"))
+                .unwrap();
+            opened.expect("the lookup");
+        }
         other => panic!("no variant {other}"),
     }
     let closes = closes.load(Ordering::SeqCst);
-    writeln!(std::io::stdout(), "closes={closes} of {variant}").unwrap();
+    let fds = fds::new_fds(&before);
+    writeln!(io::stdout(), "closes={closes} fds={fds:?} of {variant}").unwrap();
 }

@@ -1,0 +1,238 @@
+//! Lookups of the user's own: off the loop, cancelled at once, never in the way of a stop.
+
+use crate::common::{
+    MS, Net, Recorded, Told, Transport, on_loop, resolving, started_with, stop_clean,
+};
+use hvloop::{CloseReason, Connect, EventLoop};
+use hvloop_test_support::{DEADLINE, Event, Monitor, wait_for};
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+
+/// What the test's callbacks of lookups send.
+type Answer = Result<Vec<IpAddr>, String>;
+
+fn ips(last: &[u8]) -> Vec<IpAddr> {
+    let ip = |n: &u8| IpAddr::from([192, 0, 2, *n]);
+    last.iter().map(ip).collect()
+}
+
+/// Looks up on the loop and waits for the answer, which comes on the loop's thread, not in the
+/// call.
+fn look_up(event_loop: &EventLoop, host: &'static str) -> Answer {
+    let (tell, told) = mpsc::channel();
+    on_loop(event_loop, move |local| {
+        let (in_call, caller) = (Event::new(), std::thread::current().id());
+        let ended = in_call.clone();
+        local
+            .resolve_dns(host, move |answer| {
+                assert!(ended.is_set(), "inside the call");
+                assert_eq!(std::thread::current().id(), caller);
+                assert!(EventLoop::current().is_some());
+                tell.send(answer.map_err(|e| e.to_string())).unwrap();
+            })
+            .unwrap();
+        in_call.set();
+    });
+    told.recv_timeout(DEADLINE).expect("the answer")
+}
+
+#[test]
+fn resolve_dns() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let a = asked.clone();
+    let thread = started_with(resolving(move |host| {
+        a.fetch_add(1, Ordering::SeqCst);
+        match host {
+            "two.test" => Ok(ips(&[1, 2])),
+            "none.test" => Ok(Vec::new()),
+            "panic.test" => panic!("on purpose"),
+            _ => Err(io::Error::other("no such host")),
+        }
+    }));
+    let event_loop = thread.event_loop();
+    assert_eq!(look_up(event_loop, "two.test"), Ok(ips(&[1, 2])));
+    assert_eq!(look_up(event_loop, "none.test"), Ok(Vec::new()));
+    let error = look_up(event_loop, "unknown.test").unwrap_err();
+    assert!(error.contains("no such host"), "{error}");
+    let error = look_up(event_loop, "panic.test").unwrap_err();
+    assert!(error.contains("panicked"), "{error}");
+    assert_eq!(look_up(event_loop, "two.test"), Ok(ips(&[1, 2])));
+    assert_eq!(asked.load(Ordering::SeqCst), 5);
+    // An address needs nobody.
+    assert_eq!(look_up(event_loop, "192.0.2.9"), Ok(ips(&[9])));
+    assert_eq!(look_up(event_loop, "::1").unwrap().len(), 1);
+    assert_eq!(asked.load(Ordering::SeqCst), 5);
+    stop_clean(&thread);
+}
+
+/// A lookup that is given up: its callback is dropped there and then, on the loop's thread, and
+/// never called, though the resolver answers later.
+#[test]
+fn cancel_dns() {
+    let (asked, go, answered) = (Event::new(), Event::new(), Monitor::new(0));
+    let (a, g, n) = (asked.clone(), go.clone(), answered.clone());
+    let thread = started_with(resolving(move |_| {
+        a.set();
+        assert!(g.wait(DEADLINE));
+        n.update(|answered| *answered += 1);
+        Ok(ips(&[1]))
+    }));
+    let event_loop = thread.event_loop();
+    let (told, dropped) = Told::new();
+    let query = on_loop(event_loop, move |local| {
+        let callback = move |_: io::Result<Vec<IpAddr>>| {
+            let _captured = &told;
+            panic!("given up");
+        };
+        local.resolve_dns("slow.test", callback).unwrap()
+    });
+    asked.expect("the resolver is asked");
+    let d = dropped.clone();
+    on_loop(event_loop, move |local| {
+        assert!(local.cancel_dns(query));
+        let here = std::thread::current().id();
+        d.read(|dropped| assert_eq!(dropped[..], [here]));
+        assert!(!local.cancel_dns(query), "gone");
+    });
+    go.set();
+    assert!(answered.wait(DEADLINE, |answered| *answered == 1));
+    // One that is answered cannot be given up; an address can, until its answer.
+    let (tell, told) = mpsc::channel();
+    let query = on_loop(event_loop, |local| {
+        let answered = move |_| tell.send(()).unwrap();
+        local.resolve_dns("again.test", answered).unwrap()
+    });
+    told.recv_timeout(DEADLINE).unwrap();
+    assert!(!on_loop(event_loop, move |local| local.cancel_dns(query)));
+    on_loop(event_loop, |local| {
+        let query = local.resolve_dns("127.0.0.1", |_| panic!("given up"));
+        assert!(local.cancel_dns(query.unwrap()));
+    });
+    on_loop(event_loop, |_| {});
+    stop_clean(&thread);
+}
+
+/// More lookups than may block at once are given up while they wait: nobody is asked for those.
+#[test]
+fn cancel_dns_that_waits_for_a_thread() {
+    let (go, asked) = (Event::new(), Monitor::new(Vec::new()));
+    let (g, a) = (go.clone(), asked.clone());
+    let thread = started_with(resolving(move |host| {
+        a.update(|asked| asked.push(host.to_owned()));
+        if host.starts_with("slow") {
+            assert!(g.wait(DEADLINE));
+        }
+        Ok(ips(&[1]))
+    }));
+    let event_loop = thread.event_loop();
+    let done = Monitor::new(0);
+    let d = done.clone();
+    let slow = on_loop(event_loop, move |local| {
+        (0..20)
+            .map(|n| {
+                let d = d.clone();
+                let answered = move |_| d.update(|done| *done += 1);
+                local
+                    .resolve_dns(&format!("slow{n}.test"), answered)
+                    .unwrap()
+            })
+            .collect::<Vec<_>>()
+    });
+    assert!(asked.wait(DEADLINE, |asked| !asked.is_empty()));
+    on_loop(event_loop, move |local| {
+        assert!(slow.into_iter().all(|query| local.cancel_dns(query)));
+    });
+    // Every thread that there may be has begun by now or never will.
+    let d = done.clone();
+    on_loop(event_loop, move |local| {
+        let answered = move |_| d.update(|done| *done += 100);
+        local.resolve_dns("last.test", answered).unwrap();
+    });
+    go.set();
+    assert!(done.wait(DEADLINE, |done| *done >= 100));
+    assert_eq!(done.read(|done| *done), 100, "a given up one was called");
+    let asked = asked.read(Vec::len);
+    assert!(asked < 15, "asked for what was given up: {asked}");
+    stop_clean(&thread);
+}
+
+/// A resolver that takes its time holds up neither tasks, timers nor other connections, and the
+/// stop does not wait for it.
+#[test]
+fn slow_dns_does_not_block_loop() {
+    let (asked, go) = (Event::new(), Event::new());
+    let (a, g) = (asked.clone(), go.clone());
+    let thread = started_with(resolving(move |_| {
+        a.set();
+        assert!(g.wait(DEADLINE));
+        Ok(ips(&[1]))
+    }));
+    let event_loop = thread.event_loop();
+    let net = Net::new(Transport::Tcp);
+    let server = net.echo();
+    let slow = Recorded::new(event_loop);
+    slow.client.connect(Connect::to("slow.test", 1)).unwrap();
+    let (told, dropped) = Told::new();
+    on_loop(event_loop, move |local| {
+        let answered = move |_| drop(told);
+        local.resolve_dns("slow.test", answered).unwrap();
+    });
+    asked.expect("the resolver is asked");
+    let fired = Event::new();
+    let f = fired.clone();
+    event_loop.set_timeout(MS, move |_| f.set()).unwrap();
+    fired.expect("the timer");
+    let quick = Recorded::new(event_loop);
+    quick.connect(net.to(&server));
+    quick.client.send(b"quick").unwrap();
+    quick.wait("the echo", |seen| seen.bytes == b"quick");
+    // The resolver still blocks.
+    let report = stop_clean(&thread);
+    assert_eq!((report.closed_cleanly, report.aborted_connects), (1, 1));
+    assert!(matches!(slow.only_close(), CloseReason::Stopped));
+    assert_eq!(
+        dropped.read(Vec::len),
+        1,
+        "dropped with the loop, not called"
+    );
+    assert!(!go.is_set());
+    go.set();
+}
+
+/// A connect that is given up while its name is looked up: one close, and the late answer reaches
+/// nobody.
+#[test]
+fn close_during_dns() {
+    let (asked, go, answers) = (Event::new(), Event::new(), Monitor::new(0));
+    let (a, g, n) = (asked.clone(), go.clone(), answers.clone());
+    let thread = started_with(resolving(move |_| {
+        a.set();
+        assert!(g.wait(DEADLINE));
+        n.update(|answers| *answers += 1);
+        Ok(vec![IpAddr::from([127, 0, 0, 1])])
+    }));
+    let net = Net::new(Transport::Tcp);
+    let server = net.echo();
+    let client = Recorded::new(thread.event_loop());
+    let port = server.addr().port();
+    client
+        .client
+        .connect(Connect::to("slow.test", port))
+        .unwrap();
+    asked.expect("the resolver is asked");
+    client.client.close();
+    assert!(matches!(client.only_close(), CloseReason::Local));
+    go.set();
+    assert!(answers.wait(DEADLINE, |answers| *answers == 1));
+    // The same client, at once: the answer of the old attempt is not for the new one.
+    let again = Recorded::new(thread.event_loop());
+    again.connect(Connect::to("slow.test", port));
+    assert!(wait_for(30, || server.accepted() == 1));
+    stop_clean(&thread);
+    assert_eq!(client.seen.read(|seen| seen.connected), 0);
+    client.only_close();
+    assert_eq!(server.accepted(), 1);
+}
