@@ -10,7 +10,7 @@ use crate::local_loop::LocalLoop;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Queued bytes over which a connection is flushed at once instead of at the end of the turn.
 const FLUSH_EARLY: usize = 64 * 1024;
@@ -212,6 +212,14 @@ impl<'a> Conn<'a> {
     pub fn unsent(&self) -> usize {
         let slots = self.core().slots.borrow();
         slots.get(self.key).map_or(0, |slot| slot.unsent())
+    }
+
+    /// When the socket last took some of what was queued here; before that, when the first of it was
+    /// queued. Now, if the connection has gone.
+    pub fn write_progress(&self) -> Instant {
+        let slots = self.core().slots.borrow();
+        let slot = slots.get(self.key);
+        slot.map_or_else(|| self.core().now(), |slot| slot.last_progress)
     }
 
     /// The protocol above is open: ends the deadline of the connect.

@@ -4,7 +4,9 @@ use crate::common::{Net, Recorded, Transport, patient, settle};
 use crate::over_both;
 use hvloop::SendError;
 use hvloop::ws::{ConnectionError, Initiator};
-use hvloop_test_support::{DEADLINE, Latch, Mode, Monitor, ScriptServer, opcode};
+use hvloop_test_support::{
+    DEADLINE, Latch, Mode, Monitor, ScriptServer, encode_frame, opcode, upgrade_response,
+};
 use std::time::Duration;
 
 over_both! {
@@ -15,6 +17,8 @@ over_both! {
     reply_close_is_flushed => reply;
     fail_codes => failures;
     send_after_close => sends_after;
+    send_before_open => sends_before;
+    read_after_error => reads_after;
     close_in_onmessage => in_onmessage;
     no_rst_on_clean_close => no_reset;
     eof_without_close_frame => abrupt;
@@ -232,8 +236,6 @@ fn sends_after(transport: Transport) {
     let server = net.server(Mode::Echo);
     let thread = patient();
     let client = Recorded::new(thread.event_loop(), net.options());
-    // send_before_open: an error, and no byte in the handshake.
-    assert_eq!(client.client.send_text("early"), Err(SendError::NotOpen));
     client.client.open(&server.url()).unwrap();
     client.wait_open();
     client.client.close(1000, "").unwrap();
@@ -243,6 +245,70 @@ fn sends_after(transport: Transport) {
     assert_eq!(server.stop().messages, 0);
 }
 
+/// What is sent before the upgrade is done is refused, and no byte of it gets into the handshake.
+fn sends_before(transport: Transport) {
+    let net = Net::new(transport);
+    let server = ScriptServer::start(net.tls(), |conn| {
+        let head = conn.read_request_head()?;
+        conn.wait_for_release();
+        conn.send(upgrade_response(&head, &[]).as_bytes())?;
+        let first = conn.read_frame()?.expect("a frame");
+        assert_eq!(
+            (first.opcode, &first.payload[..]),
+            (opcode::TEXT, &b"now"[..])
+        );
+        conn.send_close(1000, "")?;
+        conn.read_close()?;
+        conn.finish()
+    });
+    let thread = patient();
+    let client = Recorded::new(thread.event_loop(), net.options());
+    let refused = || {
+        assert_eq!(client.client.send_text("early"), Err(SendError::NotOpen));
+        assert_eq!(client.client.ping(b"early"), Err(SendError::NotOpen));
+    };
+    refused();
+    assert_eq!(client.client.buffered_amount(), 0);
+    client.client.open(&server.url()).unwrap();
+    refused();
+    server.wait_accepted(1);
+    refused();
+    client.client.on_open(|ws, _| ws.send_text("now").unwrap());
+    server.release();
+    assert!(client.only_close().clean);
+}
+
+/// The first error ends the reading for good: a peer that goes on sending keeps no loop busy, and
+/// there is one close.
+fn reads_after(transport: Transport) {
+    let net = Net::new(transport);
+    let server = ScriptServer::start(net.tls(), |conn| {
+        conn.accept_upgrade()?;
+        // A reserved opcode, and then on and on, past the Close it gets for it.
+        let mut batch = encode_frame(0x3, true, b"");
+        (0..500).for_each(|_| batch.extend(encode_frame(opcode::TEXT, true, b"more")));
+        while conn.send(&batch).is_ok() {}
+        Ok(())
+    });
+    let thread = patient();
+    let options = net.options().close_timeout(Duration::from_millis(200));
+    let client = Recorded::new(thread.event_loop(), options);
+    client.client.open(&server.url()).unwrap();
+    let event = client.only_close();
+    assert!(
+        matches!(event.error, Some(ConnectionError::Protocol(_))),
+        "{event:?}"
+    );
+    server.wait_finished(1);
+    settle(thread.event_loop());
+    let metrics = thread.event_loop().metrics();
+    assert_eq!((metrics.connections, metrics.timers), (0, 0));
+    client.only_close();
+    assert!(client.seen.read(|seen| seen.messages.is_empty()));
+    thread.stop();
+    assert!(thread.join().unwrap().is_clean());
+}
+
 /// What stands behind a close() in the same batch is not delivered.
 fn in_onmessage(transport: Transport) {
     let net = Net::new(transport);
@@ -250,7 +316,7 @@ fn in_onmessage(transport: Transport) {
         conn.accept_upgrade()?;
         let mut batch = Vec::new();
         for _ in 0..100 {
-            batch.extend(hvloop_test_support::encode_frame(opcode::TEXT, true, b"x"));
+            batch.extend(encode_frame(opcode::TEXT, true, b"x"));
         }
         conn.send(&batch)?;
         conn.read_close()?;

@@ -5,7 +5,7 @@ use crate::over_both;
 use hvloop::event::{ConnectPhase, Resolver};
 use hvloop::ws::{ConnectionError, Initiator, OpenError};
 use hvloop::{CloseReason, EventLoop, EventLoopThread, LoopOptions};
-use hvloop_test_support::{Blackhole, DEADLINE, Event, Mode, ScriptServer, Tls, refuse_port};
+use hvloop_test_support::{Blackhole, DEADLINE, Event, Mode, ScriptServer, refuse_port};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -13,7 +13,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 over_both! {
-    mute_servers => mute;
+    mute_server_tcp => mute_tcp;
+    mute_server_upgrade => mute_upgrade;
+    mute_server_dribble => dribble;
+    ip_literal_no_resolver => literals;
     connect_error_kinds => error_kinds;
     first_address_refused => second_address;
     slow_dns_does_not_block_loop => slow_dns;
@@ -46,40 +49,45 @@ fn with_resolver(
     thread
 }
 
-/// mute_server_{tcp,tls,upgrade,dribble}: one deadline over all phases, and the event names the
-/// one it passed in.
-fn mute(transport: Transport) {
-    let net = Net::new(transport);
+/// One deadline over all phases, and the event names the one it passed in.
+fn passes_in(net: &Net, url: &str, wanted: ConnectPhase) {
     let thread = patient();
     let limit = Duration::from_millis(200);
-    let check = |url: &str, wanted: ConnectPhase| {
-        let client = Recorded::new(thread.event_loop(), net.options().open_deadline(limit));
-        client.client.open(url).unwrap();
-        let event = client.only_close();
-        let Some(ConnectionError::Transport(CloseReason::TimedOut { phase, limit: l })) =
-            event.error
-        else {
-            panic!("{event:?}");
-        };
-        assert_eq!((phase, l), (wanted, limit), "{url}");
-        assert!(!event.was_open && event.initiator == Initiator::Local);
+    let client = Recorded::new(thread.event_loop(), net.options().open_deadline(limit));
+    client.client.open(url).unwrap();
+    let event = client.only_close();
+    let Some(ConnectionError::Transport(CloseReason::TimedOut { phase, limit: l })) = event.error
+    else {
+        panic!("{event:?}");
     };
+    assert_eq!((phase, l), (wanted, limit), "{url}");
+    assert!(!event.was_open && event.initiator == Initiator::Local);
+}
+
+fn mute_tcp(transport: Transport) {
     let hole = Blackhole::new().unwrap();
-    check(
-        &format!("{}://{}/", scheme(transport), hole.addr()),
-        ConnectPhase::Connect,
-    );
-    if transport == Transport::Wss {
-        check(&ScriptServer::mute_tls().url_as("wss"), ConnectPhase::Tls);
-    }
-    check(
-        &ScriptServer::mute_upgrade(net.tls()).url(),
-        ConnectPhase::Handshake,
-    );
-    check(
-        &ScriptServer::dribble(net.tls()).url(),
-        ConnectPhase::Handshake,
-    );
+    let url = format!("{}://{}/", scheme(transport), hole.addr());
+    passes_in(&Net::new(transport), &url, ConnectPhase::Connect);
+}
+
+#[test]
+fn mute_server_tls() {
+    let server = ScriptServer::mute_tls();
+    let net = Net::new(Transport::Wss);
+    passes_in(&net, &server.url_as("wss"), ConnectPhase::Tls);
+}
+
+fn mute_upgrade(transport: Transport) {
+    let net = Net::new(transport);
+    let server = ScriptServer::mute_upgrade(net.tls());
+    passes_in(&net, &server.url(), ConnectPhase::Handshake);
+}
+
+/// Some bytes now and then do not put the deadline off.
+fn dribble(transport: Transport) {
+    let net = Net::new(transport);
+    let server = ScriptServer::dribble(net.tls());
+    passes_in(&net, &server.url(), ConnectPhase::Handshake);
 }
 
 fn error_kinds(transport: Transport) {
@@ -135,7 +143,7 @@ fn error_kinds(transport: Transport) {
     assert!(matches!(refused, Err(OpenError::Request(_))), "{refused:?}");
 }
 
-/// The first address refuses, the second one answers; no name is asked for an address.
+/// The first address refuses, the second one answers.
 fn second_address(transport: Transport) {
     let net = Net::new(transport);
     let server = net.server(Mode::Echo);
@@ -156,11 +164,6 @@ fn second_address(transport: Transport) {
         .unwrap();
     client.wait_open();
     assert_eq!(client.client.peer_addr(), Some(server.addr()));
-    assert_eq!(asked.load(Ordering::Relaxed), 1);
-    // ip_literal_no_resolver
-    let client = Recorded::new(thread.event_loop(), net.options());
-    client.client.open(&server.url()).unwrap();
-    client.wait_open();
     assert_eq!(asked.load(Ordering::Relaxed), 1);
     thread.stop();
     assert!(thread.join().unwrap().is_clean());
@@ -313,11 +316,18 @@ fn many_threads(transport: Transport) {
     assert_eq!(stats.abrupt, 0);
 }
 
-#[test]
-fn a_name_that_is_an_address_needs_no_lookup_at_all() {
+/// A name that is an address is not looked up.
+fn literals(transport: Transport) {
+    let net = Net::new(transport);
     let thread = with_resolver(|host| panic!("asked for {host}"));
-    let server = hvloop_test_support::EchoServer::start(Tls::Off);
-    let client = Recorded::new(thread.event_loop(), hvloop::ClientOptions::new());
+    let server = net.server(Mode::Echo);
+    let client = Recorded::new(thread.event_loop(), net.options());
     client.client.open(&server.url()).unwrap();
     client.wait_open();
+    // As the URL standard has it, this is an address too.
+    let client = Recorded::new(thread.event_loop(), net.options());
+    client.client.open(&server.url_with_host("0x7f.1")).unwrap();
+    client.wait_open();
+    thread.stop();
+    assert!(thread.join().unwrap().is_clean());
 }

@@ -2,10 +2,14 @@
 
 use crate::common::{Net, Recorded, Transport, patient, settle};
 use crate::over_both;
-use hvloop::CloseEvent;
+use hvloop::event::rustls;
+use hvloop::event::tls::TlsClientConfig;
 use hvloop::ws::ConnectionError;
 use hvloop::ws::handshake::HandshakeError;
-use hvloop_test_support::{ScriptServer, encode_frame, opcode, upgrade_response};
+use hvloop::{ClientOptions, CloseEvent};
+use hvloop_test_support::{
+    EchoServer, ScriptServer, TestCa, Tls, encode_frame, opcode, upgrade_response,
+};
 use std::time::Duration;
 
 over_both! {
@@ -239,4 +243,25 @@ fn sent(transport: Transport) {
     let url = format!("{}/a/b?c=d%20e", server.url().trim_end_matches('/'));
     client.client.open(&url).unwrap();
     assert!(client.only_close().clean);
+}
+
+/// The request must leave the TLS layer with the handshake's last flight, without a push from
+/// anything else: the server says nothing but what TLS makes it say.
+#[test]
+fn wss_handshake_buffered() {
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let ca = TestCa::new();
+        let config = ca.server_config_of(&["127.0.0.1"], version);
+        let server = EchoServer::start(Tls::With(config));
+        let tls = TlsClientConfig::builder().root_pem(ca.ca_pem().as_bytes());
+        let options = ClientOptions::new().tls(tls.build().unwrap());
+        let thread = patient();
+        let client = Recorded::new(thread.event_loop(), options);
+        client.client.open(&server.url()).unwrap();
+        client.wait_open();
+        client.client.send_text("there").unwrap();
+        client.wait("the echo", |seen| seen.messages == [b"there"]);
+        thread.stop();
+        assert!(thread.join().unwrap().is_clean());
+    }
 }

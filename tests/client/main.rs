@@ -6,6 +6,7 @@ mod close;
 #[path = "../common/mod.rs"]
 mod common;
 mod connect;
+mod flow;
 mod handshake;
 mod messages;
 mod reconnect;

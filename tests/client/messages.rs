@@ -5,7 +5,7 @@ use crate::over_both;
 use hvloop::event::Turn;
 use hvloop::ws::ConnectionError;
 use hvloop::ws::protocol::Limits;
-use hvloop::{EventLoop, Message, SendError, WebSocketClient};
+use hvloop::{EventLoop, Message, WebSocketClient};
 use hvloop_test_support::{DEADLINE, Event, Mode, Monitor, ScriptServer, encode_frame, opcode};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -22,9 +22,6 @@ over_both! {
     nonce_fresh => masks;
     liveness_counts_data => liveness;
     pong_under_blocked_socket => blocked_pong;
-    send_queue_api => queue;
-    write_stall_timeout => stall;
-    slow_peer_bounded_memory => stall_is_bounded;
     echo_flood_no_self_block => echo_flood;
     cross_thread_send => cross_thread;
 }
@@ -307,108 +304,6 @@ fn blocked_pong(transport: Transport) {
     assert!(client.only_close().clean);
 }
 
-fn queue(transport: Transport) {
-    const LIMIT: usize = 4 * 1024 * 1024;
-    let net = Net::new(transport);
-    let server = ScriptServer::start(net.tls(), |conn| {
-        conn.accept_upgrade()?;
-        conn.wait_for_release();
-        while let Some(frame) = conn.read_frame()? {
-            if frame.opcode == opcode::CLOSE {
-                conn.send_close(1000, "")?;
-                return conn.finish();
-            }
-        }
-        Ok(())
-    });
-    let thread = patient();
-    let client = Recorded::new(thread.event_loop(), net.options().send_limit(LIMIT));
-    let drained = Event::new();
-    let d = drained.clone();
-    client.client.on_drain(move |ws| {
-        assert!(ws.buffered_amount() <= LIMIT / 4);
-        d.set();
-    });
-    client.client.open(&server.url()).unwrap();
-    client.wait_open();
-    let message = vec![0; 256 * 1024];
-    let full = loop {
-        match client.client.send_binary(&message) {
-            Ok(()) => assert!(client.client.buffered_amount() <= LIMIT),
-            Err(e) => break e,
-        }
-    };
-    let SendError::QueueFull {
-        limit,
-        queued,
-        size,
-    } = full
-    else {
-        panic!("{full}");
-    };
-    assert_eq!((limit, size), (LIMIT, message.len() + 14));
-    assert!(queued <= LIMIT && queued + size > LIMIT);
-    assert!(!drained.is_set());
-    server.release();
-    drained.expect("on_drain");
-    client.client.close(1000, "").unwrap();
-    assert!(client.only_close().clean);
-    assert_eq!(client.client.buffered_amount(), 0);
-}
-
-/// A peer that reads nothing is given up in the end; what was queued is off the account.
-fn stall(transport: Transport) {
-    let net = Net::new(transport);
-    let server = ScriptServer::start(net.tls(), |conn| {
-        conn.accept_upgrade()?;
-        conn.wait_for_release();
-        Ok(())
-    });
-    let thread = patient();
-    let options = net.options().write_stall(Some(Duration::from_millis(100)));
-    let client = Recorded::new(thread.event_loop(), options);
-    client.client.open(&server.url()).unwrap();
-    client.wait_open();
-    client
-        .client
-        .send_binary(&vec![0; 15 * 1024 * 1024])
-        .unwrap();
-    let event = client.only_close();
-    let text = event.error.unwrap().to_string();
-    assert!(text.contains("read nothing"), "{text}");
-    assert_eq!(client.client.buffered_amount(), 0);
-    server.release();
-}
-
-/// A peer that reads nothing costs its queue's limit and no more.
-fn stall_is_bounded(transport: Transport) {
-    const LIMIT: usize = 1024 * 1024;
-    let net = Net::new(transport);
-    let server = ScriptServer::start(net.tls(), |conn| {
-        conn.accept_upgrade()?;
-        conn.wait_for_release();
-        Ok(())
-    });
-    let thread = patient();
-    let options = net
-        .options()
-        .send_limit(LIMIT)
-        .close_timeout(Duration::from_millis(50));
-    let client = Recorded::new(thread.event_loop(), options);
-    client.client.open(&server.url()).unwrap();
-    client.wait_open();
-    let mut refused = 0;
-    for _ in 0..5_000 {
-        refused += usize::from(client.client.send_binary(&[0; 10_000]).is_err());
-        assert!(client.client.buffered_amount() <= LIMIT);
-    }
-    assert!(refused > 0, "50 MB went somewhere");
-    client.client.close(1000, "").unwrap();
-    assert!(!client.only_close().clean);
-    assert_eq!(client.client.buffered_amount(), 0);
-    server.release();
-}
-
 /// A handler that sends ten for each that comes does not block its own loop.
 fn echo_flood(transport: Transport) {
     const ROUNDS: usize = 3_000;
@@ -469,5 +364,53 @@ fn cross_thread(transport: Transport) {
             assert_eq!(order, expected);
         }
     });
+    client.threads.assert_one_thread();
+}
+
+/// Many threads send, pings among it, while TLS writes and reads: one thread touches the session,
+/// so that no record is torn. The peer's flood keeps it reading all the while.
+#[test]
+fn cross_thread_send_tls() {
+    const EACH: usize = 200;
+    let net = Net::new(Transport::Wss);
+    let server = ScriptServer::start(net.tls(), |conn| {
+        conn.accept_upgrade()?;
+        let mut next = [0; 8];
+        while next != [EACH; 8] {
+            // As much as it takes, so that both directions are busy.
+            conn.send_frame(opcode::BINARY, true, &[7; 20_000])?;
+            let frame = conn.read_frame()?.expect("a message");
+            if frame.opcode == opcode::BINARY {
+                let sender = usize::from(frame.payload[0]);
+                assert_eq!(frame.payload, vec![sender as u8; 1 + 97 * next[sender]]);
+                next[sender] += 1;
+            }
+        }
+        conn.send_close(1000, "")?;
+        conn.read_close()?;
+        conn.finish()
+    });
+    let thread = patient();
+    let client = Recorded::new(thread.event_loop(), net.options().send_limit(64 << 20));
+    client.client.open(&server.url()).unwrap();
+    client.wait_open();
+    let senders: Vec<_> = (0..8u8)
+        .map(|sender| {
+            let ws = client.client.clone();
+            std::thread::spawn(move || {
+                for n in 0..EACH {
+                    ws.send_binary(&vec![sender; 1 + 97 * n]).unwrap();
+                    if n % 50 == 0 {
+                        ws.ping(b"").unwrap();
+                    }
+                }
+            })
+        })
+        .collect();
+    for sender in senders {
+        sender.join().unwrap();
+    }
+    let event = client.only_close();
+    assert!(event.clean, "{event:?}");
     client.threads.assert_one_thread();
 }

@@ -24,6 +24,7 @@ over_both! {
     backoff_schedule => schedule;
     accept_then_drop_backs_off => accept_then_drop;
     ping_timeout_reconnects => ping_timeout;
+    half_open_detected => half_open;
     send_while_reconnecting => sends;
     user_close_never_reconnects => user_close;
     max_retries_end_it => retries;
@@ -177,7 +178,7 @@ fn accept_then_drop(transport: Transport) {
     });
 }
 
-/// half_open_detected: a peer that is gone without a word, and the client comes back.
+/// A peer that is gone without a word, and the client comes back.
 fn ping_timeout(transport: Transport) {
     let net = Net::new(transport);
     let server = ScriptServer::start(net.tls(), |conn| {
@@ -204,6 +205,39 @@ fn ping_timeout(transport: Transport) {
         assert!(text.contains("sent nothing"), "{text}");
     });
     thread.stop();
+    server.release();
+}
+
+/// The peer is gone and the line is full: the Ping itself cannot leave, and the Close cannot either.
+fn half_open(transport: Transport) {
+    let net = Net::new(transport);
+    let server = ScriptServer::start(net.tls(), |conn| {
+        conn.accept_upgrade()?;
+        conn.wait_for_release();
+        Ok(())
+    });
+    let thread = patient();
+    let options = net
+        .options()
+        .ping_interval(Some(100 * MS))
+        .pong_deadline(100 * MS)
+        .write_stall(None)
+        .close_timeout(100 * MS);
+    let client = Recorded::new(thread.event_loop(), options);
+    client
+        .client
+        .on_open(|ws, _| ws.send_binary(&vec![0; 15 << 20]).unwrap());
+    client.client.open(&server.url()).unwrap();
+    let event = client.only_close();
+    assert!(
+        event.code == 1006 && !event.clean && event.was_open,
+        "{event:?}"
+    );
+    let text = event.error.unwrap().to_string();
+    assert!(text.contains("sent nothing"), "{text}");
+    settle(thread.event_loop());
+    let metrics = thread.event_loop().metrics();
+    assert_eq!((metrics.connections, metrics.timers), (0, 0));
     server.release();
 }
 

@@ -130,8 +130,7 @@ fn tls_bidirectional_flood() {
 }
 
 /// Much more than a read's budget comes at once, then nothing: what is decrypted, or still in the
-/// socket, needs no further event to be delivered. (tls_1mib_message, tls_buffered_no_edge,
-/// large_frames_no_freeze)
+/// socket, needs no further event to be delivered.
 #[test]
 fn tls_buffered_no_edge() {
     let net = Net::new(Transport::Wss);
@@ -156,6 +155,30 @@ fn tls_buffered_no_edge() {
         }
     });
     server.release();
+}
+
+/// Messages of a mebibyte, which is many records and many reads, both ways at once.
+#[test]
+fn tls_1mib_message() {
+    const MIB: usize = 1024 * 1024;
+    let net = Net::new(Transport::Wss);
+    let server = net.server(Mode::Echo);
+    let thread = patient();
+    let client = Recorded::new(thread.event_loop(), net.options());
+    client.client.open(&server.url()).unwrap();
+    client.wait_open();
+    let message = |n: usize| -> Vec<u8> { (0..MIB).map(|i| (i * 7 + n) as u8).collect() };
+    for n in 0..8 {
+        client.client.send_binary(&message(n)).unwrap();
+    }
+    client.wait("eight echoes", |seen| seen.messages.len() == 8);
+    client.seen.read(|seen| {
+        for (n, got) in seen.messages.iter().enumerate() {
+            assert!(*got == message(n), "message {n}");
+        }
+    });
+    thread.stop();
+    assert!(thread.join().unwrap().is_clean());
 }
 
 /// A TLS client of ours, a peer that takes bytes off the wire by hand.

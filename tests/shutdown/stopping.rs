@@ -20,6 +20,7 @@ use std::time::Duration;
 over_both! {
     stop_during_dns => during_dns;
     stop_during_backoff => during_backoff;
+    stop_blackholed_peer => blackholed;
     stop_after_write_error => after_write_error;
     stop_with_handshakes_in_flight => handshakes_in_flight;
     stop_with_pending_interval => pending_interval;
@@ -162,6 +163,40 @@ fn during_backoff(transport: Transport) {
         assert_eq!(closes.read(|n| *n), 1, "{who}");
         assert_eq!(Arc::strong_count(&captured), 1, "{who}");
     }
+}
+
+/// The network takes nothing any more, with a queue before the Close: the deadline ends the socket,
+/// whatever the peer does, and nothing of it stays open.
+fn blackholed(transport: Transport) {
+    let net = Net::new(transport);
+    let server = ScriptServer::start(net.tls(), |conn| {
+        conn.accept_upgrade()?;
+        conn.wait_for_release();
+        Ok(())
+    });
+    let thread = patient();
+    let client = Recorded::new(
+        thread.event_loop(),
+        net.options().close_timeout(2 * DEADLINE),
+    );
+    client.client.open(&server.url()).unwrap();
+    client.wait_open();
+    client.client.send_binary(&vec![0; 15 << 20]).unwrap();
+    settle(thread.event_loop());
+    assert!(client.client.buffered_amount() > 0);
+    thread.event_loop().stop_with(Duration::from_millis(100));
+    let report = thread.join().unwrap();
+    assert_eq!((report.closed_cleanly, report.forced), (0, 1), "{report}");
+    assert!(
+        report.still_held[0].contains(&server.addr().to_string()),
+        "{report}"
+    );
+    let event = client.only_close();
+    assert!(event.code == 1006 && !event.clean, "{event:?}");
+    assert_eq!(client.client.buffered_amount(), 0);
+    let metrics = thread.event_loop().metrics();
+    assert_eq!((metrics.connections, metrics.holds), (0, 0));
+    server.release();
 }
 
 /// The peer resets; the write that finds out comes right before the stop, or right after it.

@@ -10,7 +10,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
 
 /// The provider that every configuration here names. Never the process default, so that a test can find
 /// out whether the library under test depends on one.
@@ -77,6 +77,22 @@ impl TestCa {
     /// A server with a valid certificate for `names` (DNS names or IP addresses).
     pub fn server_config(&self, names: &[&str]) -> Arc<ServerConfig> {
         plain_server(&self.issue(server_params(names)))
+    }
+
+    /// The same, of one version of TLS.
+    pub fn server_config_of(
+        &self,
+        names: &[&str],
+        version: &'static SupportedProtocolVersion,
+    ) -> Arc<ServerConfig> {
+        let identity = self.issue(server_params(names));
+        let config = ServerConfig::builder_with_provider(ring_provider())
+            .with_protocol_versions(&[version])
+            .expect("ring has this version")
+            .with_no_client_auth()
+            .with_single_cert(identity.chain.clone(), identity.key_der())
+            .expect("the key fits the certificate");
+        Arc::new(config)
     }
 
     /// A server whose certificate for localhost and 127.0.0.1 was valid in the year 2000 only.

@@ -11,6 +11,17 @@ pub(super) struct Heartbeat {
     last_life: Instant,
     /// When a Ping was sent that nothing has come after.
     asked: Option<Instant>,
+    /// That Ping stood behind bytes that the socket had not taken yet.
+    behind: bool,
+}
+
+/// The send queue under the heartbeat.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Line {
+    /// Something is queued.
+    pub(super) busy: bool,
+    /// When the socket last took something of it.
+    pub(super) taken: Instant,
 }
 
 /// What to do now.
@@ -31,6 +42,7 @@ impl Heartbeat {
             deadline,
             last_life: now,
             asked: None,
+            behind: false,
         }
     }
 
@@ -40,23 +52,28 @@ impl Heartbeat {
         self.asked = None;
     }
 
-    /// The timer fired.
-    pub(super) fn beat(&mut self, now: Instant) -> Beat {
-        if let Some(asked) = self.asked {
-            let waited = now.saturating_duration_since(asked);
-            return match self.deadline.checked_sub(waited) {
+    /// The timer fired. A peer that is still taking what stands before the Ping has its time for the
+    /// answer after that: it is asked again.
+    pub(super) fn beat(&mut self, now: Instant, line: Line) -> Beat {
+        let Some(asked) = self.asked else {
+            let idle = now.saturating_duration_since(self.last_life);
+            return match self.interval.checked_sub(idle) {
                 Some(rest) if !rest.is_zero() => Beat::Wait(rest),
-                _ => Beat::Dead(now.saturating_duration_since(self.last_life)),
+                _ => self.ask(now, line),
             };
-        }
-        let idle = now.saturating_duration_since(self.last_life);
-        match self.interval.checked_sub(idle) {
+        };
+        let waited = now.saturating_duration_since(asked);
+        match self.deadline.checked_sub(waited) {
             Some(rest) if !rest.is_zero() => Beat::Wait(rest),
-            _ => {
-                self.asked = Some(now);
-                Beat::Ping(self.deadline)
-            }
+            _ if self.behind && line.taken > asked => self.ask(now, line),
+            _ => Beat::Dead(now.saturating_duration_since(self.last_life)),
         }
+    }
+
+    fn ask(&mut self, now: Instant, line: Line) -> Beat {
+        self.asked = Some(now);
+        self.behind = line.busy;
+        Beat::Ping(self.deadline)
     }
 }
 
@@ -66,23 +83,58 @@ mod tests {
 
     const S: Duration = Duration::from_secs(1);
 
+    fn free(start: Instant) -> Line {
+        Line {
+            busy: false,
+            taken: start,
+        }
+    }
+
     #[test]
     fn pings_when_idle_and_gives_up_after_the_deadline() {
         let start = Instant::now();
         let mut heart = Heartbeat::new(30 * S, 10 * S, start);
-        assert_eq!(heart.beat(start + 10 * S), Beat::Wait(20 * S));
-        assert_eq!(heart.beat(start + 30 * S), Beat::Ping(10 * S));
-        assert_eq!(heart.beat(start + 35 * S), Beat::Wait(5 * S));
-        assert_eq!(heart.beat(start + 40 * S), Beat::Dead(40 * S));
+        let line = free(start);
+        assert_eq!(heart.beat(start + 10 * S, line), Beat::Wait(20 * S));
+        assert_eq!(heart.beat(start + 30 * S, line), Beat::Ping(10 * S));
+        assert_eq!(heart.beat(start + 35 * S, line), Beat::Wait(5 * S));
+        assert_eq!(heart.beat(start + 40 * S, line), Beat::Dead(40 * S));
     }
 
     #[test]
     fn any_byte_is_life() {
         let start = Instant::now();
         let mut heart = Heartbeat::new(30 * S, 10 * S, start);
-        assert_eq!(heart.beat(start + 30 * S), Beat::Ping(10 * S));
+        let line = free(start);
+        assert_eq!(heart.beat(start + 30 * S, line), Beat::Ping(10 * S));
         heart.life(start + 39 * S);
-        assert_eq!(heart.beat(start + 40 * S), Beat::Wait(29 * S));
-        assert_eq!(heart.beat(start + 69 * S), Beat::Ping(10 * S));
+        assert_eq!(heart.beat(start + 40 * S, line), Beat::Wait(29 * S));
+        assert_eq!(heart.beat(start + 69 * S, line), Beat::Ping(10 * S));
+    }
+
+    #[test]
+    fn asks_again_while_the_peer_takes_what_stands_before_the_ping() {
+        let start = Instant::now();
+        let mut heart = Heartbeat::new(30 * S, 10 * S, start);
+        let busy = |taken| Line { busy: true, taken };
+        assert_eq!(heart.beat(start + 30 * S, busy(start)), Beat::Ping(10 * S));
+        // Some of it went meanwhile, then the rest; the line is free, and a full deadline begins.
+        let at = start + 40 * S;
+        assert_eq!(heart.beat(at, busy(at - S)), Beat::Ping(10 * S));
+        let line = free(at + S);
+        assert_eq!(heart.beat(at + 10 * S, line), Beat::Ping(10 * S));
+        assert_eq!(heart.beat(at + 20 * S, line), Beat::Dead(60 * S));
+    }
+
+    #[test]
+    fn a_full_line_that_does_not_move_is_dead() {
+        let start = Instant::now();
+        let mut heart = Heartbeat::new(30 * S, 10 * S, start);
+        let stuck = Line {
+            busy: true,
+            taken: start + S,
+        };
+        assert_eq!(heart.beat(start + 30 * S, stuck), Beat::Ping(10 * S));
+        assert_eq!(heart.beat(start + 40 * S, stuck), Beat::Dead(40 * S));
     }
 }

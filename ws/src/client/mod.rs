@@ -330,8 +330,16 @@ impl WebSocketClient {
     ///
     /// libhv: `stop`.
     pub fn stop(&self) {
-        self.on_loop(|engine, local| engine.close(local, 1000, ""));
-        if let Some(thread) = self.inner.own_thread() {
+        let thread = self.inner.own_thread();
+        let owned = thread.is_some();
+        self.on_loop(move |engine, local| {
+            engine.close(local, 1000, "");
+            if owned {
+                // In this turn: no on_close may find the loop still going.
+                local.event_loop().stop();
+            }
+        });
+        if let Some(thread) = thread {
             thread.stop();
         }
     }

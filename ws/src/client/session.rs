@@ -2,7 +2,7 @@
 
 use super::engine::{Engine, Stage};
 use super::event::{ConnectionError, Initiator, Message};
-use super::heartbeat::{Beat, Heartbeat};
+use super::heartbeat::{Beat, Heartbeat, Line};
 use crate::handshake::{ClientHandshake, HandshakeError, Progress};
 use crate::protocol::{Control, Event, Input, OpCode, Reader, Role, encode_frame, frame_len};
 use hvloop_event::conn::{Conn, Handler};
@@ -134,18 +134,16 @@ fn beat(
         return None; // the close handshake has a deadline of its own
     }
     let local = conn.local();
-    let beat = heart.borrow_mut().beat(local.now());
+    let line = Line {
+        busy: conn.unsent() > 0,
+        taken: conn.write_progress(),
+    };
+    let beat = heart.borrow_mut().beat(local.now(), line);
     match beat {
         Beat::Wait(next) => Some(next),
         Beat::Ping(next) => {
             control(conn, OpCode::Control(Control::Ping), b"");
             Some(next)
-        }
-        // A peer that is still taking a long message answers behind it; the write-stall deadline
-        // watches that.
-        Beat::Dead(_) if conn.unsent() > 0 => {
-            heart.borrow_mut().life(local.now());
-            None
         }
         Beat::Dead(silent) => {
             engine.blame(Initiator::Local, Some(ConnectionError::PeerSilent(silent)));
@@ -189,18 +187,14 @@ impl Handler for Session {
     }
 
     fn on_end(&mut self, conn: &Conn<'_>) {
+        if self.engine.stage() == Stage::Connecting {
+            let error = ConnectionError::UpgradeInterrupted;
+            let local = conn.local();
+            return self.engine.fail(local, 1002, Initiator::Remote, error);
+        }
         // Without the peer's Close this is the abnormal end, 1006.
         self.engine.blame(Initiator::Remote, None);
-        if self.engine.stage() == Stage::Connecting {
-            self.engine.fail(
-                conn.local(),
-                1002,
-                Initiator::Remote,
-                ConnectionError::UpgradeInterrupted,
-            );
-        } else {
-            conn.close_now(CloseReason::Peer);
-        }
+        conn.close_now(CloseReason::Peer);
     }
 
     fn on_stop(&mut self, conn: &Conn<'_>) {
