@@ -383,9 +383,20 @@ impl EventLoop {
         let f = Box::new(f);
         match current::find(&self.shared) {
             Some(local) => local.arm(id, now, period, repeat, f),
-            None => self
-                .post_event(move |local| local.arm(id, now, period, repeat, f))
-                .map_err(LoopClosed::without_value)?,
+            None => {
+                self.shared.begin_arming();
+                let posted = self.post_event(move |local| {
+                    if local.core().arrives(id) {
+                        local.arm(id, now, period, repeat, f);
+                    } else {
+                        local.drop_user(f);
+                    }
+                });
+                posted.map_err(|refused| {
+                    self.shared.end_arming();
+                    refused.without_value()
+                })?;
+            }
         }
         Ok(id)
     }
@@ -411,9 +422,15 @@ impl EventLoop {
     ///
     /// libhv: `EventLoop::resetTimer`.
     pub fn reset_timer(&self, id: TimerId, period: Option<Duration>) -> Result<(), LoopClosed> {
-        self.with_local(move |local| {
+        let here = current::find(&self.shared);
+        if here.is_some_and(|local| local.reset_timer(id, period) || !self.shared.is_arming()) {
+            return Ok(());
+        }
+        // From another thread, or of a timer that is on its way from one: behind it, then.
+        self.post_event(move |local| {
             local.reset_timer(id, period);
         })
+        .map_err(LoopClosed::without_value)
     }
 
     /// Runs loop code directly on the loop's thread, else posts it.

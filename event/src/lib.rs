@@ -49,6 +49,7 @@ mod local_loop;
 mod machine;
 #[cfg(not(loom))]
 mod metrics;
+mod mutant;
 #[cfg(not(loom))]
 mod options;
 #[cfg(not(loom))]
@@ -81,3 +82,11 @@ pub use self::{
 };
 #[cfg(all(feature = "tls", not(loom)))]
 pub use rustls;
+
+/// The simulated world of `tests/simulation`; not part of the library.
+#[cfg(hvloop_sim)]
+#[doc(hidden)]
+pub mod sim {
+    pub use crate::core::current::forget_all as forget_loops;
+    pub use crate::sys::sim::{Answer, Backlog, Faults, Peer, PeerIo, Route, World, mutant_is_on};
+}

@@ -14,6 +14,7 @@ over_both! {
     close_code_reported => codes;
     close_reason_123 => long_reason;
     close_after_send_delivers_all => delivers_all;
+    answered_close_is_clean => answered;
     reply_close_is_flushed => reply;
     fail_codes => failures;
     send_after_close => sends_after;
@@ -163,6 +164,28 @@ fn delivers_all(transport: Transport) {
         }
         got.read(|got| assert_eq!(*got, (4 * EACH, 4), "echo {echo}"));
     }
+}
+
+/// The peer answers our Close and then keeps its side open for longer than it may: the close
+/// handshake is done, and the time-out for the answer has nothing to say any more.
+fn answered(transport: Transport) {
+    let net = Net::new(transport);
+    let server = ScriptServer::start(net.tls(), |conn| {
+        conn.accept_upgrade()?;
+        conn.read_close()?;
+        conn.send_close(1000, "")?;
+        conn.wait_for_release();
+        Ok(())
+    });
+    let thread = patient();
+    let options = net.options().close_timeout(Duration::from_millis(100));
+    let client = Recorded::new(thread.event_loop(), options);
+    client.client.open(&server.url()).unwrap();
+    client.wait_open();
+    client.client.close(1000, "").unwrap();
+    let event = client.only_close();
+    assert!(event.clean && event.error.is_none(), "{event:?}");
+    server.release();
 }
 
 /// The answer to the peer's Close goes out although the user sends nothing more.

@@ -3,7 +3,7 @@
 
 use crate::common::{HOUR, MS, Told, on_loop, started, stop_clean};
 use hvloop::{EventLoop, LocalLoop, TimerId};
-use hvloop_test_support::{DEADLINE, Event, ThreadLog, wait_for};
+use hvloop_test_support::{DEADLINE, Event, Monitor, ThreadLog, wait_for};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::mpsc;
@@ -216,6 +216,45 @@ fn timers_of_other_threads() {
     event_loop.reset_timer(id, Some(MS)).unwrap();
     fired.expect("the timer that was reset");
     assert!(wait_for(30, || event_loop.metrics().timers == 0));
+    stop_clean(&thread);
+}
+
+/// The loop's thread kills or resets a timer whose arming by another thread has not arrived yet.
+#[test]
+fn timer_killed_on_the_loop_before_it_arrives() {
+    let thread = started();
+    let event_loop = thread.event_loop().clone();
+    for kill in [true, false] {
+        let (in_task, armed) = (Event::new(), Monitor::new(None));
+        let (i, a, on_loop) = (in_task.clone(), armed.clone(), event_loop.clone());
+        event_loop
+            .queue_in_loop(move || {
+                i.set();
+                assert!(a.wait(DEADLINE, |id: &Option<TimerId>| id.is_some()));
+                let id = a.read(|id| id.unwrap());
+                match kill {
+                    true => on_loop.kill_timer(id).unwrap(),
+                    false => on_loop.reset_timer(id, Some(MS)).unwrap(),
+                }
+            })
+            .unwrap();
+        in_task.expect("the task");
+        let fired = Event::new();
+        let f = fired.clone();
+        let delay = if kill { Duration::ZERO } else { HOUR };
+        let id = event_loop.set_timeout(delay, move |_| f.set()).unwrap();
+        armed.update(|armed| *armed = Some(id));
+        if kill {
+            assert!(wait_for(30, || event_loop.metrics().timers == 0));
+            let later = Event::new();
+            let l = later.clone();
+            event_loop.set_timeout(5 * MS, move |_| l.set()).unwrap();
+            later.expect("a later timer");
+            assert!(!fired.is_set());
+        } else {
+            fired.expect("the timer that was reset");
+        }
+    }
     stop_clean(&thread);
 }
 

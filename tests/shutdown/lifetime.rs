@@ -14,6 +14,7 @@ over_both! {
     client_use_after_loop_stop => use_after_stop;
     close_before_the_loop_knows => close_of_a_posted_open;
     drop_before_the_loop_knows => drop_of_a_posted_open;
+    close_spares_a_later_open => close_before_open;
 }
 
 thread_local! {
@@ -239,6 +240,33 @@ fn close_of_a_posted_open(transport: Transport) {
 fn drop_of_a_posted_open(transport: Transport) {
     let (thread, closed) = after_a_posted_open(transport, drop);
     assert_eq!(closed.len(), 1, "{closed:?}");
+    thread.stop();
+    assert!(thread.join().unwrap().is_clean());
+}
+
+/// Another thread closes, and after that the loop's thread opens: the close was of what was before.
+fn close_before_open(transport: Transport) {
+    let net = Net::new(transport);
+    let server = net.server(Mode::Echo);
+    let thread = patient();
+    let client = Recorded::new(thread.event_loop(), net.options());
+    let (in_task, closed) = (Event::new(), Event::new());
+    let (i, c) = (in_task.clone(), closed.clone());
+    let (ws, url) = (client.client.clone(), server.url());
+    thread
+        .event_loop()
+        .queue_in_loop(move || {
+            i.set();
+            c.expect("close()");
+            ws.open(&url).unwrap();
+        })
+        .unwrap();
+    in_task.expect("the task");
+    client.client.close(1000, "").unwrap();
+    closed.set();
+    client.wait_open();
+    client.client.send_text("x").unwrap();
+    client.wait("its echo", |seen| seen.messages == [b"x"]);
     thread.stop();
     assert!(thread.join().unwrap().is_clean());
 }

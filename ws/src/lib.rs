@@ -8,6 +8,7 @@
 
 mod client;
 pub mod handshake;
+mod mutant;
 pub mod protocol;
 mod url;
 

@@ -19,7 +19,7 @@ pub(crate) fn find(shared: &Arc<LoopShared>) -> Option<LocalLoop> {
             let owned = owned.borrow();
             owned
                 .iter()
-                .find(|core| Arc::ptr_eq(&core.shared, shared))
+                .find(|core| Arc::ptr_eq(&core.shared, shared) && core.is_mine())
                 .map(|core| LocalLoop::new(Rc::clone(core)))
         })
         .ok()
@@ -33,7 +33,7 @@ pub(crate) fn ticking() -> Option<LocalLoop> {
             let owned = owned.borrow();
             owned
                 .iter()
-                .find(|core| core.is_ticking())
+                .find(|core| core.is_ticking() && core.is_mine())
                 .map(|core| LocalLoop::new(Rc::clone(core)))
         })
         .ok()
@@ -55,4 +55,11 @@ pub(crate) fn disown(shared: &Arc<LoopShared>) {
         Some(owned.remove(at))
     });
     drop(core); // outside the borrow: it may hold closures of the user's
+}
+
+/// Drops the loops that a history left unfinished.
+#[cfg(hvloop_sim)]
+pub fn forget_all() {
+    let owned = OWNED.with(|owned| std::mem::take(&mut *owned.borrow_mut()));
+    drop(owned);
 }

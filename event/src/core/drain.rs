@@ -3,6 +3,7 @@
 use super::{LoopCore, TimerAction};
 use crate::error::CloseReason;
 use crate::local_loop::LocalLoop;
+use crate::mutant::mutant;
 use crate::report::ShutdownReport;
 use crate::sync::Phase;
 use crate::sys::clock;
@@ -106,7 +107,9 @@ impl LoopCore {
             Phase::Idle | Phase::Running | Phase::Paused if gate.stop_requested() => {
                 self.drain.borrow_mut().began = Some(self.now());
                 self.follow_limit();
-                self.run_tasks_before_stop(local);
+                if !mutant!("stop_overtakes_tasks") {
+                    self.run_tasks_before_stop(local);
+                }
                 gate.begin_drain();
                 self.enter_drain(local);
             }
@@ -119,7 +122,8 @@ impl LoopCore {
         if self.shared.inbox.is_empty() && !self.has_calls_pending() && gate.try_close() {
             return true;
         }
-        let due = self.drain_deadline().is_some_and(|at| self.now() >= at);
+        let due = self.drain_deadline().is_some_and(|at| self.now() >= at)
+            && !mutant!("deadline_ignored");
         if due {
             self.force(local);
         }
@@ -217,6 +221,9 @@ impl LoopCore {
         self.shared.inbox.close();
         self.ticking.set(true);
         while let Some(task) = self.shared.inbox.pop() {
+            if mutant!("task_dropped_at_stop") {
+                continue;
+            }
             self.run_task(local, task);
         }
         // What those tasks began to close, or put off: nothing new can begin any more.

@@ -64,6 +64,7 @@ impl LoopCore {
         self.poller.try_borrow_mut().is_ok()
             && self.slots.try_borrow_mut().is_ok()
             && self.timers.try_borrow_mut().is_ok()
+            && self.killed_early.try_borrow_mut().is_ok()
             && self.deferred.try_borrow_mut().is_ok()
             && self.local_tasks.try_borrow_mut().is_ok()
             && self.dirty.try_borrow_mut().is_ok()

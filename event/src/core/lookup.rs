@@ -3,6 +3,7 @@
 use super::LoopCore;
 use super::slots::Key;
 use crate::local_loop::LocalLoop;
+use crate::mutant::mutant;
 use crate::sys::JobToken;
 use std::io;
 use std::net::IpAddr;
@@ -58,6 +59,9 @@ impl LoopCore {
 
     /// See [`LocalLoop::cancel_dns`].
     pub(crate) fn cancel_dns(&self, key: Key) -> bool {
+        if mutant!("cancelled_lookup_answers") {
+            return self.lookups.borrow().get(key).is_some();
+        }
         let lookup = self.lookups.borrow_mut().remove(key);
         let existed = lookup.is_some();
         if let Some(Lookup { answer, job }) = lookup {

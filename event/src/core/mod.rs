@@ -8,6 +8,8 @@ pub(crate) mod buffers;
 pub(crate) mod current;
 mod drain;
 mod guard;
+#[cfg(hvloop_sim)]
+mod invariants;
 mod lookup;
 pub(crate) mod shared;
 pub(crate) mod slots;
@@ -18,7 +20,7 @@ use crate::error::CloseReason;
 use crate::io::conn::ConnSlot;
 use crate::local_loop::{Attachment, LocalLoop};
 use crate::report::ShutdownReport;
-use crate::sys::{Poller, Readiness, TcpStream, clock, random_seed};
+use crate::sys::{Poller, Readiness, TcpStream, clock, random_seed, thread};
 use buffers::BufferPool;
 use drain::Drain;
 use rand::SeedableRng;
@@ -26,7 +28,7 @@ use rand::rngs::StdRng;
 use shared::LoopShared;
 use slots::{Key, Slots};
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -59,6 +61,8 @@ pub(crate) struct LoopCore {
     poller: RefCell<Option<Poller>>,
     pub(crate) slots: RefCell<Slots<ConnSlot>>,
     pub(crate) timers: RefCell<Timers<TimerAction>>,
+    /// Timers of other threads that were killed here before they arrived.
+    killed_early: RefCell<HashSet<TimerId>>,
     deferred: RefCell<VecDeque<Deferred>>,
     /// Tasks that are not `Send`: each has its place in the inbox, so that their order is kept.
     local_tasks: RefCell<VecDeque<LocalTask>>,
@@ -100,6 +104,7 @@ impl LoopCore {
             poller: RefCell::new(Some(poller)),
             slots: RefCell::new(Slots::new()),
             timers: RefCell::new(Timers::new()),
+            killed_early: RefCell::default(),
             deferred: RefCell::default(),
             local_tasks: RefCell::default(),
             dirty: RefCell::default(),
@@ -126,6 +131,11 @@ impl LoopCore {
     /// Whether a tick is on the stack.
     pub(crate) fn is_ticking(&self) -> bool {
         self.ticking.get()
+    }
+
+    /// Whether the calling thread owns the loop (I1): always, but for threads that are simulated.
+    pub(crate) fn is_mine(&self) -> bool {
+        self.shared.gate.owner() == thread::token()
     }
 
     /// Runs `f` with the loop's random numbers.
@@ -233,8 +243,22 @@ impl LoopCore {
             self.shared.counters.timers.set(timers.len() as u64);
             (existed, removed)
         };
+        if !existed && self.shared.is_arming() {
+            self.killed_early.borrow_mut().insert(id);
+        }
         self.drop_user(removed);
         existed
+    }
+
+    /// A timer of another thread arrives. `false`: it was killed before.
+    pub(crate) fn arrives(&self, id: TimerId) -> bool {
+        self.shared.end_arming();
+        let mut killed = self.killed_early.borrow_mut();
+        let wanted = !killed.remove(&id);
+        if !self.shared.is_arming() {
+            killed.clear(); // ids that were over already
+        }
+        wanted
     }
 
     /// Arms one of a connection's own timers in place of `old`.

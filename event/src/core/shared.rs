@@ -25,6 +25,8 @@ pub(crate) struct LoopShared {
     pub(crate) dns: DnsPool,
     waker: LoopWaker,
     next_id: AtomicU64,
+    /// Timers that other threads have armed and the loop does not know yet.
+    arming: AtomicU64,
     /// The poller, until a thread runs the loop.
     poller: Mutex<Option<Poller>>,
     /// Explicit holds by name, for the report.
@@ -43,6 +45,7 @@ impl LoopShared {
             dns: DnsPool::new(options.resolver.clone(), DNS_THREADS),
             waker,
             next_id: AtomicU64::new(1),
+            arming: AtomicU64::new(0),
             poller: Mutex::new(Some(poller)),
             holds: Mutex::default(),
             report: Mutex::default(),
@@ -58,6 +61,21 @@ impl LoopShared {
     /// A name for a timer, given out on any thread before the loop knows of it.
     pub(crate) fn next_timer_id(&self) -> TimerId {
         TimerId::from_raw(self.next_id())
+    }
+
+    /// Counts a timer on its way to the loop, before it is posted.
+    pub(crate) fn begin_arming(&self) {
+        self.arming.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// The timer has arrived, or was refused.
+    pub(crate) fn end_arming(&self) {
+        self.arming.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// Whether a timer that the loop does not know may be on its way.
+    pub(crate) fn is_arming(&self) -> bool {
+        self.arming.load(Ordering::Acquire) > 0
     }
 
     /// Counts an explicit hold; `None` once the loop is closing.

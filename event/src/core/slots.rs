@@ -8,6 +8,8 @@
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("hvloop packs a slot's index and generation into a 64-bit poller token");
 
+use crate::mutant::mutant;
+
 /// Names one value of one [`Slots`], for all time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
@@ -95,14 +97,14 @@ impl<T> Slots<T> {
     pub(crate) fn get(&self, key: Key) -> Option<&T> {
         let entry = self.entries.get(key.index as usize)?;
         let value = entry.value.as_ref();
-        value.filter(|_| entry.generation == key.generation)
+        value.filter(|_| entry.generation == key.generation || mutant!("stale_key_finds"))
     }
 
     /// The value of that key, to be changed, if it is still there.
     pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
         let entry = self.entries.get_mut(key.index as usize)?;
         let value = entry.value.as_mut();
-        value.filter(|_| entry.generation == key.generation)
+        value.filter(|_| entry.generation == key.generation || mutant!("stale_key_finds"))
     }
 
     /// Whether the value of that key is still there.
@@ -121,6 +123,10 @@ impl<T> Slots<T> {
         let value = entry.value.take()?;
         self.len -= 1;
         // An index that has used up its generations is retired: keys must not come again.
+        if mutant!("slot_reused_in_batch") {
+            self.free.push(key.index);
+            return Some(value);
+        }
         if let Some(next) = entry.generation.checked_add(1) {
             entry.generation = next;
             self.freed.push(key.index);
@@ -167,27 +173,32 @@ impl<T> Slots<T> {
             .collect()
     }
 
-    /// Panics if the lists do not agree with the entries. O(n): for tests.
-    #[cfg(any(test, debug_assertions))]
-    #[cfg_attr(not(test), allow(dead_code, reason = "for debugging and simulation"))]
-    pub(crate) fn check_invariants(&self) {
+    /// What is wrong with the lists, if they do not agree with the entries (I6). O(n): for tests.
+    #[cfg(any(test, hvloop_sim))]
+    pub(crate) fn check_invariants(&self) -> Result<(), String> {
         let mut listed = vec![false; self.entries.len()];
         for &index in self.free.iter().chain(&self.freed) {
-            let entry = &self.entries[index as usize];
-            assert!(entry.value.is_none(), "slot {index} is free and full");
-            assert!(!listed[index as usize], "slot {index} is free twice");
-            listed[index as usize] = true;
+            if self.entries[index as usize].value.is_some() {
+                return Err(format!("slot {index} is free and full"));
+            }
+            if std::mem::replace(&mut listed[index as usize], true) {
+                return Err(format!("slot {index} is free twice"));
+            }
         }
         for (entry, listed) in self.entries.iter().zip(listed) {
             let retired = entry.generation == u32::MAX && entry.value.is_none();
-            assert!(
-                entry.value.is_some() || listed || retired,
-                "an empty slot is lost"
-            );
+            if entry.value.is_none() && !listed && !retired {
+                return Err("an empty slot is lost".to_owned());
+            }
         }
         let full = self.entries.iter().filter(|e| e.value.is_some()).count();
-        assert_eq!(full, self.len, "the count is wrong");
-        assert!(self.entries.len() <= u32::MAX as usize);
+        if full != self.len {
+            return Err(format!(
+                "{full} slots are full and {} are counted",
+                self.len
+            ));
+        }
+        Ok(())
     }
 }
 

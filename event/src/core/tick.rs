@@ -4,6 +4,7 @@
 use super::{Deferred, LoopCore, TimerAction};
 use crate::error::CloseReason;
 use crate::local_loop::LocalLoop;
+use crate::mutant::mutant;
 use crate::sync::Phase;
 use crate::sys::clock;
 use std::time::Duration;
@@ -20,6 +21,10 @@ impl LoopCore {
         self.ticking.set(true);
         let closed = self.steps(local, limit);
         self.ticking.set(false);
+        #[cfg(hvloop_sim)]
+        if let Err(broken) = self.check_invariants() {
+            crate::sys::sim::World::here().violation(broken);
+        }
         closed
     }
 
@@ -29,7 +34,8 @@ impl LoopCore {
         // 3
         self.now.set(clock::now());
         self.shared.counters.ticks.add(1);
-        if self.shared.gate.phase() == Phase::Paused && !self.shared.gate.stop_requested() {
+        let stopping = self.shared.gate.stop_requested() && !mutant!("stop_ignored_while_paused");
+        if self.shared.gate.phase() == Phase::Paused && !stopping {
             self.stash_events();
             return false;
         }
@@ -158,7 +164,8 @@ impl LoopCore {
 
     /// Step 7: the timers that are due, of those armed before the step.
     fn run_timers(&self, local: &LocalLoop) {
-        let now = self.now.get();
+        let early = Duration::from_millis(u64::from(mutant!("timer_early")));
+        let now = self.now.get() + early;
         let batch = self.timers.borrow_mut().begin_batch();
         loop {
             let fired = self.timers.borrow_mut().pop_due(now, &batch);

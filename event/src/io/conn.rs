@@ -8,7 +8,7 @@ use crate::core::timers::TimerId;
 use crate::error::CloseReason;
 use crate::machine::lifecycle::Lifecycle;
 use crate::machine::race::ConnectRace;
-use crate::sys::{JobToken, SHORT_IO_MEANS_DRAINED, TcpStream};
+use crate::sys::{JobToken, TcpStream, short_io_means_drained};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -152,7 +152,7 @@ impl ConnSlot {
                 }
                 Ok(n) => {
                     // A hang-up that came with the data is still to be read: no new edge tells.
-                    if SHORT_IO_MEANS_DRAINED && n < buffer.len() && !self.hangup {
+                    if short_io_means_drained() && n < buffer.len() && !self.hangup {
                         self.readable = false;
                     }
                     return Read::Data(n);

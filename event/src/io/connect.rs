@@ -8,6 +8,7 @@ use crate::error::{CloseReason, LoopClosed};
 use crate::local_loop::LocalLoop;
 use crate::machine::addresses::interleave;
 use crate::machine::race::{Action, ConnectRace};
+use crate::mutant::mutant;
 use crate::sys::{TcpStream, clock};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -254,7 +255,7 @@ impl LoopCore {
             .slots
             .borrow()
             .get(key)
-            .is_some_and(|slot| slot.readable)
+            .is_some_and(|slot| slot.readable && !mutant!("edge_of_connect_lost"))
         {
             self.mark_ready(key);
         }

@@ -7,6 +7,7 @@ use crate::core::slots::Key;
 use crate::error::CloseReason;
 use crate::local_loop::LocalLoop;
 use crate::machine::lifecycle::Lifecycle;
+use crate::mutant::mutant;
 use crate::sys::Readiness;
 use std::sync::Arc;
 
@@ -71,7 +72,9 @@ impl LoopCore {
         let mut left = READS;
         loop {
             if left == 0 {
-                self.mark_ready(key);
+                if !mutant!("rest_after_budget_forgotten") {
+                    self.mark_ready(key);
+                }
                 break;
             }
             left -= 1;

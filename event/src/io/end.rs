@@ -7,6 +7,7 @@ use crate::core::slots::Key;
 use crate::error::CloseReason;
 use crate::local_loop::LocalLoop;
 use crate::machine::lifecycle::{Finish, Lifecycle};
+use crate::mutant::mutant;
 
 impl LoopCore {
     /// See [`Conn::finish`] and [`Conn::finish_agreed`].
@@ -26,6 +27,7 @@ impl LoopCore {
         match finish {
             Finish::Nothing => {}
             Finish::CloseNow => self.begin_close(key, reason),
+            Finish::Flush if mutant!("close_not_flushed") => self.begin_close(key, reason),
             Finish::Flush => {
                 let timer = self.arm_conn_timer(None, linger, key, ConnTimer::Linger);
                 let open_timer = match self.slots.borrow_mut().get_mut(key) {
@@ -112,7 +114,9 @@ impl LoopCore {
             };
             let unsent = slot.unsent();
             slot.clear_queues(&self.buffers);
-            slot.budget.release(unsent);
+            if !mutant!("account_not_settled") {
+                slot.budget.release(unsent);
+            }
             let mut timers = vec![
                 slot.open_timer.take(),
                 slot.stall_timer.take(),
@@ -143,6 +147,11 @@ impl LoopCore {
             .counters
             .connections
             .set(self.slots.borrow().len() as u64);
-        self.shared.release();
+        if !mutant!("hold_never_released") {
+            self.shared.release();
+        }
+        if mutant!("hold_released_twice") {
+            self.shared.release();
+        }
     }
 }

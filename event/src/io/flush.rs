@@ -6,7 +6,8 @@ use crate::core::slots::Key;
 use crate::core::{Deferred, LoopCore};
 use crate::error::CloseReason;
 use crate::machine::lifecycle::Lifecycle;
-use crate::sys::SHORT_IO_MEANS_DRAINED;
+use crate::mutant::mutant;
+use crate::sys::short_io_means_drained;
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
@@ -84,7 +85,7 @@ impl LoopCore {
         };
         if again {
             self.flush(key);
-        } else if end {
+        } else if end || mutant!("no_linger") {
             self.end_in_order(key);
         } else {
             // What came before this may have been left unread by the handler's end.
@@ -191,8 +192,13 @@ impl ConnSlot {
                 Ok(n) => {
                     *written += n;
                     self.last_progress = now;
+                    let n = if mutant!("short_write_taken_for_all") {
+                        asked
+                    } else {
+                        n
+                    };
                     self.out.consume(n, pool);
-                    if n < asked && SHORT_IO_MEANS_DRAINED {
+                    if n < asked && short_io_means_drained() {
                         self.writable = false;
                     }
                 }

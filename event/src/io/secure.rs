@@ -10,6 +10,7 @@ use crate::core::buffers::BufferPool;
 use crate::core::slots::Key;
 use crate::error::CloseReason;
 use crate::local_loop::LocalLoop;
+use crate::mutant::mutant;
 use crate::tls::{TlsError, TlsSession, TlsVersion};
 use std::io;
 use std::time::Instant;
@@ -26,6 +27,12 @@ pub(crate) struct TlsLayer {
 }
 
 impl TlsLayer {
+    /// See [`TlsSession::has_unread`].
+    #[cfg(hvloop_sim)]
+    pub(crate) fn has_unread(&self) -> bool {
+        self.session.has_unread()
+    }
+
     fn new(session: TlsSession) -> Self {
         Self {
             session,
@@ -124,6 +131,10 @@ impl LoopCore {
         mut cipher: &[u8],
         plain: &mut [u8],
     ) -> Fed {
+        let plain = match mutant!("plaintext_left_in_tls") {
+            true => &mut plain[..100],
+            false => plain,
+        };
         loop {
             let before = cipher.len();
             // Taken out for the call: a pin hook of the user's may run in it.
@@ -149,6 +160,9 @@ impl LoopCore {
                 progress = true;
                 if self.deliver(local, key, handler, &mut plain[..n]) == Fed::Stop {
                     return Fed::Stop;
+                }
+                if mutant!("plaintext_left_in_tls") {
+                    break;
                 }
             }
             let ended = self.tls(key, |tls| {
@@ -257,6 +271,9 @@ impl ConnSlot {
         match self.tls.as_mut() {
             Some(tls) if !tls.end_sent => {
                 tls.end_sent = true;
+                if mutant!("close_notify_skipped") {
+                    return false;
+                }
                 tls.session.send_close_notify();
                 tls.session.wants_write()
             }

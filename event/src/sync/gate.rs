@@ -16,6 +16,7 @@
 //! phase says Stopped, so that whoever sees a phase in between sees an owner.
 
 use super::shim::{AtomicU64, Condvar, Mutex, MutexGuard, Ordering};
+use crate::mutant::mutant;
 use std::fmt;
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -175,7 +176,7 @@ impl Gate {
     /// Another thread owns it, or it has stopped.
     pub(crate) fn begin_run(&self, owner: u64) -> Result<(), BeginRunError> {
         debug_assert_ne!(owner, NOBODY, "a thread's token is not zero");
-        if cfg!(hvloop_mutant = "owner_after_phase") {
+        if mutant!("owner_after_phase") {
             let run = self.idle_to_running();
             self.owner.store(owner, Ordering::Release);
             return run;
@@ -197,7 +198,7 @@ impl Gate {
     /// no owner gets here.
     fn idle_to_running(&self) -> Result<(), BeginRunError> {
         self.change(|word| {
-            let kept = match cfg!(hvloop_mutant = "begin_run_clears_stop") {
+            let kept = match mutant!("begin_run_clears_stop") {
                 true => word & !STOP,
                 false => word,
             };
@@ -237,7 +238,7 @@ impl Gate {
             return Release::Quiet;
         };
         let last = before / HOLD == 1 && before & PHASE == DRAINING;
-        if last && cfg!(not(hvloop_mutant = "release_no_wake")) {
+        if last && !mutant!("release_no_wake") {
             Release::WakeLoop
         } else {
             Release::Quiet
@@ -252,7 +253,7 @@ impl Gate {
     /// Draining to Closing if there is no hold, at one stroke. `false`: nothing has changed. The
     /// loop's thread.
     pub(crate) fn try_close(&self) -> bool {
-        if cfg!(hvloop_mutant = "try_close_checks_early") && self.holds() == 0 {
+        if mutant!("try_close_checks_early") && self.holds() == 0 {
             self.force_close();
             return true;
         }
@@ -283,7 +284,7 @@ impl Gate {
         // After the phase: a thread that finds no owner must not find it Idle or Running.
         self.owner.store(NOBODY, Ordering::Release);
         *self.lock_stopped() = true;
-        if cfg!(not(hvloop_mutant = "finish_tells_nobody")) {
+        if !mutant!("finish_tells_nobody") {
             self.told.notify_all();
         }
     }

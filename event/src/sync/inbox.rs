@@ -10,6 +10,7 @@
 //! that sees the value; if after, PENDING stays for the next `prepare_sleep`.
 
 use super::shim::{AtomicU64, Ordering, Queue, spin_loop, yield_now};
+use crate::mutant::mutant;
 use std::mem;
 
 /// Wakes the loop's thread out of its poll.
@@ -67,7 +68,7 @@ impl<T> Inbox<T> {
         }
         let before = self.word.fetch_add(IN_FLIGHT, Ordering::AcqRel);
         let permit = Permit { inbox: self };
-        let open = before & CLOSED == 0 || cfg!(hvloop_mutant = "reserve_checks_early");
+        let open = before & CLOSED == 0 || mutant!("reserve_checks_early");
         // Refused: dropping the permit takes back what was counted.
         open.then_some(permit)
     }
@@ -82,7 +83,7 @@ impl<T> Inbox<T> {
     /// [`awake`](Inbox::awake) follows the poll. The loop's thread.
     #[must_use = "a loop that must not block would sleep through what has come"]
     pub(crate) fn prepare_sleep(&self) -> bool {
-        if cfg!(hvloop_mutant = "lost_wake") {
+        if mutant!("lost_wake") {
             // Looks first and announces later: what comes in between wakes nobody.
             let quiet = self.word.load(Ordering::Acquire) & PENDING == 0;
             self.word.fetch_or(SLEEPING, Ordering::AcqRel);
@@ -124,7 +125,7 @@ impl<T> Inbox<T> {
     pub(crate) fn close(&self) {
         let mut word = self.word.fetch_or(CLOSED, Ordering::AcqRel);
         let mut spins = 0;
-        while word >= IN_FLIGHT && cfg!(not(hvloop_mutant = "close_without_inflight")) {
+        while word >= IN_FLIGHT && !mutant!("close_without_inflight") {
             // loom has to run another thread at once, a real machine may be luckier.
             if spins < SPINS && cfg!(not(loom)) {
                 spins += 1;
@@ -158,8 +159,8 @@ impl<T> Inbox<T> {
     /// Wakes if `before`, the word before PENDING was set, says that the loop sleeps and that
     /// nobody has woken it yet.
     fn wake_if_first(&self, before: u64) {
-        let woken = before & PENDING != 0 && cfg!(not(hvloop_mutant = "double_wake"));
-        if before & SLEEPING != 0 && !woken {
+        let woken = before & PENDING != 0 && !mutant!("double_wake");
+        if before & SLEEPING != 0 && !woken && !mutant!("wake_dropped") {
             self.waker.wake();
         }
     }
@@ -169,7 +170,7 @@ impl<T> Permit<'_, T> {
     /// Queues the value, and wakes the loop if it sleeps and nobody has woken it yet.
     pub(crate) fn send(self, value: T) {
         let inbox = self.inbox;
-        if cfg!(hvloop_mutant = "pending_before_push") {
+        if mutant!("pending_before_push") {
             inbox.notify();
             inbox.queue.push(value);
             return;

@@ -1,16 +1,25 @@
 //! The operating system, and nothing else.
 //!
 //! This is the only module that names mio, std's sockets, `Instant::now` and threads. What the rest
-//! of the crate needs of the world goes through the types re-exported here, so that a simulated
-//! world can take the place of `real` without a change above it.
+//! of the crate needs of the world goes through the names re-exported here: [`real`] is the
+//! operating system, `sim` (under `cfg(hvloop_sim)`) a seeded world in memory, and nothing above
+//! can tell which of the two it runs on.
 
 mod dns;
+#[cfg(not(hvloop_sim))]
 mod real;
+#[cfg(hvloop_sim)]
+pub(crate) mod sim;
 
-pub(crate) use dns::{DnsPool, JobToken};
+#[cfg(not(hvloop_sim))]
+use real as world;
+#[cfg(hvloop_sim)]
+use sim as world;
+
 pub use dns::{Resolver, SystemResolver};
-pub(crate) use real::clock;
-pub(crate) use real::entropy::random_seed;
-pub(crate) use real::poller::{LoopWaker, Poller, Readiness};
-pub(crate) use real::tcp::{SHORT_IO_MEANS_DRAINED, TcpStream};
-pub(crate) use real::thread;
+pub(crate) use world::clock;
+pub(crate) use world::dns::{DnsPool, JobToken};
+pub(crate) use world::entropy::random_seed;
+pub(crate) use world::poller::{LoopWaker, Poller, Readiness};
+pub(crate) use world::tcp::{TcpStream, short_io_means_drained};
+pub(crate) use world::thread;

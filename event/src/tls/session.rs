@@ -92,6 +92,12 @@ impl TlsSession {
 
     /// The handshake is not over yet. When this turns false the last flight of the handshake may
     /// still wait for [`take_cipher`](Self::take_cipher).
+    /// Whether plaintext waits to be read: nothing will tell of it again.
+    #[cfg(hvloop_sim)]
+    pub(crate) fn has_unread(&self) -> bool {
+        self.unread_plain > 0
+    }
+
     pub(crate) fn is_handshaking(&self) -> bool {
         self.conn.is_handshaking()
     }

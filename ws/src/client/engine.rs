@@ -6,6 +6,7 @@ use super::event::{CloseEvent, ConnectionError, Initiator, Message, OpenEvent};
 use super::session::Session;
 use super::shared::{ClientState, Inner, Plan};
 use crate::handshake::HandshakeError;
+use crate::mutant::mutant;
 use crate::protocol::{OpCode, encode_close, encode_frame, frame_len};
 use hvloop_event::conn::{Conn, ConnId};
 use hvloop_event::{
@@ -342,6 +343,10 @@ impl Engine {
         let why = if by_loop { CloseReason::Stopped } else { why };
         self.stage.set(Stage::Done);
         self.inner.set_state(ClientState::Closing);
+        // It has answered; what is left is the transport's, which has its own limit.
+        if let Some(timer) = self.close_timer.take() {
+            local.kill_timer(timer);
+        }
         if let Some(conn) = self.conn(local) {
             conn.finish_agreed(why);
         }
@@ -473,6 +478,9 @@ impl Engine {
             let ws = self.handle();
             self.telling.set(true);
             local.call_user("on_close", || f(&ws, &event));
+            if mutant!("on_close_twice") {
+                local.call_user("on_close", || f(&ws, &event));
+            }
             self.telling.set(false);
             let older = Callbacks {
                 close: Some(f),
@@ -529,6 +537,9 @@ impl Engine {
         let mut backoff = self.backoff.borrow_mut();
         let backoff = backoff.as_mut()?;
         let delay = backoff.on_close(local.now(), local.random_u64());
+        if mutant!("reconnect_armed_while_stopping") {
+            return delay;
+        }
         delay.filter(|_| !self.ended_by_user.get() && !local.is_stopping())
     }
 

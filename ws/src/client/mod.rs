@@ -199,8 +199,9 @@ impl WebSocketClient {
         if url.is_tls() {
             return Err(OpenError::TlsNotBuiltIn);
         }
-        self.inner.begin_open()?;
+        let number = self.inner.begin_open()?;
         let plan = Plan {
+            number,
             url,
             request,
             options,
@@ -321,7 +322,7 @@ impl WebSocketClient {
             return Err(CloseError::BadCode(code));
         }
         let reason = reason.to_owned();
-        self.on_loop(move |engine, local| engine.close(local, code, &reason));
+        self.close_on_loop(move |engine, local| engine.close(local, code, &reason));
         Ok(())
     }
 
@@ -332,7 +333,7 @@ impl WebSocketClient {
     pub fn stop(&self) {
         let thread = self.inner.own_thread();
         let owned = thread.is_some();
-        self.on_loop(move |engine, local| {
+        self.close_on_loop(move |engine, local| {
             engine.close(local, 1000, "");
             if owned {
                 // In this turn: no on_close may find the loop still going.
@@ -394,6 +395,16 @@ impl WebSocketClient {
         self.inner.event_loop()
     }
 
+    /// As [`on_loop`](Self::on_loop), but not on what is opened after this call.
+    fn close_on_loop(&self, f: impl FnOnce(&Rc<Engine>, &LocalLoop) + Send + 'static) {
+        let number = self.inner.opens();
+        self.on_loop(move |engine, local| {
+            if engine.plan().number <= number {
+                f(engine, local);
+            }
+        });
+    }
+
     /// Runs `f` on the engine: at once inside a callback of the loop, else posted to it.
     fn on_loop(&self, f: impl FnOnce(&Rc<Engine>, &LocalLoop) + Send + 'static) {
         let Some(event_loop) = self.inner.event_loop() else {
@@ -450,7 +461,7 @@ impl Drop for WebSocketClient {
         if !self.counted || !self.inner.remove_user() {
             return;
         }
-        self.on_loop(|engine, local| engine.close(local, 1000, ""));
+        self.close_on_loop(|engine, local| engine.close(local, 1000, ""));
         // Its drop stops and joins, or detaches on its own thread.
         let thread: Option<Arc<EventLoopThread>> = self.inner.take_own_thread();
         drop(thread);

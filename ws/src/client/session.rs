@@ -4,6 +4,7 @@ use super::engine::{Engine, Stage};
 use super::event::{ConnectionError, Initiator, Message};
 use super::heartbeat::{Beat, Heartbeat, Line};
 use crate::handshake::{ClientHandshake, HandshakeError, Progress};
+use crate::mutant::mutant;
 use crate::protocol::{Control, Event, Input, OpCode, Reader, Role, encode_frame, frame_len};
 use hvloop_event::conn::{Conn, Handler};
 use hvloop_event::{CloseReason, LocalLoop, TimerId};
@@ -62,7 +63,7 @@ impl Session {
         let local = conn.local();
         let mut input = Input::new(data);
         while matches!(self.engine.stage(), Stage::Open | Stage::CloseSent) {
-            let open = self.engine.stage() == Stage::Open;
+            let open = self.engine.stage() == Stage::Open || mutant!("delivered_after_close");
             match self.reader.next(&mut input) {
                 Ok(Some(Event::Text(text))) if open => {
                     self.engine.deliver(local, Message::Text(text));
@@ -110,6 +111,9 @@ impl Session {
 
 /// Answers a Ping with its payload.
 fn pong(conn: &Conn<'_>, payload: &[u8]) {
+    if mutant!("pong_lost_when_blocked") && conn.unsent() > 0 {
+        return;
+    }
     control(conn, OpCode::Control(Control::Pong), payload);
 }
 

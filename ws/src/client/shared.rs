@@ -42,6 +42,8 @@ impl ClientState {
 
 /// All that one `open()` was asked for.
 pub(super) struct Plan {
+    /// Which `open()` it was.
+    pub(super) number: u64,
     pub(super) url: WsUrl,
     pub(super) request: UpgradeRequest,
     pub(super) options: ClientOptions,
@@ -52,6 +54,8 @@ pub(super) struct Plan {
 /// See the module.
 pub(super) struct Inner {
     state: AtomicU8,
+    /// Counts accepted `open()`s, so that a close means those before it and none after it.
+    opens: AtomicU64,
     /// Counts sessions, so that a message posted for one never goes out on the next.
     session: AtomicU64,
     /// The engine's place on its loop, or 0.
@@ -94,6 +98,7 @@ impl Inner {
     fn new(host: Host, options: ClientOptions) -> Arc<Self> {
         Arc::new(Self {
             state: AtomicU8::new(ClientState::Closed as u8),
+            opens: AtomicU64::new(0),
             session: AtomicU64::new(0),
             engine: AtomicU64::new(0),
             users: AtomicUsize::new(0),
@@ -114,8 +119,8 @@ impl Inner {
         self.state.store(state as u8, Ordering::Release);
     }
 
-    /// Closed to Connecting, for one of the threads that call `open()`.
-    pub(super) fn begin_open(&self) -> Result<(), OpenError> {
+    /// Closed to Connecting, for one of the threads that call `open()`; the number of this `open()`.
+    pub(super) fn begin_open(&self) -> Result<u64, OpenError> {
         // Nobody could close it any more, other than by the loop's stop.
         if self.users.load(Ordering::Acquire) == 0 && !self.detached.load(Ordering::Acquire) {
             return Err(OpenError::Dropped);
@@ -131,8 +136,13 @@ impl Inner {
                 Ordering::AcqRel,
                 Ordering::Acquire,
             )
-            .map(|_| ())
-            .map_err(|_| OpenError::AlreadyOpen)
+            .map_err(|_| OpenError::AlreadyOpen)?;
+        Ok(self.opens.fetch_add(1, Ordering::AcqRel) + 1)
+    }
+
+    /// The number of the last `open()`.
+    pub(super) fn opens(&self) -> u64 {
+        self.opens.load(Ordering::Acquire)
     }
 
     pub(super) fn session(&self) -> u64 {

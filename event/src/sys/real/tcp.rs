@@ -8,16 +8,18 @@ use std::net::{Shutdown, SocketAddr};
 /// Whether a read or write that did less than it was asked for has used up the readiness, so that
 /// the extra call which would say `WouldBlock` can be saved. True of epoll and kqueue; elsewhere
 /// mio arms the socket again only on `WouldBlock`.
-pub(crate) const SHORT_IO_MEANS_DRAINED: bool = cfg!(any(
-    target_os = "linux",
-    target_os = "android",
-    target_os = "macos",
-    target_os = "ios",
-    target_os = "freebsd",
-    target_os = "netbsd",
-    target_os = "openbsd",
-    target_os = "dragonfly"
-));
+pub(crate) const fn short_io_means_drained() -> bool {
+    cfg!(any(
+        target_os = "linux",
+        target_os = "android",
+        target_os = "macos",
+        target_os = "ios",
+        target_os = "freebsd",
+        target_os = "netbsd",
+        target_os = "openbsd",
+        target_os = "dragonfly"
+    ))
+}
 
 /// A non-blocking TCP stream, close-on-exec.
 ///

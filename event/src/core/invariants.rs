@@ -1,0 +1,111 @@
+//! What must hold between any two turns (`docs/design.md`, section "Invariants"). For the simulation,
+//! which looks after every turn.
+
+use super::LoopCore;
+use crate::io::conn::ConnSlot;
+use crate::machine::lifecycle::Lifecycle;
+use crate::sync::Phase;
+use std::collections::BTreeMap;
+
+impl LoopCore {
+    /// The first invariant that does not hold.
+    pub(crate) fn check_invariants(&self) -> Result<(), String> {
+        self.slots.borrow().check_invariants()?;
+        self.attachments.borrow().check_invariants()?;
+        self.lookups.borrow().check_invariants()?;
+        self.check_lists()?;
+        self.check_holds()?;
+        let slots = self.slots.borrow();
+        for (key, slot) in slots.iter() {
+            check_slot(slot).map_err(|e| format!("{e}: {key:?}, {}", slot.describe()))?;
+        }
+        let counted = self.shared.counters.timers.get();
+        let timers = self.timers.borrow().len() as u64;
+        if counted != timers {
+            return Err(format!("{timers} timers, {counted} counted"));
+        }
+        Ok(())
+    }
+
+    /// I5: what is closed is on the closing list, once, and nothing else is; and the marks on the
+    /// slots are those of the other lists.
+    fn check_lists(&self) -> Result<(), String> {
+        let slots = self.slots.borrow();
+        let mut closing = BTreeMap::new();
+        for (key, _) in self.closing.borrow().iter() {
+            *closing.entry(key.to_token()).or_insert(0) += 1;
+            if slots.get(*key).is_none() {
+                return Err(format!("I5: {key:?} is to be closed and has gone"));
+            }
+        }
+        for (key, slot) in slots.iter() {
+            let listed = closing.get(&key.to_token()).copied().unwrap_or(0);
+            if listed != usize::from(slot.life.is_closed()) {
+                return Err(format!(
+                    "I5: {key:?} is {:?}, and {listed} times to be closed",
+                    slot.life
+                ));
+            }
+            let dirty = self.dirty.borrow().iter().filter(|k| **k == key).count();
+            if dirty != usize::from(slot.in_dirty) {
+                return Err(format!("{key:?} is {dirty} times to be flushed"));
+            }
+            let ready = self.ready.borrow().iter().filter(|k| **k == key).count();
+            if ready != usize::from(slot.in_ready) {
+                return Err(format!("{key:?} is {ready} times to be read"));
+            }
+        }
+        Ok(())
+    }
+
+    /// I8: one hold a connection, and one a `Hold`.
+    fn check_holds(&self) -> Result<(), String> {
+        if matches!(self.shared.gate.phase(), Phase::Closing | Phase::Stopped) {
+            return Ok(()); // by force, with holds left
+        }
+        let holds = self.shared.gate.holds();
+        let connections = self.slots.borrow().len() as u64;
+        let explicit = self.shared.hold_names().len() as u64;
+        if holds != connections + explicit {
+            return Err(format!(
+                "I8: {holds} holds of {connections} connections and {explicit} others"
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Nothing waits for an event that has been, and every wait has its deadline.
+fn check_slot(slot: &ConnSlot) -> Result<(), String> {
+    let live = slot.stream.is_some() && !slot.life.is_closed();
+    if live && slot.wants_write() && slot.writable && !slot.in_dirty && !slot.in_ready {
+        return Err("bytes wait for a socket that takes them".to_owned());
+    }
+    if live && slot.readable && !slot.read_closed && !slot.in_ready {
+        return Err("bytes were left unread, and no event will tell of them".to_owned());
+    }
+    if live && slot.tls.as_ref().is_some_and(|tls| tls.has_unread()) {
+        return Err("plaintext was left in TLS".to_owned());
+    }
+    if slot.budget.queued() < slot.unsent() {
+        return Err(format!(
+            "I10: {} bytes are queued, and {} are on the account",
+            slot.unsent(),
+            slot.budget.queued()
+        ));
+    }
+    let timed = match slot.life {
+        Lifecycle::Resolving | Lifecycle::Connecting | Lifecycle::Securing | Lifecycle::Opening => {
+            slot.open_timer.is_some()
+        }
+        Lifecycle::Flushing | Lifecycle::Lingering => slot.linger_timer.is_some(),
+        Lifecycle::Open | Lifecycle::Closed => true,
+    };
+    if !timed {
+        return Err(format!("{:?} without a deadline", slot.life));
+    }
+    if slot.handler.is_none() {
+        return Err("the handler was not put back".to_owned());
+    }
+    Ok(())
+}

@@ -1,0 +1,383 @@
+//! Sockets, the bytes under way, and what a poller is told of them.
+
+use super::peer::Peer;
+use super::poller::Readiness;
+use super::world::{Happening, World};
+use crate::core::slots::Key;
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+/// Names a connection; never used again.
+pub(crate) type Fd = u64;
+
+/// Makes the peer of the connection with that number.
+pub type Backlog = Box<dyn FnMut(Fd) -> Box<dyn Peer>>;
+
+/// What becomes of a connect to an address.
+pub enum Route {
+    /// It is accepted after that time.
+    Accept(Duration, Backlog),
+    /// It is refused after that time.
+    Refuse(Duration),
+    /// Nothing ever comes back.
+    Hole,
+}
+
+/// How a stream ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    Fin,
+    Reset,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    Connecting,
+    Up,
+    Failed(io::ErrorKind),
+}
+
+/// One direction's readiness.
+#[derive(Default)]
+pub(super) struct Edge {
+    /// To be told at the next poll.
+    pub(super) set: bool,
+    /// Told, and `WouldBlock` has not been seen since: pollers other than epoll say no more.
+    pub(super) used: bool,
+}
+
+/// Both ends of one connection.
+pub(crate) struct Link {
+    pub(super) fd: Fd,
+    pub(super) address: SocketAddr,
+    pub(super) state: State,
+    pub(super) open: bool,
+    pub(super) poller: Option<(usize, Key)>,
+    pub(super) readable: Edge,
+    pub(super) writable: Edge,
+    pub(super) hangup: bool,
+    /// Arrived and not read.
+    pub(super) inbound: VecDeque<u8>,
+    /// Under way to the loop.
+    pub(super) coming: usize,
+    pub(super) inbound_end: Option<End>,
+    /// Room for writes.
+    pub(super) room: usize,
+    /// A write found too little room.
+    pub(super) starved: bool,
+    pub(super) fin_sent: bool,
+    /// What the loop's side sent is lost from here on.
+    pub(super) lost: bool,
+    /// The peer; `None` while it is called, and before the connect.
+    pub(super) peer: Option<Box<dyn Peer>>,
+    pub(super) peer_out: VecDeque<u8>,
+    pub(super) peer_end: Option<End>,
+    /// The end was put on its way.
+    pub(super) peer_ended: bool,
+    pub(super) peer_reads: bool,
+    pub(super) unread_by_peer: VecDeque<u8>,
+    /// The loop's end of the stream, behind what the peer has not read.
+    pub(super) end_for_peer: Option<End>,
+    pub(super) peer_told_end: bool,
+    /// When the last of each direction arrives: nothing overtakes.
+    pub(super) last_to_loop: Duration,
+    pub(super) last_to_peer: Duration,
+}
+
+/// All connections there were.
+#[derive(Default)]
+pub(crate) struct Net {
+    pub(super) links: Vec<Link>,
+    pub(super) routes: BTreeMap<SocketAddr, Route>,
+}
+
+impl Net {
+    pub(super) fn link(&self, fd: Fd) -> &Link {
+        &self.links[fd as usize]
+    }
+
+    pub(super) fn link_mut(&mut self, fd: Fd) -> &mut Link {
+        &mut self.links[fd as usize]
+    }
+
+    pub(super) fn open(&self) -> usize {
+        self.links.iter().filter(|link| link.open).count()
+    }
+
+    pub(super) fn is_ready(&self, poller: usize) -> bool {
+        self.links.iter().any(|link| link.is_ready(poller))
+    }
+}
+
+impl Link {
+    fn is_ready(&self, poller: usize) -> bool {
+        let mine = self.poller.is_some_and(|(id, _)| id == poller);
+        mine && (self.readable.set || self.writable.set || self.hangup)
+    }
+
+    /// Whether the connect has ended.
+    pub(super) fn connected(&mut self) -> io::Result<bool> {
+        match self.state {
+            State::Connecting => Ok(false),
+            State::Up => Ok(true),
+            State::Failed(kind) => Err(kind.into()),
+        }
+    }
+
+    pub(super) fn peer_addr(&self) -> io::Result<SocketAddr> {
+        match self.state {
+            State::Up => Ok(self.address),
+            _ => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    pub(super) fn local_addr(&self) -> SocketAddr {
+        SocketAddr::new(
+            Ipv4Addr::LOCALHOST.into(),
+            40_000 + (self.fd % 20_000) as u16,
+        )
+    }
+
+    pub(super) fn mark_readable(&mut self, drained_by_short_io: bool) {
+        self.readable.set |= drained_by_short_io || !self.readable.used;
+    }
+
+    pub(super) fn mark_writable(&mut self, drained_by_short_io: bool) {
+        self.writable.set |= drained_by_short_io || !self.writable.used;
+    }
+
+    pub(super) fn is_broken(&self) -> bool {
+        self.inbound_end == Some(End::Reset)
+    }
+}
+
+/// What the loop's side does.
+impl World {
+    /// Sets what becomes of connects to that address; without it they are refused.
+    pub fn route(&self, address: SocketAddr, route: Route) {
+        self.net.borrow_mut().routes.insert(address, route);
+    }
+
+    pub(super) fn connect(&self, address: SocketAddr) -> io::Result<Fd> {
+        if self.chance(|faults| faults.no_fd) {
+            self.note(|| format!("connect to {address}: EMFILE"));
+            return Err(io::Error::other("EMFILE"));
+        }
+        let window = self.faults().window;
+        let mut net = self.net.borrow_mut();
+        let fd = net.links.len() as Fd;
+        net.links.push(Link {
+            fd,
+            address,
+            state: State::Connecting,
+            open: true,
+            poller: None,
+            readable: Edge::default(),
+            writable: Edge::default(),
+            hangup: false,
+            inbound: VecDeque::new(),
+            coming: 0,
+            inbound_end: None,
+            room: window,
+            starved: false,
+            fin_sent: false,
+            lost: false,
+            peer: None,
+            peer_out: VecDeque::new(),
+            peer_end: None,
+            peer_ended: false,
+            peer_reads: true,
+            unread_by_peer: VecDeque::new(),
+            end_for_peer: None,
+            peer_told_end: false,
+            last_to_loop: Duration::ZERO,
+            last_to_peer: Duration::ZERO,
+        });
+        let (after, outcome) = match net.routes.get(&address) {
+            Some(Route::Accept(after, _)) => (*after, Ok(())),
+            Some(Route::Refuse(after)) => (*after, Err(io::ErrorKind::ConnectionRefused)),
+            Some(Route::Hole) => {
+                drop(net);
+                self.note(|| format!("fd {fd}: connect to {address}, a hole"));
+                return Ok(fd);
+            }
+            None => (Duration::ZERO, Err(io::ErrorKind::ConnectionRefused)),
+        };
+        drop(net);
+        self.note(|| format!("fd {fd}: connect to {address}: {outcome:?} in {after:?}"));
+        self.later(after, Happening::Connected(fd, outcome));
+        if self.chance(|faults| faults.reset) {
+            let after = after + self.up_to(Duration::from_millis(200));
+            self.later(after, Happening::LoopEnd(fd, End::Reset));
+            self.later(after, Happening::PeerEnd(fd, End::Reset));
+        }
+        Ok(fd)
+    }
+
+    pub(super) fn register(&self, fd: Fd, poller: usize, key: Key) {
+        self.net.borrow_mut().link_mut(fd).poller = Some((poller, key));
+    }
+
+    pub(super) fn deregister(&self, fd: Fd) {
+        self.net.borrow_mut().link_mut(fd).poller = None;
+    }
+
+    pub(super) fn with_socket<R>(&self, fd: Fd, f: impl FnOnce(&mut Link) -> R) -> R {
+        f(self.net.borrow_mut().link_mut(fd))
+    }
+
+    pub(super) fn read(&self, fd: Fd, buf: &mut [u8]) -> io::Result<usize> {
+        if self.chance(|faults| faults.interrupted) {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        let count = {
+            let mut net = self.net.borrow_mut();
+            let link = net.link_mut(fd);
+            if link.inbound.is_empty() {
+                return match link.inbound_end {
+                    Some(End::Fin) => Ok(0),
+                    Some(End::Reset) => Err(io::ErrorKind::ConnectionReset.into()),
+                    None => {
+                        link.readable.used = false;
+                        Err(io::ErrorKind::WouldBlock.into())
+                    }
+                };
+            }
+            let mut count = buf.len().min(link.inbound.len());
+            if !self.faults().drained_by_short_io && self.chance(|faults| faults.short_read) {
+                count = 1 + self.below(count);
+            }
+            for (to, from) in buf.iter_mut().zip(link.inbound.drain(..count)) {
+                *to = from;
+            }
+            count
+        };
+        self.note(|| format!("fd {fd}: read {count}"));
+        self.transmit(fd);
+        Ok(count)
+    }
+
+    pub(super) fn write(&self, fd: Fd, buf: &[u8]) -> io::Result<usize> {
+        if self.chance(|faults| faults.interrupted) {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        let (count, at) = {
+            let mut net = self.net.borrow_mut();
+            let link = net.link_mut(fd);
+            if link.is_broken() || link.fin_sent {
+                return Err(io::ErrorKind::BrokenPipe.into());
+            }
+            let mut count = buf.len().min(link.room);
+            if count == 0 {
+                link.starved = true;
+                link.writable.used = false;
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            if !self.faults().drained_by_short_io && self.chance(|faults| faults.short_write) {
+                count = 1 + self.below(count);
+            }
+            link.starved |= count < buf.len();
+            link.room -= count;
+            (count, self.arrival(&mut link.last_to_peer))
+        };
+        self.note(|| format!("fd {fd}: wrote {count} of {}", buf.len()));
+        self.at(at, Happening::ToPeer(fd, buf[..count].to_vec()));
+        Ok(count)
+    }
+
+    pub(super) fn shutdown_write(&self, fd: Fd) -> io::Result<()> {
+        let at = {
+            let mut net = self.net.borrow_mut();
+            let link = net.link_mut(fd);
+            if link.is_broken() {
+                return Err(io::ErrorKind::NotConnected.into());
+            }
+            if std::mem::replace(&mut link.fin_sent, true) {
+                return Ok(());
+            }
+            self.arrival(&mut link.last_to_peer)
+        };
+        self.note(|| format!("fd {fd}: shutdown"));
+        self.at(at, Happening::PeerEnd(fd, End::Fin));
+        Ok(())
+    }
+
+    /// The descriptor is closed. Unread bytes make it a reset, which may overtake what was sent.
+    pub(super) fn close(&self, fd: Fd) {
+        let lossy = self.below(2) == 0;
+        let end = {
+            let mut net = self.net.borrow_mut();
+            let link = net.link_mut(fd);
+            link.open = false;
+            link.poller = None;
+            if link.state != State::Up || link.is_broken() {
+                None
+            } else if !link.inbound.is_empty() {
+                link.lost = lossy;
+                Some((self.now_and(&mut link.last_to_peer, lossy), End::Reset))
+            } else if !std::mem::replace(&mut link.fin_sent, true) {
+                Some((self.arrival(&mut link.last_to_peer), End::Fin))
+            } else {
+                None
+            }
+        };
+        self.note(|| format!("fd {fd}: close {end:?}"));
+        if let Some((at, end)) = end {
+            self.at(at, Happening::PeerEnd(fd, end));
+        }
+    }
+
+    fn now_and(&self, last: &mut Duration, overtakes: bool) -> Duration {
+        if overtakes {
+            self.elapsed()
+        } else {
+            self.arrival(last)
+        }
+    }
+
+    /// When what is sent now arrives, behind what was sent before.
+    pub(super) fn arrival(&self, last: &mut Duration) -> Duration {
+        let at = self.elapsed() + self.up_to(self.faults().latency);
+        *last = at.max(*last);
+        *last
+    }
+
+    /// Tells what is ready, in any order.
+    pub(super) fn tell(&self, poller: usize, out: &mut Vec<Readiness>) {
+        let mut net = self.net.borrow_mut();
+        let spurious = self.chance(|faults| faults.spurious);
+        let begin = out.len();
+        for link in &mut net.links {
+            let Some((id, key)) = link.poller else {
+                continue;
+            };
+            if id != poller {
+                continue;
+            }
+            if link.is_ready(poller) && !self.chance(|faults| faults.postponed) {
+                let readable = std::mem::take(&mut link.readable.set);
+                let writable = std::mem::take(&mut link.writable.set);
+                link.readable.used |= readable;
+                link.writable.used |= writable;
+                out.push(Readiness {
+                    key,
+                    readable,
+                    writable,
+                    hangup: std::mem::take(&mut link.hangup),
+                });
+            } else if spurious {
+                out.push(Readiness {
+                    key,
+                    readable: self.below(2) == 0,
+                    writable: self.below(2) == 0,
+                    hangup: false,
+                });
+            }
+        }
+        for i in (begin + 1..out.len()).rev() {
+            out.swap(i, begin + self.below(i + 1 - begin));
+        }
+    }
+}

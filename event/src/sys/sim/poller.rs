@@ -1,0 +1,86 @@
+//! The twin of the poller: what is ready, and until when nothing is.
+
+use super::world::World;
+use crate::core::slots::Key;
+use crate::sync::Wake;
+use std::io;
+use std::time::Duration;
+
+/// What one poll said about one source.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Readiness {
+    /// Whose event this is; may be stale.
+    pub(crate) key: Key,
+    /// There may be something to read, or the end of the stream, or an error.
+    pub(crate) readable: bool,
+    /// There may be room to write, or a connect has ended.
+    pub(crate) writable: bool,
+    /// The peer has ended its side, or the socket failed.
+    pub(crate) hangup: bool,
+}
+
+/// The poller of one loop.
+#[derive(Debug)]
+pub(crate) struct Poller {
+    id: usize,
+}
+
+impl Poller {
+    /// A poller of this thread's world, and its waker.
+    ///
+    /// # Errors
+    ///
+    /// The world has no file descriptor to give, by its seed.
+    pub(crate) fn new() -> io::Result<(Self, LoopWaker)> {
+        let id = World::here().open_poller()?;
+        Ok((Self { id }, LoopWaker { id }))
+    }
+
+    /// Lets the world go on until something is ready, the waker was used or `timeout` is over.
+    ///
+    /// # Errors
+    ///
+    /// The world says so, by its seed, or would sleep for ever.
+    pub(crate) fn poll(
+        &mut self,
+        timeout: Option<Duration>,
+        out: &mut Vec<Readiness>,
+    ) -> io::Result<()> {
+        World::here().poll(self.id, timeout, out)
+    }
+
+    pub(super) fn id(&self) -> usize {
+        self.id
+    }
+}
+
+impl Drop for Poller {
+    fn drop(&mut self) {
+        if let Some(world) = World::find() {
+            world.close_poller(self.id);
+        }
+    }
+}
+
+/// Wakes a loop that is in its poll.
+#[derive(Debug, Clone)]
+pub(crate) struct LoopWaker {
+    id: usize,
+}
+
+impl LoopWaker {
+    /// Later wakes do nothing.
+    pub(crate) fn close(&self) {
+        if let Some(world) = World::find() {
+            world.close_waker(self.id);
+        }
+    }
+}
+
+impl Wake for LoopWaker {
+    fn wake(&self) {
+        if let Some(world) = World::find() {
+            world.wake(self.id);
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! The twin of a non-blocking TCP stream.
+
+use super::net::Fd;
+use super::poller::Poller;
+use super::world::World;
+use crate::core::slots::Key;
+use std::io;
+use std::net::SocketAddr;
+
+/// See [`Faults::drained_by_short_io`](super::Faults::drained_by_short_io).
+pub(crate) fn short_io_means_drained() -> bool {
+    World::here().faults().drained_by_short_io
+}
+
+/// A stream of this thread's world; dropping it closes its descriptor.
+#[derive(Debug)]
+pub(crate) struct TcpStream {
+    fd: Fd,
+}
+
+impl TcpStream {
+    /// Starts a connect.
+    ///
+    /// # Errors
+    ///
+    /// The world has no descriptor to give.
+    pub(crate) fn connect(address: SocketAddr) -> io::Result<Self> {
+        let fd = World::here().connect(address)?;
+        Ok(Self { fd })
+    }
+
+    /// Registers with the poller for reading and writing.
+    ///
+    /// # Errors
+    ///
+    /// Never; the operating system's twin has some.
+    pub(crate) fn register(&mut self, poller: &Poller, key: Key) -> io::Result<()> {
+        World::here().register(self.fd, poller.id(), key);
+        Ok(())
+    }
+
+    /// Takes the stream off the poller.
+    pub(crate) fn deregister(&mut self, _poller: &Poller) {
+        World::here().deregister(self.fd);
+    }
+
+    /// `Ok(true)` once connected, `Ok(false)` while the connect goes on.
+    ///
+    /// # Errors
+    ///
+    /// Why it failed.
+    pub(crate) fn connected(&self) -> io::Result<bool> {
+        World::here().with_socket(self.fd, |socket| socket.connected())
+    }
+
+    /// There is no Nagle's algorithm here.
+    ///
+    /// # Errors
+    ///
+    /// Never; the operating system's twin has some.
+    pub(crate) fn set_nodelay(&self, _on: bool) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// The address of the other side.
+    ///
+    /// # Errors
+    ///
+    /// Not connected.
+    pub(crate) fn peer_addr(&self) -> io::Result<SocketAddr> {
+        World::here().with_socket(self.fd, |socket| socket.peer_addr())
+    }
+
+    /// The address of this side.
+    ///
+    /// # Errors
+    ///
+    /// Never; the operating system's twin has some.
+    pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
+        Ok(World::here().with_socket(self.fd, |socket| socket.local_addr()))
+    }
+
+    /// Reads what is there; `Ok(0)` is the end of the stream.
+    ///
+    /// # Errors
+    ///
+    /// As of a socket.
+    pub(crate) fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        World::here().read(self.fd, buf)
+    }
+
+    /// Writes what fits.
+    ///
+    /// # Errors
+    ///
+    /// As of a socket.
+    pub(crate) fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        World::here().write(self.fd, buf)
+    }
+
+    /// Ends the writing side.
+    ///
+    /// # Errors
+    ///
+    /// As of a socket.
+    pub(crate) fn shutdown_write(&self) -> io::Result<()> {
+        World::here().shutdown_write(self.fd)
+    }
+}
+
+impl Drop for TcpStream {
+    fn drop(&mut self) {
+        if let Some(world) = World::find() {
+            world.close(self.fd);
+        }
+    }
+}

@@ -1,0 +1,463 @@
+//! The clients under test: what is done with them, and what their callbacks are told.
+
+use crate::ctx::Ctx;
+use crate::history::{ClientPlan, Host, Kind, Place};
+use crate::oracle;
+use hvloop_event::conn::SendBudget;
+use hvloop_event::{Channel, CloseReason, Connect, ConnectError, ReconnectPolicy, TcpClient};
+use hvloop_ws::{
+    ClientOptions, ClientState, CloseEvent, Message, OpenError, OpenEvent, WebSocketClient,
+};
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A message, or bytes, that the library accepted.
+#[derive(Debug, Clone)]
+pub struct Accepted {
+    pub number: u64,
+    pub on_loop: bool,
+    pub sender: u64,
+    pub data: Vec<u8>,
+}
+
+/// This side began to end it.
+#[derive(Debug, Clone, Copy)]
+pub struct Ended {
+    pub number: u64,
+    pub on_loop: bool,
+}
+
+/// One connection that was open.
+#[derive(Debug, Default)]
+pub struct Session {
+    /// The connection, as the peer names it.
+    pub fd: Option<u64>,
+    pub accepted: Vec<Accepted>,
+    pub got: Vec<Vec<u8>>,
+    pub ended: Option<Ended>,
+    pub event: Option<CloseEvent>,
+    pub reason: Option<CloseReason>,
+}
+
+/// What happened to a client.
+#[derive(Debug, Default)]
+pub struct Record {
+    /// An `open()` was accepted, and its last `on_close` has not come.
+    pub live: bool,
+    pub backing_off: bool,
+    pub attempt: u32,
+    pub began: Duration,
+    /// This side ended the `open()`.
+    pub ended: Option<Ended>,
+    /// Sessions of the present `open()`.
+    pub opened: u32,
+    pub in_session: bool,
+    pub sessions: Vec<Session>,
+}
+
+/// See the module.
+pub struct Client {
+    pub plan: ClientPlan,
+    ws: RefCell<Option<WebSocketClient>>,
+    tcp: RefCell<Option<(TcpClient, Arc<SendBudget>)>>,
+    pub record: RefCell<Record>,
+    /// Of connections that there were.
+    channels: RefCell<Vec<Channel>>,
+}
+
+/// The shortest message: its number.
+const ID: usize = 12;
+
+impl Client {
+    pub fn new(plan: ClientPlan) -> Self {
+        Self {
+            plan,
+            ws: RefCell::default(),
+            tcp: RefCell::default(),
+            record: RefCell::default(),
+            channels: RefCell::default(),
+        }
+    }
+
+    /// Makes the library's client.
+    pub fn make(&self, ctx: &Rc<Ctx>, c: usize) {
+        match self.plan.kind {
+            Kind::WebSocket => {
+                let ws = WebSocketClient::with_options(&ctx.event_loop, self.options(ctx));
+                set_ws(&ws, c);
+                *self.ws.borrow_mut() = Some(ws);
+            }
+            Kind::Tcp => {
+                let budget = Arc::new(SendBudget::new(self.plan.send_limit));
+                *self.tcp.borrow_mut() = Some((TcpClient::new(&ctx.event_loop), budget));
+            }
+        }
+    }
+
+    fn options(&self, ctx: &Ctx) -> ClientOptions {
+        let plan = &self.plan;
+        let reconnect = plan.reconnect.map(|delay| {
+            ReconnectPolicy::exponential(
+                delay.max(Duration::from_millis(1)),
+                delay * 8 + Duration::from_millis(8),
+            )
+        });
+        let options = ClientOptions::new()
+            .open_deadline(plan.open_deadline)
+            .close_timeout(plan.close_timeout)
+            .ping_interval(plan.ping)
+            .pong_deadline(plan.pong_deadline)
+            .write_stall(plan.write_stall)
+            .send_limit(plan.send_limit)
+            .reconnect(reconnect)
+            .keep_callbacks(plan.keep_callbacks);
+        match plan.tls {
+            true => options.tls(ctx.certificates.client()),
+            false => options,
+        }
+    }
+
+    /// The port: each client has its own.
+    pub fn port(c: usize) -> u16 {
+        1000 + c as u16
+    }
+
+    fn host(&self) -> &'static str {
+        match self.plan.host {
+            Host::Literal => "127.0.0.1",
+            Host::Name { .. } => "name.test",
+            Host::Unknown(_) => "unknown.test",
+        }
+    }
+
+    pub fn open(&self, ctx: &Rc<Ctx>, c: usize) {
+        match self.plan.kind {
+            Kind::WebSocket => self.open_ws(ctx, c),
+            Kind::Tcp => self.connect(ctx, c),
+        }
+    }
+
+    fn open_ws(&self, ctx: &Rc<Ctx>, c: usize) {
+        let Some(ws) = self.ws.borrow_mut().take() else {
+            return;
+        };
+        if !self.plan.keep_callbacks && ws.state() == ClientState::Closed {
+            set_ws(&ws, c);
+        }
+        let scheme = if self.plan.tls { "wss" } else { "ws" };
+        let url = format!("{scheme}://{}:{}/", self.host(), Self::port(c));
+        let opened = ws.open(&url);
+        ctx.world.note(|| format!("open({c}): {opened:?}"));
+        match opened {
+            Ok(()) => self.begin(ctx, c),
+            Err(OpenError::AlreadyOpen) => ctx.check(ws.state() != ClientState::Closed, || {
+                format!("client {c} is closed and says that it is open")
+            }),
+            Err(OpenError::LoopClosed) => ctx.check(ctx.event_loop.is_stopping(), || {
+                format!("client {c} says that the loop is closed")
+            }),
+            Err(OpenError::CallbacksReleased) => ctx.check(!self.plan.keep_callbacks, || {
+                format!("client {c} lost its callbacks")
+            }),
+            Err(e) => ctx.violation(format!("client {c} cannot be opened: {e}")),
+        }
+        *self.ws.borrow_mut() = Some(ws);
+    }
+
+    fn connect(&self, ctx: &Rc<Ctx>, c: usize) {
+        let Some((tcp, budget)) = self.tcp.borrow_mut().take() else {
+            return;
+        };
+        set_tcp(&tcp, c);
+        let plan = &self.plan;
+        let connect = Connect::to(self.host(), Self::port(c))
+            .deadline(plan.open_deadline)
+            .linger(plan.close_timeout)
+            .write_stall(plan.write_stall)
+            .budget(budget.clone());
+        let connect = match plan.tls {
+            true => connect.with_tls(ctx.certificates.client()),
+            false => connect,
+        };
+        let opened = tcp.connect(connect);
+        ctx.world.note(|| format!("connect({c}): {opened:?}"));
+        match opened {
+            Ok(()) => self.begin(ctx, c),
+            Err(ConnectError::LoopClosed) => ctx.check(ctx.event_loop.is_stopping(), || {
+                format!("client {c} says that the loop is closed")
+            }),
+            Err(_) => ctx.check(self.record.borrow().live, || {
+                format!("client {c} is closed and says that it is open")
+            }),
+        }
+        *self.tcp.borrow_mut() = Some((tcp, budget));
+    }
+
+    fn begin(&self, ctx: &Ctx, c: usize) {
+        let mut record = self.record.borrow_mut();
+        ctx.check(!record.live || record.backing_off, || {
+            format!("client {c} was opened twice")
+        });
+        record.live = true;
+        record.backing_off = false;
+        record.attempt = 0;
+        record.opened = 0;
+        record.ended = None;
+        record.began = ctx.world.elapsed();
+    }
+
+    pub fn send(&self, ctx: &Rc<Ctx>, size: usize) {
+        let number = ctx.next_number();
+        let mut data = format!("{number:0ID$}").into_bytes();
+        data.resize(size.max(ID), b'x');
+        let sent = match (&*self.ws.borrow(), &*self.tcp.borrow()) {
+            (Some(ws), _) if number.is_multiple_of(2) => {
+                ws.send_text(std::str::from_utf8(&data).unwrap_or("never"))
+            }
+            (Some(ws), _) => ws.send_binary(&data),
+            (_, Some((tcp, _))) => tcp.send(&data),
+            _ => return,
+        };
+        ctx.world.note(|| format!("send {number}: {sent:?}"));
+        if sent.is_err() {
+            return;
+        }
+        let mut record = self.record.borrow_mut();
+        let open = record.in_session;
+        match record.sessions.last_mut() {
+            Some(session) if open => session.accepted.push(Accepted {
+                number,
+                on_loop: ctx.on_loop_thread(),
+                sender: ctx.world.thread(),
+                data,
+            }),
+            _ => ctx.violation("a message was accepted with no session open"),
+        }
+    }
+
+    pub fn ping(&self) {
+        if let Some(ws) = &*self.ws.borrow() {
+            let _refused_if_not_open = ws.ping(b"ping");
+        }
+    }
+
+    pub fn close(&self, ctx: &Rc<Ctx>, stop: bool) {
+        self.note_end(ctx);
+        match (&*self.ws.borrow(), &*self.tcp.borrow()) {
+            (Some(ws), _) if stop => ws.stop(),
+            (Some(ws), _) => {
+                let closed = ws.close(1000, "bye");
+                ctx.check(closed.is_ok(), || format!("close() failed: {closed:?}"));
+            }
+            (_, Some((tcp, _))) => tcp.close(),
+            _ => {}
+        }
+    }
+
+    /// Closes what has ended already: nothing must happen.
+    pub fn close_old(&self) {
+        let in_session = self.record.borrow().in_session;
+        let channels = self.channels.borrow().clone();
+        let old = channels.len().saturating_sub(usize::from(in_session));
+        for channel in &channels[..old] {
+            channel.close();
+        }
+    }
+
+    pub fn drop_handle(&self, ctx: &Rc<Ctx>) {
+        self.note_end(ctx);
+        let ws = self.ws.borrow_mut().take();
+        let tcp = self.tcp.borrow_mut().take();
+        drop((ws, tcp));
+    }
+
+    pub fn detach(&self) {
+        let ws = self.ws.borrow_mut().take();
+        if let Some(ws) = ws {
+            ws.detach();
+        }
+    }
+
+    /// Notes that this side ends it, if there is a handle to do it with.
+    fn note_end(&self, ctx: &Ctx) {
+        if self.ws.borrow().is_none() && self.tcp.borrow().is_none() {
+            return;
+        }
+        let ended = Ended {
+            number: ctx.next_number(),
+            on_loop: ctx.on_loop_thread(),
+        };
+        let mut record = self.record.borrow_mut();
+        record.ended.get_or_insert(ended);
+        let in_session = record.in_session;
+        if let Some(session) = record.sessions.last_mut().filter(|_| in_session) {
+            session.ended.get_or_insert(ended);
+        }
+    }
+
+    /// Bytes that the client says are queued.
+    pub fn buffered(&self) -> usize {
+        match (&*self.ws.borrow(), &*self.tcp.borrow()) {
+            (Some(ws), _) => ws.buffered_amount(),
+            (_, Some((_, budget))) => budget.queued(),
+            _ => 0,
+        }
+    }
+
+    pub fn state(&self) -> Option<ClientState> {
+        self.ws.borrow().as_ref().map(WebSocketClient::state)
+    }
+
+    fn opened(&self, ctx: &Rc<Ctx>, c: usize, fd: Option<u64>) {
+        let mut record = self.record.borrow_mut();
+        ctx.check(record.live, || {
+            format!("client {c} opened, and nobody had asked")
+        });
+        ctx.check(!record.in_session, || format!("client {c} opened twice"));
+        record.in_session = true;
+        record.opened += 1;
+        let ended = record.ended;
+        record.sessions.push(Session {
+            fd,
+            ended: ended.filter(|ended| !ended.on_loop),
+            ..Session::default()
+        });
+    }
+
+    fn got(&self, ctx: &Rc<Ctx>, c: usize, data: &[u8]) {
+        let mut record = self.record.borrow_mut();
+        ctx.check(record.in_session, || {
+            format!("client {c} got data with no session")
+        });
+        if let Some(session) = record.sessions.last_mut() {
+            let over = session.ended.is_some_and(|ended| ended.on_loop);
+            ctx.check(!over || self.plan.kind == Kind::Tcp, || {
+                format!("I11: client {c} got a message after close()")
+            });
+            session.got.push(data.to_vec());
+        }
+    }
+}
+
+/// Sets all callbacks of a WebSocket client.
+fn set_ws(ws: &WebSocketClient, c: usize) {
+    ws.on_open(move |_, event| Ctx::with(|ctx| on_open(ctx, c, event)));
+    ws.on_message(move |_, message| Ctx::with(|ctx| on_message(ctx, c, message)));
+    ws.on_drain(move |_| {
+        Ctx::with(|ctx| ctx.callback(Place::Drain, || format!("drain of {c}"), || {}));
+    });
+    ws.on_close(move |_, event| Ctx::with(|ctx| on_close(ctx, c, event)));
+}
+
+fn on_open(ctx: &Rc<Ctx>, c: usize, event: &OpenEvent) {
+    ctx.callback(
+        Place::Open,
+        || format!("open of {c}"),
+        || {
+            let client = &ctx.clients[c];
+            ctx.check(!ctx.event_loop.is_stopping(), || {
+                format!("client {c} opened after stop()")
+            });
+            {
+                let record = client.record.borrow();
+                ctx.check(event.attempt == record.attempt + 1, || {
+                    format!("client {c} opened as attempt {}", event.attempt)
+                });
+                ctx.check(event.is_reconnect == (record.opened > 0), || {
+                    format!("client {c} opened, reconnect {}", event.is_reconnect)
+                });
+            }
+            let fd = event.response.headers.get("x-connection");
+            let fd = fd
+                .and_then(|fd| fd.to_str().ok())
+                .and_then(|fd| fd.parse().ok());
+            client.opened(ctx, c, fd);
+        },
+    );
+}
+
+fn on_message(ctx: &Rc<Ctx>, c: usize, message: Message<'_>) {
+    ctx.callback(
+        Place::Message,
+        || format!("message of {c}"),
+        || {
+            ctx.clients[c].got(ctx, c, message.as_bytes());
+        },
+    );
+}
+
+fn on_close(ctx: &Rc<Ctx>, c: usize, event: &CloseEvent) {
+    ctx.callback(
+        Place::Close,
+        || format!("close of {c}: {event:?}"),
+        || {
+            let client = &ctx.clients[c];
+            oracle::check_close(ctx, c, event);
+            let mut record = client.record.borrow_mut();
+            record.attempt = event.attempt;
+            record.began = ctx.world.elapsed() + event.reconnect_in.unwrap_or_default();
+            record.backing_off = event.reconnect_in.is_some();
+            record.live = record.backing_off;
+            if std::mem::take(&mut record.in_session)
+                && let Some(session) = record.sessions.last_mut()
+            {
+                session.event = Some(event.clone());
+            }
+        },
+    );
+}
+
+/// Sets all callbacks of a TCP client; they are taken by each connect.
+fn set_tcp(tcp: &TcpClient, c: usize) {
+    tcp.on_connect(move |channel| Ctx::with(|ctx| on_connect(ctx, c, channel)));
+    tcp.on_message(move |_, data| {
+        Ctx::with(|ctx| {
+            ctx.callback(
+                Place::Message,
+                || format!("bytes of {c}"),
+                || {
+                    ctx.clients[c].got(ctx, c, data);
+                },
+            );
+        });
+    });
+    tcp.on_write_complete(move |_| {
+        Ctx::with(|ctx| ctx.callback(Place::Drain, || format!("drain of {c}"), || {}));
+    });
+    tcp.on_close(move |_, reason| Ctx::with(|ctx| on_tcp_close(ctx, c, reason)));
+}
+
+fn on_connect(ctx: &Rc<Ctx>, c: usize, channel: &Channel) {
+    ctx.callback(
+        Place::Open,
+        || format!("connect of {c}"),
+        || {
+            // A world gives each connection a port of its own.
+            let fd = channel
+                .local_addr()
+                .map(|address| u64::from(address.port()) - 40_000);
+            ctx.clients[c].channels.borrow_mut().push(channel.clone());
+            ctx.clients[c].opened(ctx, c, fd);
+        },
+    );
+}
+
+fn on_tcp_close(ctx: &Rc<Ctx>, c: usize, reason: &CloseReason) {
+    ctx.callback(
+        Place::Close,
+        || format!("close of {c}: {reason:?}"),
+        || {
+            let client = &ctx.clients[c];
+            oracle::check_tcp_close(ctx, c, reason);
+            let mut record = client.record.borrow_mut();
+            record.live = false;
+            if std::mem::take(&mut record.in_session)
+                && let Some(session) = record.sessions.last_mut()
+            {
+                session.reason = Some(reason.clone());
+            }
+        },
+    );
+}

@@ -1,0 +1,438 @@
+//! What happens in one history, drawn from its seed: the world, the clients, and who does what when.
+
+use hvloop_event::sim::Faults;
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use rand::{RngExt, SeedableRng};
+use std::time::Duration;
+
+/// A history: with the same one, everything happens in the same way.
+#[derive(Debug, Clone)]
+pub struct History {
+    pub seed: u64,
+    pub faults: Faults,
+    pub drain_limit: Duration,
+    pub clients: Vec<ClientPlan>,
+    pub actions: Vec<Action>,
+    /// The stop that ends every history, by another thread.
+    pub end: Duration,
+}
+
+/// One client and the other end of its connections.
+#[derive(Debug, Clone)]
+pub struct ClientPlan {
+    pub kind: Kind,
+    pub tls: bool,
+    pub route: RoutePlan,
+    pub host: Host,
+    pub manner: Manner,
+    pub reconnect: Option<Duration>,
+    pub ping: Option<Duration>,
+    pub pong_deadline: Duration,
+    pub open_deadline: Duration,
+    pub close_timeout: Duration,
+    pub write_stall: Option<Duration>,
+    pub send_limit: usize,
+    pub keep_callbacks: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    WebSocket,
+    Tcp,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RoutePlan {
+    Accept(Duration),
+    Refuse(Duration),
+    Hole,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Host {
+    Literal,
+    /// The addresses, the good one at that place, after that time; `None`: never an answer.
+    Name {
+        good: usize,
+        bad: usize,
+        after: Option<Duration>,
+    },
+    /// No such name.
+    Unknown(Duration),
+}
+
+/// How a peer behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    /// Echoes and follows the protocol.
+    Good,
+    /// As `Good`, and sends messages and Pings of its own.
+    Chatty,
+    /// As `Good`, but sends a few bytes at a time.
+    Dribble,
+    /// As `Good`, but reads only now and then.
+    Slow(Duration),
+    /// Closes, in order, after that time.
+    CloseFirst(Duration),
+    /// Never answers a Close and never ends the connection.
+    NoAnswer,
+    /// Sends without end and takes no notice.
+    Flood,
+    /// Sends bytes that are no frames, after that time.
+    Garbage(Duration),
+    /// Answers the upgrade with something else.
+    HttpError,
+    /// Accepts and says nothing, not even for TLS.
+    Mute,
+    /// Accepts and ends the stream.
+    Drop,
+    /// Breaks the connection after that time.
+    Reset(Duration),
+    /// Neither reads nor sends any more after that time.
+    Vanish(Duration),
+}
+
+impl Manner {
+    /// Follows the protocol to its end.
+    pub fn is_good(self) -> bool {
+        matches!(
+            self,
+            Self::Good | Self::Chatty | Self::Dribble | Self::Slow(_) | Self::CloseFirst(_)
+        )
+    }
+}
+
+/// Something that somebody does.
+#[derive(Debug, Clone)]
+pub struct Action {
+    pub when: When,
+    pub op: Op,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// Before the loop runs.
+    Before,
+    /// By another thread.
+    At(Duration, u64),
+    /// Inside a callback of that sort, the next time there is one.
+    In(Place),
+}
+
+/// Where callbacks come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    Open,
+    Message,
+    Drain,
+    Close,
+    Task,
+    Timer,
+    Dns,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Op {
+    Open(usize),
+    Send(usize, usize),
+    Ping(usize),
+    Close(usize),
+    /// By the channels of connections that are over.
+    CloseOld(usize),
+    StopClient(usize),
+    DropHandle(usize),
+    Detach(usize),
+    Stop,
+    StopWith(Duration),
+    Pause,
+    Resume,
+    Task,
+    LocalTask,
+    RunInLoop,
+    Timer {
+        delay: Duration,
+        repeat: Option<u32>,
+    },
+    Kill(usize),
+    Reset(usize, Option<Duration>),
+    Hold,
+    Release,
+    Resolve,
+    CancelResolve,
+    Panic,
+    Burn(Duration),
+}
+
+const MS: Duration = Duration::from_millis(1);
+
+fn ms(rng: &mut StdRng, below: u64) -> Duration {
+    Duration::from_micros(rng.random_range(0..below * 1000))
+}
+
+impl History {
+    /// The history of that seed.
+    pub fn new(seed: u64) -> Self {
+        let rng = &mut StdRng::seed_from_u64(seed ^ 0x5eed);
+        let clients: Vec<_> = (0..rng.random_range(1..=4)).map(|_| client(rng)).collect();
+        let end = match rng.random_range(0..4) {
+            0 => ms(rng, 5),
+            1 => ms(rng, 50),
+            _ => ms(rng, 1000),
+        };
+        let mut actions = Vec::new();
+        for c in 0..clients.len() {
+            let when = match rng.random_range(0..3) {
+                0 => When::Before,
+                _ => at(rng, end / 2),
+            };
+            actions.push(Action {
+                when,
+                op: Op::Open(c),
+            });
+            // A conversation.
+            for _ in 0..rng.random_range(0..6) {
+                let when = if rng.random_bool(0.5) {
+                    When::In(Place::Open)
+                } else {
+                    at(rng, end)
+                };
+                let size = *[0, 1, 20, 200, 20_000, 200_000].choose(rng).unwrap_or(&1);
+                actions.push(Action {
+                    when,
+                    op: Op::Send(c, size),
+                });
+            }
+        }
+        if rng.random_bool(0.25) {
+            churn(rng, &clients, end, &mut actions);
+        }
+        if rng.random_bool(0.25) {
+            burst(rng, clients.len(), end, &mut actions);
+        }
+        for _ in 0..rng.random_range(0..30) {
+            let when = when(rng, end);
+            actions.push(Action {
+                when,
+                op: op(rng, clients.len(), end),
+            });
+        }
+        Self {
+            seed,
+            faults: faults(rng),
+            drain_limit: *[0, 10, 200, 5000, 5000]
+                .map(|n| n * MS)
+                .choose(rng)
+                .unwrap_or(&MS),
+            clients,
+            actions,
+            end,
+        }
+    }
+}
+
+/// Clients that are opened again as soon as they are closed, under a fire of messages.
+fn churn(rng: &mut StdRng, clients: &[ClientPlan], end: Duration, actions: &mut Vec<Action>) {
+    for _ in 0..rng.random_range(3..15) {
+        let c = rng.random_range(0..clients.len());
+        let when = When::In(
+            *[Place::Close, Place::Task]
+                .choose(rng)
+                .unwrap_or(&Place::Close),
+        );
+        actions.push(Action {
+            when,
+            op: Op::Open(c),
+        });
+        for _ in 0..3 {
+            let op = match rng.random_range(0..6) {
+                0 => Op::Close(c),
+                5 => Op::CloseOld(c),
+                1 => Op::Task,
+                _ => Op::Send(c, 3_000),
+            };
+            actions.push(Action {
+                when: at(rng, end),
+                op,
+            });
+        }
+    }
+}
+
+/// Several things by one thread, or in one callback, at the same moment.
+fn burst(rng: &mut StdRng, clients: usize, end: Duration, actions: &mut Vec<Action>) {
+    let when = if rng.random_bool(0.5) {
+        at(rng, end)
+    } else {
+        when(rng, end)
+    };
+    for _ in 0..rng.random_range(2..8) {
+        let op = op(rng, clients, end);
+        actions.push(Action { when, op });
+    }
+}
+
+/// Each sort of misbehaviour is there or not, so that the others show what they do alone.
+fn faults(rng: &mut StdRng) -> Faults {
+    let mut faults = Faults::default();
+    let mut odds = |highest: f64| match rng.random_range(0..4) {
+        0 => highest,
+        1 => highest / 10.0,
+        _ => 0.0,
+    };
+    faults.short_read = odds(0.8);
+    faults.short_write = odds(0.8);
+    faults.interrupted = odds(0.3);
+    faults.poll_interrupted = odds(0.3);
+    faults.spurious = odds(0.3);
+    faults.postponed = odds(0.3);
+    faults.late_wake = odds(0.5);
+    faults.oversleep = odds(0.5);
+    faults.no_fd = odds(0.1);
+    faults.no_thread = odds(0.1);
+    faults.reset = odds(0.2);
+    faults.poll_fails = if rng.random_bool(0.01) { 0.01 } else { 0.0 };
+    faults.latency = *[0, 50, 2_000, 40_000]
+        .map(Duration::from_micros)
+        .choose(rng)
+        .unwrap_or(&MS);
+    faults.window = *[500, 4_000, 64_000, 300_000].choose(rng).unwrap_or(&4_000);
+    faults.drained_by_short_io = rng.random_bool(0.5);
+    faults
+}
+
+fn client(rng: &mut StdRng) -> ClientPlan {
+    let tls = rng.random_bool(0.3);
+    let route = match rng.random_range(0..12) {
+        0 => RoutePlan::Refuse(ms(rng, 5)),
+        1 => RoutePlan::Hole,
+        2 => RoutePlan::Accept(ms(rng, 400)),
+        _ => RoutePlan::Accept(ms(rng, 3)),
+    };
+    let host = match rng.random_range(0..8) {
+        0 => Host::Name {
+            good: 0,
+            bad: 0,
+            after: None,
+        },
+        1 => Host::Unknown(ms(rng, 5)),
+        2 | 3 => {
+            let bad = rng.random_range(0..3);
+            Host::Name {
+                good: rng.random_range(0..=bad),
+                bad,
+                after: Some(ms(rng, 20)),
+            }
+        }
+        _ => Host::Literal,
+    };
+    let manner = match rng.random_range(0..20) {
+        0 => Manner::NoAnswer,
+        1 => Manner::Flood,
+        2 => Manner::Garbage(ms(rng, 100)),
+        3 => Manner::HttpError,
+        4 => Manner::Mute,
+        5 => Manner::Drop,
+        6 => Manner::Reset(ms(rng, 100)),
+        7 => Manner::Vanish(ms(rng, 100)),
+        8 => Manner::Dribble,
+        9 => Manner::Slow(ms(rng, 50)),
+        10 | 11 => Manner::CloseFirst(ms(rng, 200)),
+        12..15 => Manner::Chatty,
+        _ => Manner::Good,
+    };
+    ClientPlan {
+        kind: if rng.random_bool(0.75) {
+            Kind::WebSocket
+        } else {
+            Kind::Tcp
+        },
+        tls,
+        route,
+        host,
+        manner,
+        reconnect: rng.random_bool(0.4).then(|| ms(rng, 30)),
+        ping: rng.random_bool(0.3).then(|| MS + ms(rng, 100)),
+        pong_deadline: MS + ms(rng, 300),
+        open_deadline: *[20, 300, 10_000].map(|n| n * MS).choose(rng).unwrap_or(&MS),
+        close_timeout: *[1, 50, 5_000].map(|n| n * MS).choose(rng).unwrap_or(&MS),
+        write_stall: rng
+            .random_bool(0.5)
+            .then(|| *[30 * MS, 30_000 * MS].choose(rng).unwrap_or(&MS)),
+        send_limit: *[1_000, 50_000, 1 << 24].choose(rng).unwrap_or(&1_000),
+        keep_callbacks: rng.random_bool(0.7),
+    }
+}
+
+fn at(rng: &mut StdRng, end: Duration) -> When {
+    let at = Duration::from_nanos(rng.random_range(0..=end.as_nanos() as u64));
+    When::At(at, rng.random_range(2..5))
+}
+
+fn when(rng: &mut StdRng, end: Duration) -> When {
+    match rng.random_range(0..10) {
+        0 => When::Before,
+        1..5 => at(rng, end),
+        // While it drains.
+        5 => When::At(end + ms(rng, 30), rng.random_range(2..5)),
+        _ => When::In(
+            *[
+                Place::Open,
+                Place::Message,
+                Place::Drain,
+                Place::Close,
+                Place::Task,
+                Place::Timer,
+                Place::Dns,
+            ]
+            .choose(rng)
+            .unwrap_or(&Place::Task),
+        ),
+    }
+}
+
+fn op(rng: &mut StdRng, clients: usize, end: Duration) -> Op {
+    let c = rng.random_range(0..clients);
+    match rng.random_range(0..46) {
+        0..4 => Op::Open(c),
+        4..9 => Op::Send(
+            c,
+            *[0, 1, 125, 126, 3_000, 70_000].choose(rng).unwrap_or(&1),
+        ),
+        9 => Op::Ping(c),
+        10 | 11 => Op::Close(c),
+        12 => Op::CloseOld(c),
+        13 => Op::StopClient(c),
+        14 => Op::DropHandle(c),
+        15 => Op::Detach(c),
+        16 | 17 => Op::Stop,
+        18 => Op::StopWith(*[0, 1, 30, 1000].map(|n| n * MS).choose(rng).unwrap_or(&MS)),
+        19 => Op::Pause,
+        20 => Op::Resume,
+        21..25 => Op::Task,
+        25 | 26 => Op::LocalTask,
+        27 => Op::RunInLoop,
+        28..33 => Op::Timer {
+            delay: if rng.random_bool(0.3) {
+                Duration::ZERO
+            } else {
+                ms(rng, 60)
+            },
+            repeat: *[Some(1), Some(1), Some(3), None]
+                .choose(rng)
+                .unwrap_or(&None),
+        },
+        33..36 => Op::Kill(rng.random_range(0..6)),
+        36..38 => Op::Reset(
+            rng.random_range(0..6),
+            rng.random_bool(0.5).then(|| ms(rng, 30)),
+        ),
+        38 => Op::Hold,
+        39 | 40 => Op::Release,
+        41 if rng.random_bool(0.5) => Op::CancelResolve,
+        41 | 42 => Op::Resolve,
+        43 => Op::Panic,
+        44 => Op::Burn(ms(rng, 20)),
+        _ => Op::StopWith(end + MS),
+    }
+}

@@ -1,0 +1,84 @@
+//! The deliberate bugs of the library: each must be found within so many seeds.
+
+/// Seeds that each bug may take.
+pub const SEEDS: u64 = 2_000;
+
+/// Their names, as `mutant!` has them, and what they do.
+pub const MUTANTS: &[(&str, &str)] = &[
+    ("wake_dropped", "a sleeping loop is not woken"),
+    (
+        "begin_run_clears_stop",
+        "run() forgets a stop that came before",
+    ),
+    (
+        "hold_released_twice",
+        "the end of a connection gives two holds back",
+    ),
+    (
+        "hold_never_released",
+        "the end of a connection gives no hold back",
+    ),
+    (
+        "slot_reused_in_batch",
+        "a slot is filled anew in the turn that freed it, under the same key",
+    ),
+    (
+        "stale_key_finds",
+        "a key finds what has come in the place of its own",
+    ),
+    (
+        "reconnect_armed_while_stopping",
+        "a client backs off although it or its loop was ended",
+    ),
+    (
+        "close_not_flushed",
+        "a finishing connection is closed before its queue is written",
+    ),
+    ("close_notify_skipped", "TLS ends without close_notify"),
+    ("deadline_ignored", "nothing is closed by force"),
+    ("on_close_twice", "on_close comes twice"),
+    ("task_dropped_at_stop", "what was accepted last is dropped"),
+    (
+        "timer_fires_after_kill",
+        "a killed timer that is next fires all the same",
+    ),
+    ("timer_early", "timers fire a millisecond early"),
+    (
+        "pong_lost_when_blocked",
+        "no Pong while the queue is not empty",
+    ),
+    (
+        "plaintext_left_in_tls",
+        "what TLS decrypted beyond one read waits for the next event",
+    ),
+    (
+        "rest_after_budget_forgotten",
+        "a read ended by its budget is not taken up again",
+    ),
+    (
+        "no_linger",
+        "a finishing connection is closed without waiting for the peer's end",
+    ),
+    (
+        "short_write_taken_for_all",
+        "a short write counts as a whole one",
+    ),
+    (
+        "stop_overtakes_tasks",
+        "connections finish before tasks that were accepted earlier",
+    ),
+    (
+        "account_not_settled",
+        "unsent bytes stay on the send account",
+    ),
+    ("cancelled_lookup_answers", "a cancelled lookup calls back"),
+    ("stop_ignored_while_paused", "a paused loop does not stop"),
+    (
+        "edge_of_connect_lost",
+        "readiness that came with the connect is forgotten",
+    ),
+    (
+        "delivered_after_close",
+        "messages are delivered after close()",
+    ),
+];

@@ -1,0 +1,285 @@
+//! The other ends: what a peer says, plain or through TLS, and what it saw.
+
+mod raw;
+mod tls;
+mod websocket;
+
+pub use tls::{Certificates, reseed};
+
+use crate::history::{Kind, Manner};
+use hvloop_event::sim::{Peer, PeerIo};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{Read, Write};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// What the peers saw, by connection.
+pub type Logs = Rc<RefCell<BTreeMap<u64, Log>>>;
+
+/// What one peer saw and did.
+#[derive(Debug, Default)]
+pub struct Log {
+    pub client: usize,
+    /// Messages that came (WebSocket).
+    pub messages: Vec<Vec<u8>>,
+    /// Messages that it sent.
+    pub sent: Vec<Vec<u8>>,
+    /// Bytes that came (TCP).
+    pub bytes: Vec<u8>,
+    /// Bytes that it sent.
+    pub bytes_sent: usize,
+    pub pings: usize,
+    pub pongs: usize,
+    /// The Close that came.
+    pub close: Option<u16>,
+    pub close_sent: bool,
+    /// Something came behind the Close.
+    pub after_close: bool,
+    /// It could not make sense of what came.
+    pub nonsense: Option<String>,
+    /// TLS was ended in order.
+    pub notified: bool,
+    /// The stream ended in order.
+    pub ended: bool,
+    pub reset: bool,
+    /// It broke the connection, or the rules.
+    pub misbehaved: bool,
+}
+
+/// Bytes after which a flood is over: histories must end.
+pub const FLOOD: usize = 400_000;
+
+/// What a peer wants done.
+pub enum Act {
+    Send(Vec<u8>),
+    Shutdown,
+    Reset,
+    Timer(Duration, u64),
+    Read(bool),
+}
+
+/// A peer above the transport.
+pub trait Talk {
+    fn start(&mut self, out: &mut Vec<Act>);
+    fn data(&mut self, data: &[u8], out: &mut Vec<Act>);
+    fn end(&mut self, out: &mut Vec<Act>);
+    fn timer(&mut self, tag: u64, out: &mut Vec<Act>);
+    fn room(&mut self, out: &mut Vec<Act>);
+}
+
+/// Makes the peer of connection `fd`.
+pub fn peer(
+    fd: u64,
+    client: usize,
+    kind: Kind,
+    manner: Manner,
+    tls: Option<&Certificates>,
+    logs: &Logs,
+) -> Box<dyn Peer> {
+    let log = Log {
+        client,
+        ..Log::default()
+    };
+    logs.borrow_mut().insert(fd, log);
+    let log = LogOf {
+        logs: logs.clone(),
+        fd,
+    };
+    let talk: Box<dyn Talk> = match kind {
+        Kind::WebSocket => Box::new(websocket::WebSocketPeer::new(manner, log.clone())),
+        Kind::Tcp => Box::new(raw::RawPeer::new(manner, log.clone())),
+    };
+    Box::new(Transport {
+        talk,
+        tls: tls
+            .filter(|_| manner != Manner::Mute)
+            .map(Certificates::server),
+        log,
+        slow: (manner == Manner::Dribble).then(VecDeque::new),
+        shut: false,
+        // The end of a stream in the middle of a TLS handshake is not an orderly one.
+        at_once: manner == Manner::Drop,
+        started: false,
+    })
+}
+
+/// The log of one connection.
+#[derive(Clone)]
+pub struct LogOf {
+    logs: Logs,
+    fd: u64,
+}
+
+impl LogOf {
+    pub fn fd(&self) -> u64 {
+        self.fd
+    }
+
+    pub fn with<R>(&self, f: impl FnOnce(&mut Log) -> R) -> R {
+        f(self.logs.borrow_mut().entry(self.fd).or_default())
+    }
+}
+
+/// The transport's part: TLS, and bytes that are sent a few at a time.
+struct Transport {
+    talk: Box<dyn Talk>,
+    tls: Option<Box<rustls::ServerConnection>>,
+    log: LogOf,
+    slow: Option<VecDeque<u8>>,
+    shut: bool,
+    at_once: bool,
+    started: bool,
+}
+
+/// The timer that sends the next few bytes; those of the talk are even.
+const DRIP: u64 = u64::MAX;
+
+impl Transport {
+    fn act(&mut self, io: &mut PeerIo, acts: Vec<Act>) {
+        for act in acts {
+            match act {
+                Act::Send(data) => match self.tls.as_mut() {
+                    Some(tls) => {
+                        // An ended session takes no more.
+                        let _ = tls.writer().write_all(&data);
+                    }
+                    None => self.send(io, &data),
+                },
+                Act::Shutdown => {
+                    if let Some(tls) = self.tls.as_mut() {
+                        tls.send_close_notify();
+                    }
+                    self.flush(io);
+                    self.shut = true;
+                    if self.slow.as_ref().is_none_or(VecDeque::is_empty) {
+                        io.shutdown();
+                    }
+                }
+                Act::Reset => {
+                    io.note(|| "breaks the connection".to_owned());
+                    self.log.with(|log| log.misbehaved = true);
+                    io.reset();
+                }
+                Act::Timer(after, tag) => io.timer(after, tag),
+                Act::Read(on) => io.read(on),
+            }
+        }
+        self.flush(io);
+    }
+
+    /// Moves ciphertext out.
+    fn flush(&mut self, io: &mut PeerIo) {
+        let Some(tls) = self.tls.as_mut() else { return };
+        let mut cipher = Vec::new();
+        while tls.wants_write() {
+            if !matches!(tls.write_tls(&mut cipher), Ok(n) if n > 0) {
+                break;
+            }
+        }
+        self.send(io, &cipher);
+    }
+
+    fn send(&mut self, io: &mut PeerIo, data: &[u8]) {
+        match self.slow.as_mut() {
+            None => io.send(data),
+            Some(slow) => {
+                if slow.is_empty() && !data.is_empty() {
+                    io.timer(Duration::from_micros(20), DRIP);
+                }
+                slow.extend(data);
+            }
+        }
+    }
+
+    /// Takes in what came, through TLS if there is any.
+    fn plain(&mut self, io: &mut PeerIo, mut data: &[u8], out: &mut Vec<Act>) {
+        let Some(tls) = self.tls.as_mut() else {
+            return self.talk.data(data, out);
+        };
+        while !data.is_empty() {
+            if tls.read_tls(&mut data).is_err() {
+                break;
+            }
+            match tls.process_new_packets() {
+                Ok(state) => {
+                    if !tls.is_handshaking() && !std::mem::replace(&mut self.started, true) {
+                        self.talk.start(out);
+                    }
+                    let mut plain = vec![0; state.plaintext_bytes_to_read()];
+                    if tls.reader().read_exact(&mut plain).is_ok() && !plain.is_empty() {
+                        self.talk.data(&plain, out);
+                    }
+                    if state.peer_has_closed() {
+                        self.log.with(|log| log.notified = true);
+                        break;
+                    }
+                }
+                Err(e) => {
+                    self.log.with(|log| log.nonsense = Some(e.to_string()));
+                    io.note(|| format!("TLS: {e}"));
+                    break;
+                }
+            }
+        }
+    }
+}
+
+impl Peer for Transport {
+    fn on_connect(&mut self, io: &mut PeerIo) {
+        let mut out = Vec::new();
+        if self.tls.is_none() || self.at_once {
+            self.started = true;
+            self.talk.start(&mut out);
+        }
+        self.act(io, out);
+    }
+
+    fn on_data(&mut self, io: &mut PeerIo, data: &[u8]) {
+        let mut out = Vec::new();
+        self.plain(io, data, &mut out);
+        self.act(io, out);
+    }
+
+    fn on_end(&mut self, io: &mut PeerIo) {
+        io.note(|| "the stream has ended".to_owned());
+        self.log.with(|log| log.ended = true);
+        let mut out = Vec::new();
+        self.talk.end(&mut out);
+        self.act(io, out);
+    }
+
+    fn on_reset(&mut self, io: &mut PeerIo) {
+        io.note(|| "the connection is broken".to_owned());
+        self.log.with(|log| log.reset = true);
+    }
+
+    fn on_timer(&mut self, io: &mut PeerIo, tag: u64) {
+        if tag == DRIP {
+            let Some(slow) = self.slow.as_mut() else {
+                return;
+            };
+            // So that long messages do not take for ever.
+            let count = slow.len().min(1 + slow.len() / 50);
+            let data: Vec<u8> = slow.drain(..count).collect();
+            io.send(&data);
+            if !slow.is_empty() {
+                io.timer(Duration::from_micros(20), DRIP);
+            } else if self.shut {
+                io.shutdown();
+            }
+            return;
+        }
+        let mut out = Vec::new();
+        self.talk.timer(tag, &mut out);
+        self.act(io, out);
+    }
+
+    fn on_room(&mut self, io: &mut PeerIo) {
+        let mut out = Vec::new();
+        self.talk.room(&mut out);
+        if !out.is_empty() {
+            self.act(io, out);
+        }
+    }
+}
