@@ -2,8 +2,8 @@
 
 use crate::common::{HOUR, MS, Net, Recorded, Told, Transport, on_loop, started, stop_clean};
 use crate::over_tcp_and_tls;
-use hvloop::event::ConnectError;
 use hvloop::event::conn::SendBudget;
+use hvloop::event::{ConnectError, Turn};
 use hvloop::{CloseReason, EventLoop, EventLoopThread, LoopStatus, SendError, TcpClient};
 use hvloop_test_support::{Event, Latch, Monitor, ThreadLog, wait_for};
 use std::io::Read;
@@ -22,6 +22,8 @@ over_tcp_and_tls! {
     tcp_write_stall => stall;
     /// Asked for before the loop runs: it works once it does.
     tcp_attach_before_run => before_run;
+    /// A peer that floods gets four reads a turn, and no more for having more.
+    read_budget_of_a_turn => budget;
     /// A stop writes what was accepted, and ends in order.
     tcp_stop_delivers => stop_delivers;
 }
@@ -178,6 +180,7 @@ fn limit(transport: Transport) {
     go.set();
     // What was accepted arrives, and nothing else.
     assert!(wait_for(30, || received.load(Ordering::SeqCst) == sent));
+    assert!(wait_for(30, || budget.queued() == 0));
     client.client.send(&part).unwrap();
     assert_eq!(stop_clean(&thread).closed_cleanly, 1);
     server.wait_finished(1);
@@ -293,4 +296,32 @@ fn tcp_callbacks_are_dropped_after_the_close() {
     server.wait_finished(1);
     assert!(server.errors().is_empty(), "{:?}", server.errors());
     stop_clean(&thread);
+}
+
+fn budget(transport: Transport) {
+    const BUDGET: u64 = 4 * 64 * 1024;
+    let net = Net::new(transport);
+    let server = net.peer(|conn| {
+        conn.read_exact(&mut [0; 1])?;
+        let data = vec![7; 1024 * 1024];
+        // As fast as it can, until the client has gone.
+        while conn.send(&data).is_ok() {}
+        Ok(())
+    });
+    // Turn by turn, on this thread.
+    let event_loop = EventLoop::new().unwrap();
+    let client = TcpClient::new(&event_loop);
+    client.on_connect(|channel| channel.send(b"x").unwrap());
+    client.connect(net.to(&server)).unwrap();
+    let (mut before, mut full) = (0, 0);
+    while full < 50 {
+        assert_eq!(event_loop.run_once(Some(HOUR)).unwrap(), Turn::Continue);
+        let read = event_loop.metrics().bytes_in - before;
+        before += read;
+        assert!(read <= BUDGET, "{read} bytes in a turn");
+        full += usize::from(read > BUDGET / 2);
+    }
+    drop(client);
+    event_loop.stop_with(std::time::Duration::ZERO);
+    event_loop.run().unwrap();
 }

@@ -19,6 +19,7 @@ pub(crate) mod timers;
 use crate::error::CloseReason;
 use crate::io::conn::ConnSlot;
 use crate::local_loop::{Attachment, LocalLoop};
+use crate::mutant::mutant;
 use crate::report::ShutdownReport;
 use crate::sys::{Poller, Readiness, TcpStream, clock, random_seed, thread};
 use buffers::BufferPool;
@@ -204,6 +205,12 @@ impl LoopCore {
             slot.in_ready = true;
             self.ready.borrow_mut().push(key);
         }
+    }
+
+    /// Whether the connection is to be read without waiting for the poller.
+    pub(crate) fn is_marked_ready(&self, key: Key) -> bool {
+        let slots = self.slots.borrow();
+        slots.get(key).is_some_and(|slot| slot.in_ready) && !mutant!("budget_twice")
     }
 
     /// Begins the end of a connection: nothing is read or written any more, and step 10 closes

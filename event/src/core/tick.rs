@@ -142,7 +142,8 @@ impl LoopCore {
         let leftover = std::mem::take(&mut *self.ready.borrow_mut());
         let mut events = self.events.take();
         for event in events.drain(..) {
-            if self.note_readiness(&event) {
+            // One that is to be read below has its whole budget there, and not twice.
+            if self.note_readiness(&event) && !self.is_marked_ready(event.key) {
                 self.dispatch(local, event.key);
             }
         }
@@ -183,6 +184,9 @@ impl LoopCore {
             }
             let done = self.timers.borrow_mut().finish(fired, now);
             self.drop_user(done);
+            if mutant!("one_timer_a_turn") {
+                break;
+            }
         }
         let armed = self.timers.borrow().len() as u64;
         self.shared.counters.timers.set(armed);

@@ -77,7 +77,7 @@ impl LoopCore {
                 }
                 break;
             }
-            left -= 1;
+            left -= usize::from(!mutant!("read_without_budget"));
             let read = match self.slots.borrow_mut().get_mut(key) {
                 Some(slot) if !slot.life.is_closed() => slot.read(&mut buffer),
                 _ => break,

@@ -290,10 +290,10 @@ impl Client {
             on_loop: ctx.on_loop_thread(),
         };
         let mut record = self.record.borrow_mut();
-        record.ended.get_or_insert(ended);
         let in_session = record.in_session;
+        overtake(&mut record.ended, ended);
         if let Some(session) = record.sessions.last_mut().filter(|_| in_session) {
-            session.ended.get_or_insert(ended);
+            overtake(&mut session.ended, ended);
         }
     }
 
@@ -338,6 +338,13 @@ impl Client {
             });
             session.got.push(data.to_vec());
         }
+    }
+}
+
+/// The first end counts, but one on the loop's thread overtakes those on their way from others.
+fn overtake(place: &mut Option<Ended>, ended: Ended) {
+    if place.is_none_or(|before| ended.on_loop && !before.on_loop) {
+        *place = Some(ended);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::clients::Client;
 use crate::history::{History, Op, Place};
+use crate::oracle::Turns;
 use crate::peers::{Certificates, Logs};
 use crate::work::Work;
 use hvloop_event::EventLoop;
@@ -33,6 +34,7 @@ pub struct Ctx {
     pub certificates: Rc<Certificates>,
     pub clients: Vec<Client>,
     pub work: Work,
+    pub turns: Turns,
     pub stops: RefCell<Vec<StopAsked>>,
     /// Panics that the history asked for.
     pub panics: Cell<u64>,
@@ -76,6 +78,7 @@ impl Ctx {
             certificates,
             clients,
             work: Work::default(),
+            turns: Turns::default(),
             stops: RefCell::default(),
             panics: Cell::new(0),
             burned: Cell::new(Duration::ZERO),

@@ -87,6 +87,8 @@ pub enum Manner {
     Mute,
     /// Accepts and ends the stream.
     Drop,
+    /// Ends the stream after that time, without a Close.
+    Leave(Duration),
     /// Breaks the connection after that time.
     Reset(Duration),
     /// Neither reads nor sends any more after that time.
@@ -197,7 +199,9 @@ impl History {
                 } else {
                     at(rng, end)
                 };
-                let size = *[0, 1, 20, 200, 20_000, 200_000].choose(rng).unwrap_or(&1);
+                let size = *[0, 1, 20, 200, 20_000, 200_000, 1_500_000]
+                    .choose(rng)
+                    .unwrap_or(&1);
                 actions.push(Action {
                     when,
                     op: Op::Send(c, size),
@@ -296,7 +300,9 @@ fn faults(rng: &mut StdRng) -> Faults {
         .map(Duration::from_micros)
         .choose(rng)
         .unwrap_or(&MS);
-    faults.window = *[500, 4_000, 64_000, 300_000].choose(rng).unwrap_or(&4_000);
+    faults.window = *[500, 4_000, 64_000, 1_000_000, 3_000_000]
+        .choose(rng)
+        .unwrap_or(&4_000);
     faults.drained_by_short_io = rng.random_bool(0.5);
     faults
 }
@@ -333,6 +339,7 @@ fn client(rng: &mut StdRng) -> ClientPlan {
         3 => Manner::HttpError,
         4 => Manner::Mute,
         5 => Manner::Drop,
+        6 if rng.random_bool(0.5) => Manner::Leave(ms(rng, 100)),
         6 => Manner::Reset(ms(rng, 100)),
         7 => Manner::Vanish(ms(rng, 100)),
         8 => Manner::Dribble,

@@ -77,6 +77,15 @@ pub const MUTANTS: &[(&str, &str)] = &[
         "edge_of_connect_lost",
         "readiness that came with the connect is forgotten",
     ),
+    ("one_timer_a_turn", "a turn fires one timer"),
+    (
+        "budget_twice",
+        "a read left over and an event make two budgets",
+    ),
+    (
+        "read_without_budget",
+        "a turn reads a connection to its end",
+    ),
     (
         "delivered_after_close",
         "messages are delivered after close()",

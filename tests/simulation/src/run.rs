@@ -136,6 +136,7 @@ fn play(
             Err(e) => break Err(e),
         }
         turns += 1;
+        oracle::check_turn(&ctx);
         if turns > TURNS {
             world.violation(format!("it does not end: {:?}", event_loop.status()));
         }

@@ -38,6 +38,8 @@ struct Timer {
     period: Duration,
     left: Option<u32>,
     killed: bool,
+    /// Armed and reset on the loop's thread alone, so that the loop knows of it at once.
+    local: bool,
 }
 
 struct Lookup {
@@ -143,6 +145,7 @@ impl Work {
                 period: delay,
                 left: repeat,
                 killed: false,
+                local: ctx.on_loop_thread(),
             });
             timers.len() - 1
         };
@@ -310,6 +313,7 @@ fn ran(n: usize) {
                     .first_stop()
                     .is_none_or(|stop| task.number > stop.number)
                     || ctx.event_loop.status() < LoopStatus::Draining
+                    || ctx.history.faults.poll_fails > 0.0
                     || ctx.is_late();
                 ctx.check(in_time, || {
                     format!("task {n} was accepted before the stop and runs after the drain began")
@@ -347,6 +351,9 @@ fn fired(n: usize, id: TimerId) {
                     ctx.check(turn >= due, || {
                         format!("timer {n} was {:?} early", due - turn)
                     });
+                    let waited = timer.local && !ctx.paused.get();
+                    let overdue = ctx.turns.last_now().is_some_and(|now| due < now);
+                    ctx.check(!waited || !overdue, || format!("timer {n} missed a turn"));
                     let ticks = ctx.event_loop.metrics().ticks;
                     if let Some((tick, before)) = ctx.work.last_fired.replace(Some((ticks, due))) {
                         ctx.check(tick != ticks || before <= due, || {

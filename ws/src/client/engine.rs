@@ -540,7 +540,12 @@ impl Engine {
         if mutant!("reconnect_armed_while_stopping") {
             return delay;
         }
-        delay.filter(|_| !self.ended_by_user.get() && !local.is_stopping())
+        delay.filter(|_| !self.is_ended() && !local.is_stopping())
+    }
+
+    /// Whether no attempt may follow; also if a close is still on its way from another thread.
+    fn is_ended(&self) -> bool {
+        self.ended_by_user.get() || self.inner.is_close_asked(self.plan.number)
     }
 
     fn retry_after(self: &Rc<Self>, local: &LocalLoop, delay: Duration) {
@@ -549,7 +554,10 @@ impl Engine {
         let timer = local.set_timeout(delay, move |_| {
             if let Some(engine) = engine.upgrade() {
                 engine.retry.set(None);
-                engine.connect(&at);
+                match engine.is_ended() {
+                    true => engine.end(&at),
+                    false => engine.connect(&at),
+                }
             }
         });
         self.retry.set(Some(timer));

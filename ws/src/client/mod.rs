@@ -397,7 +397,7 @@ impl WebSocketClient {
 
     /// As [`on_loop`](Self::on_loop), but not on what is opened after this call.
     fn close_on_loop(&self, f: impl FnOnce(&Rc<Engine>, &LocalLoop) + Send + 'static) {
-        let number = self.inner.opens();
+        let number = self.inner.ask_close();
         self.on_loop(move |engine, local| {
             if engine.plan().number <= number {
                 f(engine, local);

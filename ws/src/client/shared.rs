@@ -56,6 +56,8 @@ pub(super) struct Inner {
     state: AtomicU8,
     /// Counts accepted `open()`s, so that a close means those before it and none after it.
     opens: AtomicU64,
+    /// The last of them that a close was asked for, on whatever thread: no attempt follows.
+    closes: AtomicU64,
     /// Counts sessions, so that a message posted for one never goes out on the next.
     session: AtomicU64,
     /// The engine's place on its loop, or 0.
@@ -99,6 +101,7 @@ impl Inner {
         Arc::new(Self {
             state: AtomicU8::new(ClientState::Closed as u8),
             opens: AtomicU64::new(0),
+            closes: AtomicU64::new(0),
             session: AtomicU64::new(0),
             engine: AtomicU64::new(0),
             users: AtomicUsize::new(0),
@@ -140,9 +143,16 @@ impl Inner {
         Ok(self.opens.fetch_add(1, Ordering::AcqRel) + 1)
     }
 
-    /// The number of the last `open()`.
-    pub(super) fn opens(&self) -> u64 {
-        self.opens.load(Ordering::Acquire)
+    /// Notes that a close was asked for; the number of the last `open()`, which it is for.
+    pub(super) fn ask_close(&self) -> u64 {
+        let number = self.opens.load(Ordering::Acquire);
+        self.closes.fetch_max(number, Ordering::AcqRel);
+        number
+    }
+
+    /// Whether a close was asked for of the `open()` of that number.
+    pub(super) fn is_close_asked(&self, number: u64) -> bool {
+        self.closes.load(Ordering::Acquire) >= number
     }
 
     pub(super) fn session(&self) -> u64 {

@@ -47,13 +47,18 @@ pub struct Log {
     pub misbehaved: bool,
 }
 
-/// Bytes after which a flood is over: histories must end.
+/// Bytes of a flood's first wave; as many more follow bit by bit, and then it is over: histories must
+/// end.
 pub const FLOOD: usize = 400_000;
 
 /// What a peer wants done.
 pub enum Act {
     Send(Vec<u8>),
+    /// Sends below TLS.
+    Raw(Vec<u8>),
     Shutdown,
+    /// Ends the stream without ending TLS.
+    Cut,
     Reset,
     Timer(Duration, u64),
     Read(bool),
@@ -66,6 +71,25 @@ pub trait Talk {
     fn end(&mut self, out: &mut Vec<Act>);
     fn timer(&mut self, tag: u64, out: &mut Vec<Act>);
     fn room(&mut self, out: &mut Vec<Act>);
+}
+
+/// How a peer leaves that does not say goodbye: with the end of TLS, or without.
+fn leave(after: Duration) -> Act {
+    if after.as_millis().is_multiple_of(2) {
+        Act::Shutdown
+    } else {
+        Act::Cut
+    }
+}
+
+/// Bytes that mean nothing: to TLS, or to what is above it.
+fn garbage(after: Duration) -> Act {
+    let bytes = vec![0xff; 40];
+    if after.as_millis().is_multiple_of(2) {
+        Act::Send(bytes)
+    } else {
+        Act::Raw(bytes)
+    }
 }
 
 /// Makes the peer of connection `fd`.
@@ -155,6 +179,16 @@ impl Transport {
                     if self.slow.as_ref().is_none_or(VecDeque::is_empty) {
                         io.shutdown();
                     }
+                }
+                Act::Raw(data) => {
+                    self.log.with(|log| log.misbehaved = true);
+                    self.flush(io);
+                    self.send(io, &data);
+                }
+                Act::Cut => {
+                    self.flush(io);
+                    self.log.with(|log| log.misbehaved = true);
+                    io.shutdown();
                 }
                 Act::Reset => {
                     io.note(|| "breaks the connection".to_owned());

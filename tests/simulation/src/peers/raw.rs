@@ -1,6 +1,6 @@
 //! A peer of plain bytes.
 
-use super::{Act, FLOOD, LogOf, Talk};
+use super::{Act, FLOOD, LogOf, Talk, garbage, leave};
 use crate::history::Manner;
 
 /// See the module.
@@ -36,10 +36,11 @@ impl Talk for RawPeer {
                 out.push(Act::Shutdown);
             }
             Manner::CloseFirst(after)
+            | Manner::Leave(after)
             | Manner::Reset(after)
             | Manner::Vanish(after)
             | Manner::Garbage(after) => out.push(Act::Timer(after, AT)),
-            Manner::Flood => self.send(&[0x55; 10_000], out),
+            Manner::Flood => self.send(&[0x55; FLOOD], out),
             Manner::Slow(pause) => {
                 out.push(Act::Read(false));
                 out.push(Act::Timer(pause, READ));
@@ -78,7 +79,9 @@ impl Talk for RawPeer {
             return;
         }
         match self.manner {
-            Manner::Reset(_) | Manner::Garbage(_) => out.push(Act::Reset),
+            Manner::Reset(_) => out.push(Act::Reset),
+            Manner::Garbage(after) => out.push(garbage(after)),
+            Manner::Leave(after) => out.push(leave(after)),
             Manner::Vanish(_) => {
                 self.log.with(|log| log.misbehaved = true);
                 out.push(Act::Read(false));
@@ -88,7 +91,7 @@ impl Talk for RawPeer {
     }
 
     fn room(&mut self, out: &mut Vec<Act>) {
-        if self.manner == Manner::Flood && self.log.with(|log| log.bytes_sent) < FLOOD {
+        if self.manner == Manner::Flood && self.log.with(|log| log.bytes_sent) < 2 * FLOOD {
             self.send(&[0x55; 10_000], out);
         }
     }

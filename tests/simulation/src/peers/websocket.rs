@@ -1,6 +1,6 @@
 //! A WebSocket server, more or less.
 
-use super::{Act, FLOOD, LogOf, Talk};
+use super::{Act, FLOOD, LogOf, Talk, garbage, leave};
 use crate::history::Manner;
 use hvloop_ws::protocol::{Event, Input, Limits, Reader, Role, encode_close, encode_frame, opcode};
 use std::time::Duration;
@@ -68,11 +68,12 @@ impl WebSocketPeer {
         }
         match self.manner {
             Manner::CloseFirst(after)
+            | Manner::Leave(after)
             | Manner::Reset(after)
             | Manner::Vanish(after)
             | Manner::Garbage(after) => out.push(Act::Timer(after, AT)),
             Manner::Chatty => self.chat(out),
-            Manner::Flood => self.flood(out),
+            Manner::Flood => self.say(&[0x55; FLOOD], false, out),
             _ => {}
         }
         Some(rest)
@@ -232,15 +233,19 @@ impl Talk for WebSocketPeer {
                 self.done = true;
                 out.push(Act::Reset);
             }
+            Manner::Leave(after) => {
+                self.done = true;
+                out.push(leave(after));
+            }
             Manner::Vanish(_) => {
                 self.vanished = true;
                 self.log.with(|log| log.misbehaved = true);
                 out.push(Act::Read(false));
             }
-            Manner::Garbage(_) => {
+            Manner::Garbage(after) => {
                 self.log.with(|log| log.misbehaved = true);
                 self.done = true;
-                out.push(Act::Send(vec![0xff; 40]));
+                out.push(garbage(after));
             }
             _ => {
                 // From now on it says nothing more, and reads on until the answer.
@@ -255,7 +260,7 @@ impl Talk for WebSocketPeer {
         let sent = self
             .log
             .with(|log| log.sent.iter().map(Vec::len).sum::<usize>());
-        if self.manner == Manner::Flood && self.head.is_none() && sent < FLOOD {
+        if self.manner == Manner::Flood && self.head.is_none() && sent < 2 * FLOOD {
             self.flood(out);
         }
     }

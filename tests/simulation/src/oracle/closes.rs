@@ -1,0 +1,144 @@
+//! Each `on_close` comes once, and tells the truth.
+
+use super::{is_fast, undisturbed};
+use crate::ctx::Ctx;
+use crate::history::{ClientPlan, Host, Kind, Manner, RoutePlan};
+use hvloop_event::CloseReason;
+use hvloop_ws::{ClientState, CloseEvent, ConnectionError, Initiator};
+use std::time::Duration;
+
+/// An `on_close`, as it comes.
+pub fn check_close(ctx: &Ctx, c: usize, event: &CloseEvent) {
+    let client = &ctx.clients[c];
+    let record = client.record.borrow();
+    ctx.check(record.live, || {
+        format!("I5: client {c}: on_close twice, or for nothing")
+    });
+    ctx.check(event.attempt == record.attempt + 1, || {
+        format!(
+            "I5: client {c}: attempt {} was told after {}",
+            event.attempt, record.attempt
+        )
+    });
+    ctx.check(event.was_open == record.in_session, || {
+        format!("client {c}: was_open is {}", event.was_open)
+    });
+    if event.reconnect_in.is_some() {
+        ctx.check(
+            record.ended.is_none() && !ctx.event_loop.is_stopping(),
+            || format!("client {c} wants to reconnect after it was closed or its loop stopped"),
+        );
+    }
+    let expected = match event.reconnect_in {
+        Some(_) => ClientState::BackingOff,
+        None => ClientState::Closed,
+    };
+    let state = client.state();
+    ctx.check(state.is_none_or(|state| state == expected), || {
+        format!("client {c} is {state:?} in on_close")
+    });
+    ctx.check(!event.clean || event.error.is_none(), || {
+        format!("client {c}: clean, with an error")
+    });
+    let by_us = event.initiator == Initiator::Local && event.error.is_none();
+    ctx.check(!by_us || record.ended.is_some(), || {
+        format!("client {c} was closed by this side, and nobody had asked")
+    });
+    match &event.error {
+        None => {
+            let by_us = matches!(event.initiator, Initiator::Local | Initiator::Loop);
+            ctx.check(event.clean || by_us, || {
+                format!("client {c}: an end without a reason")
+            });
+        }
+        Some(error) => {
+            let waited = ctx.world.elapsed().saturating_sub(record.began);
+            check_error(ctx, c, &client.plan, error, waited);
+        }
+    }
+}
+
+/// An `on_close` of a TCP client.
+pub fn check_tcp_close(ctx: &Ctx, c: usize, reason: &CloseReason) {
+    let client = &ctx.clients[c];
+    let record = client.record.borrow();
+    ctx.check(record.live, || {
+        format!("I5: client {c}: on_close twice, or for nothing")
+    });
+    let by_us = !matches!(reason, CloseReason::Local) || record.ended.is_some();
+    ctx.check(by_us, || {
+        format!("client {c} was closed by this side, and nobody had asked")
+    });
+    let waited = ctx.world.elapsed().saturating_sub(record.began);
+    check_reason(ctx, c, &client.plan, reason, waited);
+}
+
+fn check_error(ctx: &Ctx, c: usize, plan: &ClientPlan, error: &ConnectionError, waited: Duration) {
+    let wrong = |why: &str| ctx.violation(format!("client {c}: {why}: {error:?}"));
+    match error {
+        ConnectionError::Transport(reason) => check_reason(ctx, c, plan, reason, waited),
+        ConnectionError::Handshake(_) if plan.manner != Manner::HttpError => {
+            wrong("the answer was right")
+        }
+        ConnectionError::UpgradeInterrupted
+            if !matches!(plan.manner, Manner::Drop | Manner::HttpError)
+                && undisturbed(ctx, plan) =>
+        {
+            wrong("nobody interrupted the upgrade")
+        }
+        ConnectionError::Protocol(_) if !matches!(plan.manner, Manner::Garbage(_)) => {
+            wrong("the peer followed the protocol")
+        }
+        ConnectionError::PeerSilent(silent) if plan.ping.is_none_or(|ping| *silent < ping) => {
+            wrong("it had not been silent for that long")
+        }
+        ConnectionError::CloseTimedOut(limit) => {
+            if *limit != plan.close_timeout {
+                wrong("that is not its limit");
+            }
+            let patient =
+                plan.close_timeout > Duration::from_secs(4) && !ctx.paused.get() && is_fast(ctx);
+            if patient && undisturbed(ctx, plan) && !matches!(plan.manner, Manner::Slow(_)) {
+                wrong("the peer answers every Close");
+            }
+        }
+        ConnectionError::CallbackPanicked if ctx.panics.get() == 0 => wrong("nothing panicked"),
+        _ => {}
+    }
+}
+
+fn check_reason(ctx: &Ctx, c: usize, plan: &ClientPlan, reason: &CloseReason, waited: Duration) {
+    let wrong = |why: &str| ctx.violation(format!("client {c}: {why}: {reason:?}"));
+    let faults = &ctx.history.faults;
+    match reason {
+        CloseReason::Dns(_) => {
+            let unknown = matches!(plan.host, Host::Unknown(_));
+            if !unknown && faults.no_thread == 0.0 {
+                wrong("the name was there");
+            }
+        }
+        CloseReason::Connect(..) => {
+            let refused = matches!(plan.route, RoutePlan::Refuse(_));
+            if !refused && faults.no_fd == 0.0 && faults.reset == 0.0 {
+                wrong("connects are accepted");
+            }
+        }
+        CloseReason::TimedOut { limit, .. } if *limit != plan.open_deadline || waited < *limit => {
+            wrong("it had not had its time")
+        }
+        CloseReason::Peer if plan.kind == Kind::WebSocket && undisturbed(ctx, plan) => {
+            wrong("the peer says goodbye before it ends");
+        }
+        CloseReason::Io(_) | CloseReason::Truncated | CloseReason::Tls(_)
+            if undisturbed(ctx, plan) =>
+        {
+            wrong("nobody broke the connection")
+        }
+        CloseReason::WriteStalled(limit) if plan.write_stall != Some(*limit) => {
+            wrong("that is not its limit")
+        }
+        CloseReason::Panicked if ctx.panics.get() == 0 => wrong("nothing panicked"),
+        CloseReason::Protocol(_) if plan.kind == Kind::Tcp => wrong("there is no protocol"),
+        _ => {}
+    }
+}
