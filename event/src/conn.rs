@@ -362,8 +362,8 @@ impl<'a> Conn<'a> {
         self.core().finish_connection(self.key, reason, false);
     }
 
-    /// Like [`finish`](Conn::finish), for when the peer has agreed to the end: whatever happens to
-    /// the transport from now on, `reason` is what `on_close` is told.
+    /// Like [`finish`](Conn::finish), for when the peer has agreed to the end: once all that was
+    /// accepted is written, `reason` is what `on_close` is told, whatever happens to the transport.
     pub fn finish_agreed(&self, reason: CloseReason) {
         self.core().finish_connection(self.key, reason, true);
     }

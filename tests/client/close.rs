@@ -15,6 +15,7 @@ over_both! {
     close_reason_123 => long_reason;
     close_after_send_delivers_all => delivers_all;
     answered_close_is_clean => answered;
+    clean_means_written => written;
     reply_close_is_flushed => reply;
     fail_codes => failures;
     send_after_close => sends_after;
@@ -185,6 +186,29 @@ fn answered(transport: Transport) {
     client.client.close(1000, "").unwrap();
     let event = client.only_close();
     assert!(event.clean && event.error.is_none(), "{event:?}");
+    server.release();
+}
+
+/// The peer closes and reads nothing any more, with messages of ours in the queue: they are lost, and
+/// the end is not called clean.
+fn written(transport: Transport) {
+    let net = Net::new(transport);
+    let server = ScriptServer::start(net.tls(), |conn| {
+        conn.accept_upgrade()?;
+        conn.send_close(1000, "enough")?;
+        conn.wait_for_release();
+        Ok(())
+    });
+    let thread = patient();
+    let options = net.options().close_timeout(Duration::from_millis(100));
+    let client = Recorded::new(thread.event_loop(), options);
+    client
+        .client
+        .on_open(|ws, _| ws.send_binary(&vec![0; 15 << 20]).unwrap());
+    client.client.open(&server.url()).unwrap();
+    let event = client.only_close();
+    assert_eq!((event.code, event.reason.as_str()), (1000, "enough"));
+    assert!(!event.clean && event.error.is_some(), "{event:?}");
     server.release();
 }
 

@@ -251,7 +251,8 @@ impl LoopCore {
     pub(super) fn force_all(&self, reason: &CloseReason) {
         let keys = self.slots.borrow().keys();
         for key in keys {
-            self.begin_close(key, reason.clone());
+            let settled = self.settled_reason(key);
+            self.begin_close(key, settled.unwrap_or_else(|| reason.clone()));
         }
     }
 }

@@ -179,10 +179,14 @@ impl LoopCore {
         }
     }
 
-    /// The reason that stands whatever the transport does, if the peer agreed to the end.
-    pub(super) fn settled_reason(&self, key: Key) -> Option<CloseReason> {
+    /// The reason that stands whatever the transport does: the peer agreed to the end, and all that
+    /// was accepted is written.
+    pub(crate) fn settled_reason(&self, key: Key) -> Option<CloseReason> {
         let slots = self.slots.borrow();
-        let slot = slots.get(key).filter(|slot| slot.settled)?;
+        let slot = slots.get(key)?;
+        if !slot.settled || slot.life != Lifecycle::Lingering {
+            return None;
+        }
         slot.end_reason.clone()
     }
 }

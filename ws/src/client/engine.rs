@@ -496,7 +496,8 @@ impl Engine {
 
     fn close_event(&self, was_open: bool, why: &CloseReason) -> CloseEvent {
         let verdict = std::mem::take(&mut *self.verdict.borrow_mut());
-        let clean = verdict.close_sent && verdict.peer_close.is_some();
+        // Written, too: else what was accepted before our Close is lost with it.
+        let clean = verdict.close_sent && verdict.peer_close.is_some() && why.is_clean();
         let error = verdict.error.or_else(|| {
             let orderly = clean || matches!(why, CloseReason::Local | CloseReason::Stopped);
             (!orderly).then(|| ConnectionError::Transport(why.clone()))

@@ -59,7 +59,7 @@ pub struct CloseEvent {
     pub code: u16,
     /// The reason in the peer's Close frame.
     pub reason: String,
-    /// Whether both sides sent a Close frame.
+    /// Whether both sides sent a Close frame, and all that this side had accepted was written.
     pub clean: bool,
     /// Who began it.
     pub initiator: Initiator,

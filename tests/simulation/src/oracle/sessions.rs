@@ -101,7 +101,7 @@ fn check_messages(
             });
         }
     }
-    let in_time = report.is_some_and(|report| report.forced == 0 && report.failed == 0)
+    let in_time = report.is_some_and(|report| report.is_clean())
         && client.plan.close_timeout > Duration::from_secs(1)
         && client
             .plan
