@@ -43,7 +43,8 @@ pub fn main() -> ExitCode {
     // Panics of the histories are caught by the library; all others are told.
     let hook = panic::take_hook();
     let args = Args::parse();
-    let quiet = args.mutants || args.mutant.is_some();
+    // A search catches them all and replays what it finds; there they are told.
+    let quiet = args.replay.is_none();
     panic::set_hook(Box::new(move |info| {
         let on_purpose = info.payload().downcast_ref::<&str>() == Some(&crate::ctx::ON_PURPOSE);
         if !on_purpose && !quiet {
