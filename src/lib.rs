@@ -6,9 +6,9 @@ pub use hvloop_event as event;
 pub use hvloop_ws as ws;
 
 pub use hvloop_event::{
-    Channel, CloseReason, Connect, EventLoop, EventLoopThread, Hold, LocalLoop, LoopClosed,
-    LoopOptions, LoopStatus, Metrics, ReconnectPolicy, SendError, ShutdownReport, TcpClient,
-    TimerId,
+    Channel, CloseReason, Connect, EventLoop, EventLoopThread, EventLoopThreadPool, Hold,
+    LoadBalance, LocalLoop, LoopClosed, LoopOptions, LoopStatus, Metrics, ReconnectPolicy,
+    SendError, ShutdownReport, TcpClient, TimerId,
 };
 #[cfg(feature = "ws")]
 pub use hvloop_ws::{

@@ -154,6 +154,11 @@ impl EventLoopThread {
         self.event_loop.stop();
     }
 
+    /// Whether this is the loop's thread; also before and after the loop runs, in the hooks.
+    pub(crate) fn is_current(&self) -> bool {
+        self.state.thread.load(Ordering::Relaxed) == thread::token()
+    }
+
     /// Waits until the thread has ended: every connection closed, every accepted task run, the post
     /// hook done. Does not stop the loop. May be called from several threads, and again.
     ///
@@ -164,8 +169,7 @@ impl EventLoopThread {
     ///
     /// libhv: `EventLoopThread::join`.
     pub fn join(&self) -> Result<ShutdownReport, JoinError> {
-        // Not the loop's owner: the hooks run on the thread, too.
-        if self.state.thread.load(Ordering::Relaxed) == thread::token() {
+        if self.is_current() {
             return Err(JoinError::WouldDeadlock);
         }
         if matches!(*lock(&self.state.stage), Stage::New) {

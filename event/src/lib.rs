@@ -40,6 +40,8 @@ mod event_loop;
 #[cfg(not(loom))]
 mod event_loop_thread;
 #[cfg(not(loom))]
+mod event_loop_thread_pool;
+#[cfg(not(loom))]
 mod hold;
 #[cfg(not(loom))]
 mod io;
@@ -70,6 +72,7 @@ pub use self::{
     error::{CloseReason, ConnectPhase, JoinError, LoopClosed, RunError, SendError, StartError},
     event_loop::{EventLoop, Turn},
     event_loop_thread::EventLoopThread,
+    event_loop_thread_pool::{EventLoopThreadPool, LoadBalance},
     hold::Hold,
     local_loop::{Attachment, AttachmentId, DnsQuery, LocalLoop},
     machine::backoff::{Backoff, Growth, PolicyError, ReconnectPolicy},

@@ -8,6 +8,7 @@ mod dns;
 mod drain;
 mod life;
 mod pause;
+mod pool;
 mod tasks;
 mod tcp;
 mod tcp_end;

@@ -1,0 +1,247 @@
+//! Several loops, each on a thread of its own.
+
+use crate::error::{JoinError, StartError};
+use crate::event_loop::EventLoop;
+use crate::event_loop_thread::EventLoopThread;
+use crate::options::LoopOptions;
+use crate::report::ShutdownReport;
+use std::fmt;
+use std::io;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// Several loops, each on a thread of its own, and a choice among them for new work.
+///
+/// The loops are there from the beginning, so that clients can be put on them before
+/// [`start`](EventLoopThreadPool::start). Dropping the pool stops all loops side by side and waits
+/// for them; on a thread of one of its loops, that one is left to end by itself.
+///
+/// ```
+/// use hvloop_event::{EventLoopThreadPool, LoadBalance};
+///
+/// let pool = EventLoopThreadPool::with_threads(2)?;
+/// pool.start()?;
+/// let event_loop = pool.next_loop(LoadBalance::RoundRobin);
+/// event_loop.queue_in_loop(|| println!("on one of the two threads"))?;
+/// pool.stop();
+/// assert!(pool.join()?.iter().all(|report| report.is_clean()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// libhv: `hv::EventLoopThreadPool`.
+pub struct EventLoopThreadPool {
+    threads: Vec<EventLoopThread>,
+    /// The next one in turn.
+    next: AtomicUsize,
+    /// The state of the random choice.
+    random: AtomicU64,
+}
+
+/// How [`EventLoopThreadPool::next_loop`] chooses.
+///
+/// libhv: `load_balance_e`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LoadBalance {
+    /// One after the other.
+    #[default]
+    RoundRobin,
+    /// Any one.
+    Random,
+    /// The one with the fewest connections, those still connecting included. What was posted to a
+    /// loop and has not got there yet does not count.
+    LeastConnections,
+}
+
+impl EventLoopThreadPool {
+    /// As many loops as the machine runs threads at the same time.
+    ///
+    /// # Errors
+    ///
+    /// The system had no file descriptors for the loops' pollers.
+    pub fn new() -> io::Result<Self> {
+        let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        Self::with_threads(threads)
+    }
+
+    /// So many loops, with the default options.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](EventLoopThreadPool::new); or `threads` is zero
+    /// ([`io::ErrorKind::InvalidInput`]).
+    ///
+    /// libhv: `EventLoopThreadPool(threadNum)`, `setThreadNum`.
+    pub fn with_threads(threads: usize) -> io::Result<Self> {
+        Self::with_options(threads, &LoopOptions::new())
+    }
+
+    /// So many loops with those options; each has its number behind its name.
+    ///
+    /// # Errors
+    ///
+    /// As [`with_threads`](EventLoopThreadPool::with_threads).
+    pub fn with_options(threads: usize, options: &LoopOptions) -> io::Result<Self> {
+        if threads == 0 {
+            let text = "a pool has at least one thread";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
+        let make = |n| {
+            let name = format!("{}-{n}", options.name);
+            let options = options.clone().name(&name);
+            EventLoop::with_options(options).map(EventLoopThread::with_loop)
+        };
+        Ok(Self {
+            threads: (0..threads).map(make).collect::<io::Result<_>>()?,
+            next: AtomicUsize::new(0),
+            random: AtomicU64::new(0),
+        })
+    }
+
+    /// How many loops there are. Any thread.
+    ///
+    /// libhv: `threadNum`.
+    pub fn thread_num(&self) -> usize {
+        self.threads.len()
+    }
+
+    /// Starts all threads and returns when every loop runs.
+    ///
+    /// # Errors
+    ///
+    /// The pool was started before, or a thread could not be started; then those that were are
+    /// stopped again.
+    ///
+    /// libhv: `start(true)`.
+    pub fn start(&self) -> Result<(), StartError> {
+        self.start_with(|_| {}, |_| {})
+    }
+
+    /// Like [`start`](EventLoopThreadPool::start); each thread calls `pre` with its number before
+    /// its loop runs, and `post` after it has stopped.
+    ///
+    /// # Errors
+    ///
+    /// As `start`.
+    ///
+    /// libhv: `start(true, pre, post)`.
+    pub fn start_with(
+        &self,
+        pre: impl Fn(usize) + Send + Sync + 'static,
+        post: impl Fn(usize) + Send + Sync + 'static,
+    ) -> Result<(), StartError> {
+        let (pre, post) = (Arc::new(pre), Arc::new(post));
+        for (n, thread) in self.threads.iter().enumerate() {
+            let (pre, post) = (pre.clone(), post.clone());
+            let started = thread.start_with(move || pre(n), move || post(n));
+            if let Err(e) = started {
+                // A second start() must not stop what the first one started.
+                if !matches!(e, StartError::AlreadyStarted) {
+                    self.stop();
+                }
+                return Err(e);
+            }
+        }
+        Ok(())
+    }
+
+    /// The loop for the next piece of work. Any thread.
+    ///
+    /// libhv: `nextLoop(lb)`.
+    pub fn next_loop(&self, balance: LoadBalance) -> &EventLoop {
+        let count = self.threads.len();
+        let n = match balance {
+            LoadBalance::RoundRobin => self.next.fetch_add(1, Ordering::Relaxed) % count,
+            LoadBalance::Random => self.random() as usize % count,
+            LoadBalance::LeastConnections => {
+                let connections =
+                    |thread: &EventLoopThread| thread.event_loop().metrics().connections;
+                let least = (0..count).min_by_key(|n| connections(&self.threads[*n]));
+                least.unwrap_or(0)
+            }
+        };
+        self.threads[n].event_loop()
+    }
+
+    /// A number from a sequence that looks random and is the same for no two calls (SplitMix64);
+    /// nothing secret depends on it.
+    fn random(&self) -> u64 {
+        const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+        let mut z = self.random.fetch_add(STEP, Ordering::Relaxed);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// The loop of that number, from 0. Any thread.
+    ///
+    /// libhv: `loop(idx)`.
+    pub fn event_loop(&self, n: usize) -> Option<&EventLoop> {
+        self.threads.get(n).map(EventLoopThread::event_loop)
+    }
+
+    /// All loops, by number.
+    pub fn event_loops(&self) -> impl Iterator<Item = &EventLoop> {
+        self.threads.iter().map(EventLoopThread::event_loop)
+    }
+
+    /// Whether any of the loops runs.
+    ///
+    /// libhv: `isRunning`.
+    pub fn is_running(&self) -> bool {
+        self.threads.iter().any(EventLoopThread::is_running)
+    }
+
+    /// Stops all loops: they drain side by side, each within its own deadline. Never blocks; any
+    /// thread, any number of times, also before [`start`](EventLoopThreadPool::start), whose loops
+    /// then drain and end at once.
+    ///
+    /// libhv: `stop`.
+    pub fn stop(&self) {
+        self.event_loops().for_each(EventLoop::stop);
+    }
+
+    /// Like [`stop`](EventLoopThreadPool::stop), with a limit for the drain of each loop.
+    pub fn stop_with(&self, limit: Duration) {
+        self.event_loops().for_each(|at| at.stop_with(limit));
+    }
+
+    /// Waits until every loop has stopped, and returns their reports by number. May be called by
+    /// several threads.
+    ///
+    /// # Errors
+    ///
+    /// The pool was never started; this is a thread of one of its loops; or a loop ended with an
+    /// error, which is told when all have ended.
+    ///
+    /// libhv: `join`.
+    pub fn join(&self) -> Result<Vec<ShutdownReport>, JoinError> {
+        if self.threads.iter().any(EventLoopThread::is_current) {
+            return Err(JoinError::WouldDeadlock);
+        }
+        let results: Vec<_> = self.threads.iter().map(EventLoopThread::join).collect();
+        results.into_iter().collect()
+    }
+}
+
+impl Drop for EventLoopThreadPool {
+    fn drop(&mut self) {
+        // All before any is waited for, which the drop of each thread does.
+        self.stop();
+    }
+}
+
+impl fmt::Debug for EventLoopThreadPool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventLoopThreadPool")
+            .field("threads", &self.threads)
+            .finish_non_exhaustive()
+    }
+}
+
+const _: () = {
+    const fn send_sync<T: Send + Sync>() {}
+    send_sync::<EventLoopThreadPool>();
+};
