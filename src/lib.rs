@@ -5,11 +5,17 @@ pub use hvloop_event as event;
 #[cfg(feature = "ws")]
 pub use hvloop_ws as ws;
 
+#[cfg(all(unix, not(hvloop_sim)))]
+pub use hvloop_event::signal;
 pub use hvloop_event::{
-    Channel, CloseReason, Connect, EventLoop, EventLoopThread, EventLoopThreadPool, Hold,
+    Address, Channel, CloseReason, Connect, DatagramError, EventLoop, EventLoopThread,
+    EventLoopThreadPool, Hold, IdleId, Interest, IoHandle, LengthCoding, LengthField, Listen,
     LoadBalance, LocalLoop, LoopClosed, LoopOptions, LoopStatus, Metrics, ReconnectPolicy,
-    SendError, ShutdownReport, TcpClient, TimerId,
+    SendError, ShutdownReport, TcpClient, TcpServer, TimerId, TimerThread, UdpChannel, UdpClient,
+    UdpOptions, UdpServer, Unpack,
 };
+#[cfg(feature = "cron")]
+pub use hvloop_event::{CronError, CronSchedule};
 #[cfg(feature = "ws")]
 pub use hvloop_ws::{
     ClientOptions, ClientState, CloseEvent, Message, OpenError, OpenEvent, WebSocketClient,
@@ -17,9 +23,12 @@ pub use hvloop_ws::{
 
 /// What most programs need: `use hvloop::prelude::*`.
 pub mod prelude {
+    pub use crate::{
+        Channel, EventLoop, EventLoopThread, EventLoopThreadPool, Listen, ShutdownReport,
+        TcpClient, TcpServer, TimerId,
+    };
     #[cfg(feature = "ws")]
     pub use crate::{ClientOptions, CloseEvent, Message, OpenEvent, WebSocketClient};
-    pub use crate::{EventLoop, EventLoopThread, ShutdownReport, TcpClient, TimerId};
 }
 
 /// Guides.

@@ -1,5 +1,6 @@
 //! Errors: what was refused and why. Refused values come back inside.
 
+use crate::framing::UnpackError;
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -175,6 +176,64 @@ impl fmt::Display for SendError {
 
 impl Error for SendError {}
 
+/// Why a datagram was not accepted for sending, or not sent.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum DatagramError {
+    /// The socket is not open, or has no peer to send to.
+    NotOpen,
+    /// No UDP datagram can be that long.
+    TooLong {
+        /// The longest possible payload, in bytes.
+        limit: usize,
+        /// What was to be sent, in bytes.
+        size: usize,
+    },
+    /// The system takes no datagrams now, and no more may wait.
+    QueueFull {
+        /// The limit of the queue, in bytes.
+        limit: usize,
+        /// What waits, in bytes.
+        queued: usize,
+        /// What this send would have added, in bytes.
+        size: usize,
+    },
+    /// The loop takes no more work.
+    LoopClosed,
+    /// What the system said.
+    Io(Arc<io::Error>),
+}
+
+impl fmt::Display for DatagramError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotOpen => f.write_str("the socket is not open, or has no peer"),
+            Self::TooLong { limit, size } => {
+                write!(f, "{size} bytes are over the limit of a datagram, {limit}")
+            }
+            Self::QueueFull {
+                limit,
+                queued,
+                size,
+            } => write!(
+                f,
+                "the send queue is full: {queued} bytes queued, {size} more are over the limit of {limit}"
+            ),
+            Self::LoopClosed => f.write_str("the event loop is closed"),
+            Self::Io(e) => write!(f, "the datagram was not sent: {e}"),
+        }
+    }
+}
+
+impl Error for DatagramError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Io(e) => Some(e),
+            _ => None,
+        }
+    }
+}
+
 /// What a connection was doing when its time ran out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -235,6 +294,10 @@ pub enum CloseReason {
     WriteStalled(Duration),
     /// Nothing came from the peer for this long.
     Silent(Duration),
+    /// What came breaks the rule of its packages.
+    Unpack(UnpackError),
+    /// Nothing came from the peer and nothing was written to it for this long.
+    Idle(Duration),
     /// A callback of the connection panicked.
     Panicked,
     /// The protocol above ended it; the text says why.
@@ -267,6 +330,8 @@ impl fmt::Display for CloseReason {
             Self::Io(e) => write!(f, "I/O failed: {e}"),
             Self::WriteStalled(t) => write!(f, "the peer read nothing for {t:?}"),
             Self::Silent(t) => write!(f, "the peer sent nothing for {t:?}"),
+            Self::Unpack(e) => write!(f, "framing: {e}"),
+            Self::Idle(t) => write!(f, "nothing was sent or received for {t:?}"),
             Self::Panicked => f.write_str("a callback panicked"),
             Self::Protocol(why) => f.write_str(why),
         }

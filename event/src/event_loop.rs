@@ -3,6 +3,7 @@
 use crate::core::LoopCore;
 use crate::core::current;
 use crate::core::shared::{LoopShared, Task};
+use crate::core::idle::IdleId;
 use crate::core::timers::TimerId;
 use crate::error::{LoopClosed, RunError};
 use crate::hold::Hold;
@@ -431,6 +432,22 @@ impl EventLoop {
             local.reset_timer(id, period);
         })
         .map_err(LoopClosed::without_value)
+    }
+
+    /// Calls `f` once each time the loop has nothing to do. See [`LocalLoop::set_idle`].
+    ///
+    /// # Errors
+    ///
+    /// The loop is closed.
+    ///
+    /// libhv: `hidle_add`.
+    pub fn set_idle<F>(&self, repeat: Option<u32>, f: F) -> Result<(), LoopClosed>
+    where
+        F: FnMut(IdleId) + Send + 'static,
+    {
+        self.with_local(move |local| {
+            local.set_idle(repeat, f);
+        })
     }
 
     /// Runs loop code directly on the loop's thread, else posts it.

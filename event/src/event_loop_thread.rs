@@ -33,6 +33,7 @@ pub struct EventLoopThread {
     event_loop: EventLoop,
     state: Arc<State>,
     handle: Mutex<Option<thread::JoinHandle<()>>>,
+    process: u32,
 }
 
 /// What the thread and those who wait for it share.
@@ -70,6 +71,7 @@ impl EventLoopThread {
             event_loop,
             state: Arc::default(),
             handle: Mutex::new(None),
+            process: thread::process(),
         }
     }
 
@@ -193,6 +195,9 @@ impl EventLoopThread {
 
 impl Drop for EventLoopThread {
     fn drop(&mut self) {
+        if self.process != thread::process() {
+            return; // in a child made by fork, which has no such thread
+        }
         self.event_loop.stop();
         match self.join() {
             Ok(_) | Err(JoinError::NotStarted | JoinError::WouldDeadlock) => {}

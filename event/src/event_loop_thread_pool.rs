@@ -3,13 +3,13 @@
 use crate::error::{JoinError, StartError};
 use crate::event_loop::EventLoop;
 use crate::event_loop_thread::EventLoopThread;
+use crate::load_balance::{Chooser, LoadBalance};
 use crate::options::LoopOptions;
 use crate::report::ShutdownReport;
 use std::fmt;
 use std::io;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// Several loops, each on a thread of its own, and a choice among them for new work.
@@ -33,26 +33,7 @@ use std::time::Duration;
 /// libhv: `hv::EventLoopThreadPool`.
 pub struct EventLoopThreadPool {
     threads: Vec<EventLoopThread>,
-    /// The next one in turn.
-    next: AtomicUsize,
-    /// The state of the random choice.
-    random: AtomicU64,
-}
-
-/// How [`EventLoopThreadPool::next_loop`] chooses.
-///
-/// libhv: `load_balance_e`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum LoadBalance {
-    /// One after the other.
-    #[default]
-    RoundRobin,
-    /// Any one.
-    Random,
-    /// The one with the fewest connections, those still connecting included. What was posted to a
-    /// loop and has not got there yet does not count.
-    LeastConnections,
+    chooser: Chooser,
 }
 
 impl EventLoopThreadPool {
@@ -95,8 +76,7 @@ impl EventLoopThreadPool {
         };
         Ok(Self {
             threads: (0..threads).map(make).collect::<io::Result<_>>()?,
-            next: AtomicUsize::new(0),
-            random: AtomicU64::new(0),
+            chooser: Chooser::default(),
         })
     }
 
@@ -147,32 +127,15 @@ impl EventLoopThreadPool {
         Ok(())
     }
 
-    /// The loop for the next piece of work. Any thread.
+    /// The loop for the next piece of work. For
+    /// [`LeastConnections`](LoadBalance::LeastConnections), what was posted to a loop and has not
+    /// got there yet does not count. Any thread.
     ///
     /// libhv: `nextLoop(lb)`.
     pub fn next_loop(&self, balance: LoadBalance) -> &EventLoop {
-        let count = self.threads.len();
-        let n = match balance {
-            LoadBalance::RoundRobin => self.next.fetch_add(1, Ordering::Relaxed) % count,
-            LoadBalance::Random => self.random() as usize % count,
-            LoadBalance::LeastConnections => {
-                let connections =
-                    |thread: &EventLoopThread| thread.event_loop().metrics().connections;
-                let least = (0..count).min_by_key(|n| connections(&self.threads[*n]));
-                least.unwrap_or(0)
-            }
-        };
+        let connections = |n: usize| self.threads[n].event_loop().metrics().connections;
+        let n = self.chooser.choose(balance, self.threads.len(), connections);
         self.threads[n].event_loop()
-    }
-
-    /// A number from a sequence that looks random and is the same for no two calls (SplitMix64);
-    /// nothing secret depends on it.
-    fn random(&self) -> u64 {
-        const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
-        let mut z = self.random.fetch_add(STEP, Ordering::Relaxed);
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
     }
 
     /// The loop of that number, from 0. Any thread.

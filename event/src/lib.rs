@@ -28,11 +28,11 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
 #[cfg(not(loom))]
-mod channel;
-#[cfg(not(loom))]
 pub mod conn;
 #[cfg(not(loom))]
 mod core;
+#[cfg(all(feature = "cron", not(loom)))]
+mod cron;
 #[cfg(not(loom))]
 mod error;
 #[cfg(not(loom))]
@@ -42,9 +42,13 @@ mod event_loop_thread;
 #[cfg(not(loom))]
 mod event_loop_thread_pool;
 #[cfg(not(loom))]
+mod framing;
+#[cfg(not(loom))]
 mod hold;
 #[cfg(not(loom))]
 mod io;
+#[cfg(not(loom))]
+mod load_balance;
 #[cfg(not(loom))]
 mod local_loop;
 #[cfg(not(loom))]
@@ -56,33 +60,47 @@ mod mutant;
 mod options;
 #[cfg(not(loom))]
 mod report;
+#[cfg(all(unix, not(loom), not(hvloop_sim)))]
+pub mod signal;
+#[cfg(not(loom))]
+mod source;
 mod sync;
 #[cfg(not(loom))]
 mod sys;
 #[cfg(not(loom))]
-mod tcp_client;
+mod tcp;
+#[cfg(not(loom))]
+mod timer_thread;
 #[cfg(all(feature = "tls", not(loom)))]
 pub mod tls;
+#[cfg(not(loom))]
+mod udp;
 
 #[cfg(not(loom))]
 pub use self::{
-    channel::Channel,
-    conn::Connect,
-    core::timers::TimerId,
-    error::{CloseReason, ConnectPhase, JoinError, LoopClosed, RunError, SendError, StartError},
+    conn::{Connect, Listen},
+    core::{idle::IdleId, timers::TimerId},
+    error::{CloseReason, ConnectPhase, DatagramError, JoinError, LoopClosed, RunError, SendError, StartError},
     event_loop::{EventLoop, Turn},
     event_loop_thread::EventLoopThread,
-    event_loop_thread_pool::{EventLoopThreadPool, LoadBalance},
+    event_loop_thread_pool::EventLoopThreadPool,
+    framing::{LengthCoding, LengthField, Unpack, UnpackBuilder, UnpackError, UnpackSettingError},
     hold::Hold,
+    load_balance::LoadBalance,
     local_loop::{Attachment, AttachmentId, DnsQuery, LocalLoop},
     machine::backoff::{Backoff, Growth, PolicyError, ReconnectPolicy},
     metrics::Metrics,
     options::LoopOptions,
     report::ShutdownReport,
+    source::{IoHandle, Ready},
     sync::Phase as LoopStatus,
-    sys::{Resolver, SystemResolver},
-    tcp_client::{ConnectError, TcpClient},
+    sys::{Address, ForeignSource, Interest, Interface, Resolver, SystemResolver},
+    tcp::{Channel, ChannelId, ConnectError, TcpClient, TcpServer},
+    timer_thread::TimerThread,
+    udp::{UdpChannel, UdpClient, UdpOptions, UdpServer},
 };
+#[cfg(all(feature = "cron", not(loom)))]
+pub use self::cron::{CronError, CronSchedule};
 #[cfg(all(feature = "tls", not(loom)))]
 pub use rustls;
 

@@ -1,7 +1,8 @@
 //! The loop as its own thread sees it.
 
-use crate::conn::{Conn, ConnId, Connect, Handler};
+use crate::conn::{AdoptError, Conn, ConnId, Connect, Handler, Transport};
 use crate::core::slots::Key;
+use crate::core::idle::IdleId;
 use crate::core::timers::TimerId;
 use crate::core::{Deferred, LoopCore, TimerAction};
 use crate::error::{CloseReason, LoopClosed};
@@ -159,6 +160,64 @@ impl LocalLoop {
             .reset(id, clock::now(), period)
     }
 
+    /// Calls `f` once each time the loop has nothing to do, before it sleeps; `repeat` times
+    /// (`None`: for ever). What `f` begins is done before the sleep. Once a turn at the most: an
+    /// idle loop sleeps, where libhv would wake every 100 ms to call again.
+    ///
+    /// libhv: `hidle_add`.
+    pub fn set_idle(&self, repeat: Option<u32>, f: impl FnMut(IdleId) + 'static) -> IdleId {
+        self.core.set_idle(repeat, Box::new(f))
+    }
+
+    /// Takes an idle callback off; `false`: it was called for the last time, or never was. Its
+    /// callback is dropped here, or when it returns if it is the one running.
+    ///
+    /// libhv: `hidle_del`.
+    pub fn kill_idle(&self, id: IdleId) -> bool {
+        self.core.kill_idle(id)
+    }
+
+    /// Keeps something of the user's with the loop, in the place of what was there. Dropped on the
+    /// loop's thread when the loop has closed.
+    ///
+    /// libhv: `hloop_set_userdata`.
+    pub fn set_context<T: Any>(&self, context: T) {
+        let context = Some(Rc::new(context) as Rc<dyn Any>);
+        let old = std::mem::replace(&mut *self.core.context.borrow_mut(), context);
+        self.core.drop_user(old);
+    }
+
+    /// What [`set_context`](LocalLoop::set_context) keeps, if it is of type `T`.
+    ///
+    /// libhv: `hloop_userdata`.
+    pub fn context<T: Any>(&self) -> Option<Rc<T>> {
+        let context = self.core.context.borrow().clone();
+        context?.downcast().ok()
+    }
+
+    /// The descriptor of the loop's poller, for a host that has a loop of its own (GTK, Qt, another
+    /// epoll): readable when the loop has something to do. See
+    /// [`prepare_wait`](LocalLoop::prepare_wait). Not to be read, written or closed.
+    ///
+    /// # Errors
+    ///
+    /// The loop has closed.
+    ///
+    /// libuv: `uv_backend_fd`.
+    #[cfg(all(unix, not(hvloop_sim)))]
+    pub fn backend_fd(&self) -> io::Result<std::os::fd::RawFd> {
+        self.core.with_poller(|poller| Ok(poller.fd()))
+    }
+
+    /// Call before the host waits: how long it may wait on [`backend_fd`](LocalLoop::backend_fd)
+    /// at the most (`None`: without limit). Then, whichever came first, call
+    /// [`EventLoop::run_once`] with zero, and this again.
+    ///
+    /// libuv: `uv_backend_timeout`.
+    pub fn prepare_wait(&self) -> Option<Duration> {
+        self.core.prepare_wait()
+    }
+
     /// Starts a connection whose events go to `handler`. What happens to it, the first error
     /// included, is told to the handler, never from inside this call.
     ///
@@ -171,6 +230,22 @@ impl LocalLoop {
         handler: Box<dyn Handler>,
     ) -> Result<ConnId, LoopClosed<Box<dyn Handler>>> {
         self.core.connect(connect, handler).map(ConnId)
+    }
+
+    /// Takes a connected socket on this loop; its events go to `handler`, [`Handler::on_up`] first,
+    /// never from inside this call.
+    ///
+    /// # Errors
+    ///
+    /// The loop is stopping and takes no connections; both come back.
+    ///
+    /// libhv: `hio_attach`.
+    pub fn adopt(
+        &self,
+        transport: Transport,
+        handler: Box<dyn Handler>,
+    ) -> Result<ConnId, AdoptError> {
+        self.core.adopt(transport, handler).map(ConnId)
     }
 
     /// Gives a handler that [`connect`](LocalLoop::connect) refused its one `on_close`, with

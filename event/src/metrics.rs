@@ -20,6 +20,10 @@ pub struct Metrics {
     pub timers: u64,
     /// Connections now, those still connecting included.
     pub connections: u64,
+    /// Connections accepted by listeners.
+    pub accepted: u64,
+    /// Times that a listener could not accept for want of descriptors or memory.
+    pub accept_errors: u64,
     /// Bytes read from sockets.
     pub bytes_in: u64,
     /// Bytes written to sockets.
@@ -58,6 +62,8 @@ pub(crate) struct Counters {
     pub(crate) timers_fired: Counter,
     pub(crate) timers: Counter,
     pub(crate) connections: Counter,
+    pub(crate) accepted: Counter,
+    pub(crate) accept_errors: Counter,
     pub(crate) bytes_in: Counter,
     pub(crate) bytes_out: Counter,
     pub(crate) panics: Counter,
@@ -72,6 +78,8 @@ impl Counters {
             timers_fired: self.timers_fired.get(),
             timers: self.timers.get(),
             connections: self.connections.get(),
+            accepted: self.accepted.get(),
+            accept_errors: self.accept_errors.get(),
             bytes_in: self.bytes_in.get(),
             bytes_out: self.bytes_out.get(),
             panics: self.panics.get(),

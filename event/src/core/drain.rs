@@ -151,6 +151,11 @@ impl LoopCore {
     /// Tells everything to finish, in the order of the contract.
     fn enter_drain(&self, local: &LocalLoop) {
         log::debug!("hvloop: loop {} is draining", self.shared.options.name);
+        // Listeners first: nothing comes in any more.
+        let sources = self.sources.borrow().keys();
+        for key in sources {
+            self.stop_source(local, key);
+        }
         // Reconnect back-offs and the like, before any connection ends and could start one.
         let attached = {
             let attachments = self.attachments.borrow();
@@ -194,7 +199,10 @@ impl LoopCore {
                 let slot = slots.get(key)?;
                 (!slot.life.is_closed()).then(|| slot.describe())
             });
+            let sources = self.sources.borrow();
+            let others = sources.iter().filter(|(_, slot)| !slot.closed);
             connections
+                .chain(others.map(|(_, slot)| slot.describe().to_owned()))
                 .chain(self.shared.hold_names())
                 .collect::<Vec<_>>()
         };
@@ -239,6 +247,10 @@ impl LoopCore {
         }
         let timers: Vec<TimerAction> = self.timers.borrow_mut().drain();
         self.drop_user(timers);
+        let idles = self.idles.borrow_mut().drain();
+        self.drop_user(idles);
+        let context = self.context.borrow_mut().take();
+        self.drop_user(context);
         self.ticking.set(false);
         self.finished.set(true);
         drop(self.poller.borrow_mut().take());

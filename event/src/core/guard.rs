@@ -63,6 +63,7 @@ impl LoopCore {
     fn is_unborrowed(&self) -> bool {
         self.poller.try_borrow_mut().is_ok()
             && self.slots.try_borrow_mut().is_ok()
+            && self.sources.try_borrow_mut().is_ok()
             && self.timers.try_borrow_mut().is_ok()
             && self.killed_early.try_borrow_mut().is_ok()
             && self.deferred.try_borrow_mut().is_ok()
@@ -72,6 +73,8 @@ impl LoopCore {
             && self.closing.try_borrow_mut().is_ok()
             && self.attachments.try_borrow_mut().is_ok()
             && self.lookups.try_borrow_mut().is_ok()
+            && self.idles.try_borrow_mut().is_ok()
+            && self.context.try_borrow_mut().is_ok()
             && self.drain.try_borrow_mut().is_ok()
             && self.rng.try_borrow_mut().is_ok()
     }

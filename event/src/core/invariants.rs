@@ -87,11 +87,11 @@ fn check_slot(slot: &ConnSlot) -> Result<(), String> {
     if live && slot.tls.as_ref().is_some_and(|tls| tls.has_unread()) {
         return Err("plaintext was left in TLS".to_owned());
     }
-    if slot.budget.queued() < slot.unsent() {
+    if slot.settings.budget.queued() < slot.unsent() {
         return Err(format!(
             "I10: {} bytes are queued, and {} are on the account",
             slot.unsent(),
-            slot.budget.queued()
+            slot.settings.budget.queued()
         ));
     }
     let timed = match slot.life {

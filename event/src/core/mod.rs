@@ -8,11 +8,13 @@ pub(crate) mod buffers;
 pub(crate) mod current;
 mod drain;
 mod guard;
+pub(crate) mod idle;
 #[cfg(hvloop_sim)]
 mod invariants;
 mod lookup;
 pub(crate) mod shared;
 pub(crate) mod slots;
+pub(crate) mod sources;
 mod tick;
 pub(crate) mod timers;
 
@@ -21,13 +23,15 @@ use crate::io::conn::ConnSlot;
 use crate::local_loop::{Attachment, LocalLoop};
 use crate::mutant::mutant;
 use crate::report::ShutdownReport;
-use crate::sys::{Poller, Readiness, TcpStream, clock, random_seed, thread};
+use crate::sys::{Poller, Readiness, Stream, clock, random_seed, thread};
 use buffers::BufferPool;
 use drain::Drain;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use shared::LoopShared;
 use slots::{Key, Slots};
+use sources::SourceSlot;
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::{HashSet, VecDeque};
 use std::io;
@@ -42,12 +46,18 @@ pub(crate) enum TimerAction {
     User(Box<dyn FnMut(TimerId)>),
     /// One of a connection's own deadlines.
     Conn(Key, crate::io::conn::ConnTimer),
+    /// A source's own.
+    Source(Key),
 }
 
 /// A call put off to the tick's own frame (step 8), so that no API call runs user code.
 pub(crate) enum Deferred {
     /// The send queue of a connection fell to its low mark.
     LowWater(Key),
+    /// An adopted connection comes up.
+    Up(Key),
+    /// A connection's handler asked to be called.
+    Handler(Key),
     /// Something of the layers above.
     Call(Box<dyn FnOnce(&LocalLoop)>),
 }
@@ -61,6 +71,7 @@ pub(crate) struct LoopCore {
     /// Gone once the loop has closed: a `LocalLoop` that a user kept holds no fd.
     poller: RefCell<Option<Poller>>,
     pub(crate) slots: RefCell<Slots<ConnSlot>>,
+    pub(crate) sources: RefCell<Slots<SourceSlot>>,
     pub(crate) timers: RefCell<Timers<TimerAction>>,
     /// Timers of other threads that were killed here before they arrived.
     killed_early: RefCell<HashSet<TimerId>>,
@@ -75,6 +86,9 @@ pub(crate) struct LoopCore {
     closing: RefCell<VecDeque<(Key, CloseReason)>>,
     pub(crate) attachments: RefCell<Slots<Rc<dyn Attachment>>>,
     lookups: RefCell<Slots<lookup::Lookup>>,
+    idles: RefCell<Slots<idle::Idle>>,
+    /// The user's, for [`LocalLoop::context`].
+    pub(crate) context: RefCell<Option<Rc<dyn Any>>>,
     pub(crate) buffers: BufferPool,
     events: Cell<Vec<Readiness>>,
     now: Cell<Instant>,
@@ -104,6 +118,7 @@ impl LoopCore {
             shared,
             poller: RefCell::new(Some(poller)),
             slots: RefCell::new(Slots::new()),
+            sources: RefCell::new(Slots::of_sources()),
             timers: RefCell::new(Timers::new()),
             killed_early: RefCell::default(),
             deferred: RefCell::default(),
@@ -113,6 +128,8 @@ impl LoopCore {
             closing: RefCell::default(),
             attachments: RefCell::new(Slots::new()),
             lookups: RefCell::new(Slots::new()),
+            idles: RefCell::new(Slots::new()),
+            context: RefCell::default(),
             buffers: BufferPool::default(),
             events: Cell::default(),
             now: Cell::new(now),
@@ -157,7 +174,7 @@ impl LoopCore {
     }
 
     /// Takes sockets off the poller and closes them.
-    pub(crate) fn close_sockets(&self, sockets: Vec<TcpStream>) {
+    pub(crate) fn close_sockets(&self, sockets: Vec<Stream>) {
         let poller = self.poller.borrow();
         for mut socket in sockets {
             if let Some(poller) = &*poller {
@@ -196,29 +213,54 @@ impl LoopCore {
         }
     }
 
-    /// Marks a connection to be read in the next tick without waiting for the poller.
+    /// Marks a connection or a source to be looked at in the next tick without waiting for the
+    /// poller.
     pub(crate) fn mark_ready(&self, key: Key) {
-        let mut slots = self.slots.borrow_mut();
-        if let Some(slot) = slots.get_mut(key)
-            && !slot.in_ready
-        {
-            slot.in_ready = true;
+        if let Some(false) = self.set_ready_mark(key, true) {
             self.ready.borrow_mut().push(key);
         }
     }
 
-    /// Whether the connection is to be read without waiting for the poller.
-    pub(crate) fn is_marked_ready(&self, key: Key) -> bool {
-        let slots = self.slots.borrow();
-        slots.get(key).is_some_and(|slot| slot.in_ready) && !mutant!("budget_twice")
+    /// Sets the mark that says whether the key is on the list of what is ready; what it was before,
+    /// `None` if it is stale.
+    fn set_ready_mark(&self, key: Key, mark: bool) -> Option<bool> {
+        if key.is_source() {
+            let mut sources = self.sources.borrow_mut();
+            let slot = sources.get_mut(key)?;
+            return Some(std::mem::replace(&mut slot.in_ready, mark));
+        }
+        let mut slots = self.slots.borrow_mut();
+        let slot = slots.get_mut(key)?;
+        Some(std::mem::replace(&mut slot.in_ready, mark))
     }
 
-    /// Begins the end of a connection: nothing is read or written any more, and step 10 closes
-    /// the fd, calls `on_close` and frees the slot. Only the first reason counts.
+    /// Whether the key is to be looked at without waiting for the poller.
+    pub(crate) fn is_marked_ready(&self, key: Key) -> bool {
+        let marked = match key.is_source() {
+            true => self.sources.borrow().get(key).is_some_and(|s| s.in_ready),
+            false => self.slots.borrow().get(key).is_some_and(|s| s.in_ready),
+        };
+        marked && !mutant!("budget_twice")
+    }
+
+    /// Counts the connections that there are.
+    pub(crate) fn count_connections(&self) {
+        let count = self.slots.borrow().len() as u64;
+        self.shared.counters.connections.set(count);
+    }
+
+    /// Begins the end of a connection or a source: nothing is read or written any more, and step 10
+    /// closes the fd, calls `on_close` and frees the slot. Only the first reason counts.
     pub(crate) fn begin_close(&self, key: Key, reason: CloseReason) {
-        let first = match self.slots.borrow_mut().get_mut(key) {
-            Some(slot) => slot.life.close(),
-            None => false,
+        let first = match key.is_source() {
+            true => {
+                let closes = self.with_source(key, |slot| slot.closed = true);
+                closes.is_some()
+            }
+            false => match self.slots.borrow_mut().get_mut(key) {
+                Some(slot) => slot.life.close(),
+                None => false,
+            },
         };
         if first {
             self.closing.borrow_mut().push_back((key, reason));

@@ -5,10 +5,14 @@
 //! [`Slots::release_freed`], at the end of a tick, so that an event of this tick's batch cannot
 //! reach what came in the place of its source (`stale_event_after_fd_reuse`).
 
+use crate::mutant::mutant;
+
 #[cfg(not(target_pointer_width = "64"))]
 compile_error!("hvloop packs a slot's index and generation into a 64-bit poller token");
 
-use crate::mutant::mutant;
+/// The first index of [`Slots::of_sources`]: what is not a connection has its keys apart, so that
+/// one look at a key tells which of the two it names.
+const FIRST_SOURCE: u32 = 1 << 31;
 
 /// Names one value of one [`Slots`], for all time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -23,6 +27,11 @@ impl Key {
         index: u32::MAX,
         generation: 0,
     };
+
+    /// Whether it names something of [`Slots::of_sources`].
+    pub(crate) fn is_source(self) -> bool {
+        self.index >= FIRST_SOURCE && self != Self::NONE
+    }
 
     /// The key as a poller's token: the generation in the high half, the index in the low half.
     /// Never `usize::MAX`, which is the waker's: no slot has the index `u32::MAX`.
@@ -44,11 +53,15 @@ impl Key {
 #[derive(Debug)]
 pub(crate) struct Slots<T> {
     entries: Vec<Entry<T>>,
-    /// Empty entries that may be filled; the last one is next.
+    /// Empty entries that may be filled, by place; the last one is next.
     free: Vec<u32>,
     /// Emptied in this tick: not to be filled before the next one.
     freed: Vec<u32>,
     len: usize,
+    /// The index of the first entry.
+    first: u32,
+    /// No index reaches this.
+    end: u32,
 }
 
 #[derive(Debug)]
@@ -61,48 +74,66 @@ struct Entry<T> {
 impl<T> Slots<T> {
     /// No slots.
     pub(crate) fn new() -> Self {
+        Self::within(0, FIRST_SOURCE)
+    }
+
+    /// No slots, whose keys [say](Key::is_source) that they are not those of connections.
+    pub(crate) fn of_sources() -> Self {
+        Self::within(FIRST_SOURCE, u32::MAX)
+    }
+
+    fn within(first: u32, end: u32) -> Self {
         Self {
             entries: Vec::new(),
             free: Vec::new(),
             freed: Vec::new(),
             len: 0,
+            first,
+            end,
         }
+    }
+
+    /// Where the entry of that key is, if it is one of these slots.
+    fn place(&self, key: Key) -> Option<usize> {
+        key.index.checked_sub(self.first).map(|place| place as usize)
     }
 
     /// Stores a value.
     ///
     /// # Panics
     ///
-    /// Every index is in use, which takes 2^32 - 1 values: memory and descriptors end long before.
+    /// Every index is in use, which takes 2^31 - 1 values: memory and descriptors end long before.
     pub(crate) fn insert(&mut self, value: T) -> Key {
-        let index = self.free.pop().unwrap_or_else(|| {
-            assert!(self.entries.len() < u32::MAX as usize, "no index is left");
+        let place = self.free.pop().unwrap_or_else(|| {
+            let room = (self.end - self.first) as usize;
+            assert!(self.entries.len() < room, "no index is left");
             self.entries.push(Entry {
                 generation: 0,
                 value: None,
             });
             (self.entries.len() - 1) as u32
         });
-        let entry = &mut self.entries[index as usize];
+        let entry = &mut self.entries[place as usize];
         debug_assert!(entry.value.is_none(), "a free slot holds a value");
         entry.value = Some(value);
         self.len += 1;
         Key {
-            index,
+            index: self.first + place,
             generation: entry.generation,
         }
     }
 
     /// The value of that key, if it is still there.
     pub(crate) fn get(&self, key: Key) -> Option<&T> {
-        let entry = self.entries.get(key.index as usize)?;
+        let entry = self.entries.get(self.place(key)?)?;
         let value = entry.value.as_ref();
         value.filter(|_| entry.generation == key.generation || mutant!("stale_key_finds"))
     }
 
     /// The value of that key, to be changed, if it is still there.
     pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
-        let entry = self.entries.get_mut(key.index as usize)?;
+        let place = self.place(key)?;
+        let entry = self.entries.get_mut(place)?;
         let value = entry.value.as_mut();
         value.filter(|_| entry.generation == key.generation || mutant!("stale_key_finds"))
     }
@@ -116,7 +147,8 @@ impl<T> Slots<T> {
     /// Takes a value out. From now on its key finds nothing; its index comes back with
     /// [`release_freed`](Self::release_freed).
     pub(crate) fn remove(&mut self, key: Key) -> Option<T> {
-        let entry = self.entries.get_mut(key.index as usize)?;
+        let place = self.place(key)?;
+        let entry = self.entries.get_mut(place)?;
         if entry.generation != key.generation {
             return None;
         }
@@ -124,12 +156,12 @@ impl<T> Slots<T> {
         self.len -= 1;
         // An index that has used up its generations is retired: keys must not come again.
         if mutant!("slot_reused_in_batch") {
-            self.free.push(key.index);
+            self.free.push(place as u32);
             return Some(value);
         }
         if let Some(next) = entry.generation.checked_add(1) {
             entry.generation = next;
-            self.freed.push(key.index);
+            self.freed.push(place as u32);
         }
         Some(value)
     }
@@ -150,10 +182,10 @@ impl<T> Slots<T> {
         self.entries
             .iter()
             .enumerate()
-            .filter_map(|(index, entry)| {
+            .filter_map(|(place, entry)| {
                 let key = Key {
                     // `insert` gives out no index that does not fit.
-                    index: index as u32,
+                    index: self.first + place as u32,
                     generation: entry.generation,
                 };
                 entry.value.as_ref().map(|value| (key, value))

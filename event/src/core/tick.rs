@@ -1,6 +1,7 @@
 //! One turn of the loop. The numbered steps are part of the API: see `docs/design.md`, section
 //! "The tick".
 
+use super::slots::Key;
 use super::{Deferred, LoopCore, TimerAction};
 use crate::error::CloseReason;
 use crate::local_loop::LocalLoop;
@@ -29,6 +30,10 @@ impl LoopCore {
     }
 
     fn steps(&self, local: &LocalLoop, limit: Option<Duration>) -> bool {
+        let stopping = self.shared.gate.stop_requested();
+        if self.shared.gate.phase() != Phase::Paused || stopping {
+            self.run_idle();
+        }
         // 1, 2
         self.poll(limit);
         // 3
@@ -53,6 +58,21 @@ impl LoopCore {
         self.run_closing(local);
         // 11
         self.advance_phase(local)
+    }
+
+    /// For a host that waits in its own poll: how long it may, before it lets the loop turn
+    /// (`None`: without limit). From now on what other threads send makes the poller's descriptor
+    /// readable.
+    pub(crate) fn prepare_wait(&self) -> Option<Duration> {
+        let paused =
+            self.shared.gate.phase() == Phase::Paused && !self.shared.gate.stop_requested();
+        let timeout = match paused {
+            true => None,
+            false if self.has_work() => Some(Duration::ZERO),
+            false => self.until_next_deadline(),
+        };
+        let may_sleep = timeout != Some(Duration::ZERO) && self.shared.inbox.prepare_sleep();
+        if may_sleep { timeout } else { Some(Duration::ZERO) }
     }
 
     /// Steps 1 and 2: how long to sleep, and the sleep.
@@ -88,7 +108,7 @@ impl LoopCore {
     }
 
     /// Whether there is something to do without waiting.
-    fn has_work(&self) -> bool {
+    pub(super) fn has_work(&self) -> bool {
         self.tasks_left.get()
             || !self.ready.borrow().is_empty()
             || !self.dirty.borrow().is_empty()
@@ -144,15 +164,13 @@ impl LoopCore {
         for event in events.drain(..) {
             // One that is to be read below has its whole budget there, and not twice.
             if self.note_readiness(&event) && !self.is_marked_ready(event.key) {
-                self.dispatch(local, event.key);
+                self.look_at(local, event.key);
             }
         }
         self.events.set(events);
         for key in leftover.iter().copied() {
-            if let Some(slot) = self.slots.borrow_mut().get_mut(key) {
-                slot.in_ready = false;
-            }
-            self.dispatch(local, key);
+            self.set_ready_mark(key, false);
+            self.look_at(local, key);
         }
         // Keep the list's capacity.
         let mut leftover = leftover;
@@ -160,6 +178,13 @@ impl LoopCore {
         let mut ready = self.ready.borrow_mut();
         if ready.is_empty() {
             *ready = leftover;
+        }
+    }
+
+    fn look_at(&self, local: &LocalLoop, key: Key) {
+        match key.is_source() {
+            true => self.dispatch_source(local, key),
+            false => self.dispatch(local, key),
         }
     }
 
@@ -181,6 +206,10 @@ impl LoopCore {
                     let (key, what) = (*key, *what);
                     self.conn_timer(local, key, what);
                 }
+                TimerAction::Source(key) => {
+                    let key = *key;
+                    self.call_source(local, key, |handler, local| handler.on_timer(local, key));
+                }
             }
             let done = self.timers.borrow_mut().finish(fired, now);
             self.drop_user(done);
@@ -200,6 +229,8 @@ impl LoopCore {
             match call {
                 None => break,
                 Some(Deferred::LowWater(key)) => self.low_water(local, key),
+                Some(Deferred::Up(key)) => self.adopted_up(local, key),
+                Some(Deferred::Handler(key)) => self.call_handler(local, key),
                 Some(Deferred::Call(f)) => {
                     self.call_user("deferred", || f(local));
                 }
@@ -228,8 +259,12 @@ impl LoopCore {
         for _ in 0..listed {
             let next = self.closing.borrow_mut().pop_front();
             let Some((key, reason)) = next else { break };
-            self.end_connection(local, key, reason);
+            match key.is_source() {
+                true => self.end_source(local, key, reason),
+                false => self.end_connection(local, key, reason),
+            }
         }
+        self.sources.borrow_mut().release_freed();
         self.slots.borrow_mut().release_freed();
         self.attachments.borrow_mut().release_freed();
         self.lookups.borrow_mut().release_freed();
@@ -253,6 +288,10 @@ impl LoopCore {
         for key in keys {
             let settled = self.settled_reason(key);
             self.begin_close(key, settled.unwrap_or_else(|| reason.clone()));
+        }
+        let sources = self.sources.borrow().keys();
+        for key in sources {
+            self.begin_close(key, reason.clone());
         }
     }
 }

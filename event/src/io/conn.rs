@@ -1,18 +1,18 @@
 //! What the loop keeps of a connection.
 
-use super::budget::SendBudget;
 use super::out_queue::OutQueue;
+use super::settings::ConnSettings;
+use super::transport::Transport;
 use crate::conn::{Connect, Handler};
 use crate::core::buffers::BufferPool;
 use crate::core::timers::TimerId;
 use crate::error::CloseReason;
 use crate::machine::lifecycle::Lifecycle;
 use crate::machine::race::ConnectRace;
-use crate::sys::{JobToken, TcpStream, short_io_means_drained};
+use crate::sys::{Address, JobToken, Stream, short_io_means_drained};
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// The deadlines that a connection has of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub(crate) enum ConnTimer {
     Stall,
     /// Finished by now, or closed by force.
     Linger,
+    /// Something read (or written) by now, or quiet for too long.
+    Quiet,
 }
 
 /// A connection's place on the loop. The socket half is borrowed for moments; the handler is
@@ -33,16 +35,16 @@ pub(crate) struct ConnSlot {
     pub(crate) life: Lifecycle,
     /// The handler, unless it is being called.
     pub(crate) handler: Option<Box<dyn Handler>>,
-    pub(crate) stream: Option<TcpStream>,
+    pub(crate) stream: Option<Stream>,
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<Box<super::secure::TlsLayer>>,
     /// Bytes for the socket: ciphertext if there is TLS.
     pub(crate) out: OutQueue,
-    pub(crate) budget: Arc<SendBudget>,
+    pub(crate) settings: ConnSettings,
     /// Until a connect has won.
     pub(crate) connecting: Option<Box<Connecting>>,
-    pub(crate) peer: Option<SocketAddr>,
-    pub(crate) local: Option<SocketAddr>,
+    pub(crate) peer: Option<Address>,
+    pub(crate) local: Option<Address>,
     /// What `on_close` is told when the end is orderly.
     pub(crate) end_reason: Option<CloseReason>,
     /// The peer agreed to the end: what happens to the transport now changes nothing.
@@ -55,6 +57,15 @@ pub(crate) struct ConnSlot {
     pub(crate) hangup: bool,
     /// The end of the stream was read.
     pub(crate) read_closed: bool,
+    /// The user reads no further for now.
+    pub(crate) reading_paused: bool,
+    /// The user sends no more, and its side ends behind what is queued.
+    pub(crate) half_closed: bool,
+    pub(crate) fin_sent: bool,
+    /// Leaves this loop with its socket: for this one.
+    pub(crate) leaving: bool,
+    /// The handler is to be called in step 8.
+    pub(crate) in_call: bool,
     pub(crate) in_dirty: bool,
     pub(crate) in_ready: bool,
     /// The low and the high mark of the queue, in bytes.
@@ -64,21 +75,21 @@ pub(crate) struct ConnSlot {
     pub(crate) open_timer: Option<TimerId>,
     pub(crate) stall_timer: Option<TimerId>,
     pub(crate) linger_timer: Option<TimerId>,
-    pub(crate) write_stall: Option<Duration>,
-    pub(crate) open_limit: Duration,
-    pub(crate) linger: Duration,
+    pub(crate) quiet_timer: Option<TimerId>,
     /// When the socket last took bytes, or the queue became non-empty.
     pub(crate) last_progress: Instant,
+    /// When something was last read.
+    pub(crate) last_read: Instant,
 }
 
 /// What is needed only until a connect has won.
 pub(crate) struct Connecting {
     pub(crate) options: Connect,
-    pub(crate) race: Option<ConnectRace>,
-    pub(crate) sockets: Vec<(usize, SocketAddr, TcpStream)>,
+    pub(crate) race: Option<ConnectRace<Address>>,
+    pub(crate) sockets: Vec<(usize, Address, Stream)>,
     pub(crate) lookup: Option<JobToken>,
     pub(crate) race_timer: Option<TimerId>,
-    pub(crate) last_error: Option<(SocketAddr, Arc<io::Error>)>,
+    pub(crate) last_error: Option<(Address, Arc<io::Error>)>,
 }
 
 /// One read from the socket.
@@ -96,6 +107,40 @@ pub(crate) enum Read {
 
 impl ConnSlot {
     pub(crate) fn new(options: Connect, handler: Box<dyn Handler>, now: Instant) -> Self {
+        let mut slot = Self::bare(options.settings.clone(), handler, now);
+        slot.connecting = Some(Box::new(Connecting {
+            options,
+            race: None,
+            sockets: Vec::new(),
+            lookup: None,
+            race_timer: None,
+            last_error: None,
+        }));
+        slot
+    }
+
+    /// A connection that is there already; it is up once [`Lifecycle::connected`] says so.
+    pub(crate) fn adopted(
+        mut transport: Transport,
+        handler: Box<dyn Handler>,
+        now: Instant,
+    ) -> Self {
+        let parts = &mut *transport.parts;
+        let mut slot = Self::bare(parts.settings.clone(), handler, now);
+        slot.life = Lifecycle::Connecting;
+        slot.stream = parts.stream.take();
+        slot.peer = parts.peer.take();
+        slot.local = parts.local.take();
+        slot.out = std::mem::take(&mut parts.out);
+        slot.writable = true;
+        #[cfg(feature = "tls")]
+        {
+            slot.tls = parts.tls.take();
+        }
+        slot
+    }
+
+    fn bare(settings: ConnSettings, handler: Box<dyn Handler>, now: Instant) -> Self {
         Self {
             life: Lifecycle::Resolving,
             handler: Some(handler),
@@ -103,7 +148,8 @@ impl ConnSlot {
             #[cfg(feature = "tls")]
             tls: None,
             out: OutQueue::default(),
-            budget: options.budget.clone(),
+            settings,
+            connecting: None,
             peer: None,
             local: None,
             end_reason: None,
@@ -113,6 +159,11 @@ impl ConnSlot {
             writable: false,
             hangup: false,
             read_closed: false,
+            reading_paused: false,
+            half_closed: false,
+            fin_sent: false,
+            leaving: false,
+            in_call: false,
             in_dirty: false,
             in_ready: false,
             water_marks: None,
@@ -120,19 +171,21 @@ impl ConnSlot {
             open_timer: None,
             stall_timer: None,
             linger_timer: None,
-            write_stall: options.write_stall,
-            open_limit: options.deadline,
-            linger: options.linger,
+            quiet_timer: None,
             last_progress: now,
-            connecting: Some(Box::new(Connecting {
-                options,
-                race: None,
-                sockets: Vec::new(),
-                lookup: None,
-                race_timer: None,
-                last_error: None,
-            })),
+            last_read: now,
         }
+    }
+
+    /// Whether it may be sent to.
+    pub(crate) fn takes_data(&self) -> bool {
+        self.life.is_up() && !self.half_closed
+    }
+
+    /// Whether what comes in is left where it is: the user reads no further. A connection that is
+    /// finishing reads all the same, and discards.
+    pub(crate) fn holds_back(&self) -> bool {
+        self.reading_paused && self.life.is_up()
     }
 
     /// Reads once, as far as readiness goes.
@@ -209,12 +262,7 @@ impl ConnSlot {
         let state = self.life;
         match (&self.peer, &self.connecting) {
             (Some(peer), _) => format!("connection to {peer} ({state:?})"),
-            (None, Some(c)) => {
-                format!(
-                    "connect to {}:{} ({state:?})",
-                    c.options.host, c.options.port
-                )
-            }
+            (None, Some(c)) => format!("connect to {} ({state:?})", c.options.target),
             (None, None) => format!("connection ({state:?})"),
         }
     }

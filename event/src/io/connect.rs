@@ -1,7 +1,8 @@
 //! Making connections: lookup, the race over the addresses (RFC 8305), then TLS.
 
 use super::conn::{ConnSlot, ConnTimer};
-use crate::conn::{Conn, Connect, Handler};
+use super::settings::ConnSettings;
+use crate::conn::{Conn, Connect, Handler, Target};
 use crate::core::LoopCore;
 use crate::core::slots::Key;
 use crate::error::{CloseReason, LoopClosed};
@@ -9,7 +10,7 @@ use crate::local_loop::LocalLoop;
 use crate::machine::addresses::interleave;
 use crate::machine::race::{Action, ConnectRace};
 use crate::mutant::mutant;
-use crate::sys::{TcpStream, clock};
+use crate::sys::{Address, Stream, clock};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -28,32 +29,38 @@ impl LoopCore {
         if self.is_stopping() || !self.shared.gate.acquire() {
             return Err(LoopClosed(handler));
         }
-        let deadline = options.deadline;
-        let host = options.host.clone();
+        let deadline = options.settings.deadline;
+        let target = options.target.clone();
         let slot = ConnSlot::new(options, handler, self.now());
         let key = self.slots.borrow_mut().insert(slot);
-        self.shared
-            .counters
-            .connections
-            .set(self.slots.borrow().len() as u64);
+        self.count_connections();
         let timer = self.arm_conn_timer(None, deadline, key, ConnTimer::Open);
         if let Some(slot) = self.slots.borrow_mut().get_mut(key) {
             slot.open_timer = timer;
         }
-        match host.parse::<IpAddr>() {
-            Ok(address) => self.resolved(key, Ok(vec![address])),
-            Err(_) => self.look_up(key, host),
+        match target {
+            Target::Host(host, port) => match host.parse::<IpAddr>() {
+                Ok(ip) => self.resolved(key, Ok(vec![SocketAddr::new(ip, port).into()])),
+                Err(_) => self.look_up(key, host, port),
+            },
+            #[cfg(unix)]
+            Target::Unix(path) => self.resolved(key, Ok(vec![Address::Unix(Some(path))])),
         }
         Ok(key)
     }
 
-    fn look_up(&self, key: Key, host: String) {
+    fn look_up(&self, key: Key, host: String, port: u16) {
         let shared = self.shared.clone();
         let done = Box::new(move |answer: io::Result<Vec<IpAddr>>| {
             // A loop that has closed wants no answer.
             if let Some(permit) = shared.inbox.reserve() {
                 permit.send(Box::new(move |local: &LocalLoop| {
-                    local.core().resolved(key, answer);
+                    let addresses = answer.map(|ips| {
+                        let addresses = ips.into_iter().map(|ip| SocketAddr::new(ip, port));
+                        let order = interleave(addresses.collect());
+                        order.into_iter().map(Address::Inet).collect()
+                    });
+                    local.core().resolved(key, addresses);
                 }));
             }
         });
@@ -69,7 +76,7 @@ impl LoopCore {
     }
 
     /// The addresses, or why there are none. `key` may be stale.
-    fn resolved(&self, key: Key, answer: io::Result<Vec<IpAddr>>) {
+    fn resolved(&self, key: Key, answer: io::Result<Vec<Address>>) {
         let now = clock::now();
         let failure = {
             let mut slots = self.slots.borrow_mut();
@@ -89,12 +96,6 @@ impl LoopCore {
                     "the host has no address",
                 )),
                 Ok(addresses) => {
-                    let port = connecting.options.port;
-                    let addresses = addresses
-                        .into_iter()
-                        .map(|ip| SocketAddr::new(ip, port))
-                        .collect();
-                    let addresses = interleave(addresses);
                     connecting.race = Some(ConnectRace::new(addresses, now, ATTEMPT_DELAY));
                     None
                 }
@@ -132,7 +133,7 @@ impl LoopCore {
                         connecting.and_then(|c| c.last_error.take())
                     };
                     let reason = match last {
-                        Some((address, e)) => CloseReason::Connect(Some(address), e),
+                        Some((address, e)) => CloseReason::Connect(address.inet(), e),
                         None => {
                             let e = io::Error::other("no address could be tried");
                             CloseReason::Connect(None, Arc::new(e))
@@ -157,9 +158,14 @@ impl LoopCore {
         }
     }
 
-    fn start_racer(&self, key: Key, index: usize, address: SocketAddr) {
+    fn start_racer(&self, key: Key, index: usize, address: Address) {
+        let bind = {
+            let slots = self.slots.borrow();
+            let connecting = slots.get(key).and_then(|s| s.connecting.as_ref());
+            connecting.and_then(|c| c.options.bind)
+        };
         let started = self.with_poller(|poller| {
-            let mut stream = TcpStream::connect(address)?;
+            let mut stream = Stream::connect(&address, bind)?;
             // All racers of a connection share its key: the winner stays as it is registered, and
             // an event of a loser is a spurious one for the winner.
             stream.register(poller, key)?;
@@ -176,7 +182,7 @@ impl LoopCore {
         }
     }
 
-    fn racer_failed(&self, key: Key, index: usize, address: SocketAddr, error: io::Error) {
+    fn racer_failed(&self, key: Key, index: usize, address: Address, error: io::Error) {
         log::debug!("hvloop: connect to {address}: {error}");
         let mut slots = self.slots.borrow_mut();
         if let Some(connecting) = slots.get_mut(key).and_then(|s| s.connecting.as_mut()) {
@@ -231,7 +237,7 @@ impl LoopCore {
         }
     }
 
-    fn connected(&self, local: &LocalLoop, key: Key, stream: TcpStream) {
+    fn connected(&self, local: &LocalLoop, key: Key, stream: Stream) {
         let connecting = {
             let mut slots = self.slots.borrow_mut();
             let Some(slot) = slots.get_mut(key) else {
@@ -240,25 +246,16 @@ impl LoopCore {
             let Some(connecting) = slot.connecting.take() else {
                 return;
             };
-            if let Err(e) = stream.set_nodelay(connecting.options.nodelay) {
-                log::debug!("hvloop: TCP_NODELAY: {e}");
-            }
-            slot.peer = stream.peer_addr().ok();
-            slot.local = stream.local_addr().ok();
+            set_up(&stream, &slot.settings);
+            slot.peer = stream.peer().ok();
+            slot.local = stream.local().ok();
             slot.stream = Some(stream);
             slot.writable = true;
             connecting
         };
         // What came together with the connect has had its event: a peer that accepted and closed
         // at once would not be noticed any more.
-        if self
-            .slots
-            .borrow()
-            .get(key)
-            .is_some_and(|slot| slot.readable && !mutant!("edge_of_connect_lost"))
-        {
-            self.mark_ready(key);
-        }
+        self.read_what_came_early(key);
         if let Some(timer) = connecting.race_timer {
             self.kill_timer(timer);
         }
@@ -268,7 +265,24 @@ impl LoopCore {
             if let Some(slot) = self.slots.borrow_mut().get_mut(key) {
                 slot.life.connected(false);
             }
-            self.with_handler(local, key, |handler, conn| handler.on_up(conn));
+            self.is_up(local, key);
+        }
+    }
+
+    /// The transport is up.
+    pub(super) fn is_up(&self, local: &LocalLoop, key: Key) {
+        self.watch_quiet(key);
+        self.with_handler(local, key, |handler, conn| handler.on_up(conn));
+    }
+
+    /// Readiness that came before the connection was up was noted, and no event will tell again.
+    pub(super) fn read_what_came_early(&self, key: Key) {
+        let early = {
+            let slots = self.slots.borrow();
+            slots.get(key).is_some_and(|slot| slot.readable)
+        };
+        if early && !mutant!("edge_of_connect_lost") {
+            self.mark_ready(key);
         }
     }
 
@@ -315,5 +329,15 @@ impl LoopCore {
         if let Some(slot) = self.slots.borrow_mut().get_mut(key) {
             slot.handler = Some(handler);
         }
+    }
+}
+
+/// Sets the socket's own options; none of them is worth a connection.
+pub(super) fn set_up(stream: &Stream, settings: &ConnSettings) {
+    if let Err(e) = stream.set_nodelay(settings.nodelay) {
+        log::debug!("hvloop: TCP_NODELAY: {e}");
+    }
+    if let Some(Err(e)) = settings.keepalive.map(|after| stream.set_keepalive(after)) {
+        log::warn!("hvloop: SO_KEEPALIVE: {e}");
     }
 }

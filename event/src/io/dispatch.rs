@@ -27,8 +27,15 @@ pub(super) enum Fed {
 }
 
 impl LoopCore {
-    /// Merges an event into the connection. `false`: stale.
+    /// Merges an event into the connection or source. `false`: stale.
     pub(crate) fn note_readiness(&self, event: &Readiness) -> bool {
+        if event.key.is_source() {
+            let noted = self.with_source(event.key, |slot| {
+                slot.readable |= event.readable || event.hangup;
+                slot.writable |= event.writable;
+            });
+            return noted.is_some();
+        }
         match self.slots.borrow_mut().get_mut(event.key) {
             Some(slot) => {
                 slot.readable |= event.readable || event.hangup;
@@ -45,13 +52,14 @@ impl LoopCore {
         let (life, readable, flush) = match self.slots.borrow().get(key) {
             Some(slot) => (
                 slot.life,
-                slot.readable && !slot.read_closed,
+                slot.readable && !slot.read_closed && !slot.holds_back(),
                 slot.writable && slot.wants_write(),
             ),
             None => return,
         };
         match life {
             Lifecycle::Resolving | Lifecycle::Closed => {}
+            // Or adopted, and not up yet: then there are no racers, and what came is noted.
             Lifecycle::Connecting => self.check_racers(local, key),
             _ => {
                 if flush {
@@ -79,12 +87,15 @@ impl LoopCore {
             }
             left -= usize::from(!mutant!("read_without_budget"));
             let read = match self.slots.borrow_mut().get_mut(key) {
-                Some(slot) if !slot.life.is_closed() => slot.read(&mut buffer),
+                Some(slot) if !slot.life.is_closed() && !slot.holds_back() => {
+                    slot.read(&mut buffer)
+                }
                 _ => break,
             };
             match read {
                 Read::Data(n) => {
                     self.shared.counters.bytes_in.add(n as u64);
+                    self.note_read(key);
                     match self.feed(local, key, &mut handler, &mut buffer[..n]) {
                         Fed::More => {}
                         Fed::Stop => break,
@@ -109,6 +120,13 @@ impl LoopCore {
         }
         self.buffers.give_socket(buffer);
         self.put_back(key, handler);
+    }
+
+    /// Something was read, for the limits to being quiet.
+    fn note_read(&self, key: Key) {
+        if let Some(slot) = self.slots.borrow_mut().get_mut(key) {
+            slot.last_read = self.now();
+        }
     }
 
     /// Hands bytes from the socket on, through TLS if there is any.

@@ -22,7 +22,7 @@ impl LoopCore {
                 slot.end_reason = Some(reason.clone());
                 slot.settled = agreed;
             }
-            (finish, slot.linger)
+            (finish, slot.settings.linger)
         };
         match finish {
             Finish::Nothing => {}
@@ -41,7 +41,19 @@ impl LoopCore {
                     self.kill_timer(timer);
                 }
                 self.mark_dirty(key);
+                self.read_what_was_held_back(key);
             }
+        }
+    }
+
+    /// Reading was paused, and is not any more: the peer's end must be noticed.
+    fn read_what_was_held_back(&self, key: Key) {
+        let held = {
+            let slots = self.slots.borrow();
+            slots.get(key).is_some_and(|slot| slot.reading_paused)
+        };
+        if held {
+            self.mark_ready(key);
         }
     }
 
@@ -57,11 +69,12 @@ impl LoopCore {
                 self.drive_race(key);
             }
             ConnTimer::Stall => self.check_stall(key),
+            ConnTimer::Quiet => self.check_quiet(key),
             ConnTimer::Open => {
                 let reason = match self.slots.borrow_mut().get_mut(key) {
                     Some(slot) => {
                         slot.open_timer = None;
-                        let limit = slot.open_limit;
+                        let limit = slot.settings.deadline;
                         slot.life
                             .connect_phase()
                             .map(|phase| CloseReason::TimedOut { phase, limit })
@@ -104,9 +117,24 @@ impl LoopCore {
         }
     }
 
+    /// Step 8: the handler asked to be called.
+    pub(crate) fn call_handler(&self, local: &LocalLoop, key: Key) {
+        let up = match self.slots.borrow_mut().get_mut(key) {
+            Some(slot) => {
+                slot.in_call = false;
+                slot.life.is_up()
+            }
+            None => false,
+        };
+        if up {
+            self.with_handler(local, key, |handler, conn| handler.on_call(conn));
+        }
+    }
+
     /// Step 10 for one connection: off the poller, fd closed, `on_close`, handler dropped, slot
     /// freed, hold released.
     pub(crate) fn end_connection(&self, local: &LocalLoop, key: Key, reason: CloseReason) {
+        let transport = self.leaving(key);
         let (sockets, timers, handler, was_open) = {
             let mut slots = self.slots.borrow_mut();
             let Some(slot) = slots.get_mut(key) else {
@@ -115,12 +143,13 @@ impl LoopCore {
             let unsent = slot.unsent();
             slot.clear_queues(&self.buffers);
             if !mutant!("account_not_settled") {
-                slot.budget.release(unsent);
+                slot.settings.budget.release(unsent);
             }
             let mut timers = vec![
                 slot.open_timer.take(),
                 slot.stall_timer.take(),
                 slot.linger_timer.take(),
+                slot.quiet_timer.take(),
             ];
             let mut sockets: Vec<_> = slot.stream.take().into_iter().collect();
             if let Some(connecting) = slot.connecting.take() {
@@ -136,17 +165,21 @@ impl LoopCore {
             self.kill_timer(timer);
         }
         self.close_sockets(sockets);
-        self.note_end(was_open, &reason);
-        if let Some(handler) = handler {
-            let conn = Conn::new(local, key);
-            self.call_user("close", || handler.on_close(&conn, reason));
+        let conn = Conn::new(local, key);
+        match (handler, transport) {
+            (Some(handler), Some(transport)) => {
+                self.call_user("leave", || handler.on_leave(&conn, transport));
+            }
+            (handler, _) => {
+                self.note_end(was_open, &reason);
+                if let Some(handler) = handler {
+                    self.call_user("close", || handler.on_close(&conn, reason));
+                }
+            }
         }
         let slot = self.slots.borrow_mut().remove(key);
         self.drop_user(slot);
-        self.shared
-            .counters
-            .connections
-            .set(self.slots.borrow().len() as u64);
+        self.count_connections();
         if !mutant!("hold_never_released") {
             self.shared.release();
         }

@@ -1,6 +1,7 @@
 //! Queue to socket: the write path.
 
 use super::conn::{ConnSlot, ConnTimer};
+use super::out_queue::OutQueue;
 use crate::core::buffers::BufferPool;
 use crate::core::slots::Key;
 use crate::core::{Deferred, LoopCore};
@@ -63,28 +64,30 @@ impl LoopCore {
     /// Everything is written: a finishing connection ends TLS, then its write side, then waits for
     /// the peer's end.
     fn flushed_all(&self, key: Key) {
-        let (end, again) = {
+        let (finishing, end, again) = {
             let mut slots = self.slots.borrow_mut();
             let Some(slot) = slots.get_mut(key) else {
                 return;
             };
-            if slot.life != Lifecycle::Flushing {
+            let finishing = slot.life == Lifecycle::Flushing;
+            let half = slot.half_closed && slot.life.is_up() && !slot.fin_sent;
+            if !finishing && !half {
                 return;
             }
             if slot.begin_tls_end() {
-                (false, true)
+                (finishing, false, true)
             } else {
-                let shut = slot.stream.as_ref().map(|stream| stream.shutdown_write());
-                if let Some(Err(e)) = shut {
-                    // Usually: the peer is gone already.
-                    log::debug!("hvloop: shutdown: {e}");
+                slot.end_write_side();
+                if finishing {
+                    slot.life.flushed();
                 }
-                slot.life.flushed();
-                (slot.read_closed, false)
+                (finishing, slot.read_closed, false)
             }
         };
         if again {
             self.flush(key);
+        } else if !finishing {
+            // A half close: the peer's side goes on.
         } else if end || mutant!("no_linger") {
             self.end_in_order(key);
         } else {
@@ -105,7 +108,7 @@ impl LoopCore {
     /// Arms the stall deadline if none is.
     fn watch_stall(&self, key: Key) {
         let limit = match self.slots.borrow().get(key) {
-            Some(slot) if slot.stall_timer.is_none() => slot.write_stall,
+            Some(slot) if slot.stall_timer.is_none() => slot.settings.write_stall,
             _ => None,
         };
         if let Some(limit) = limit {
@@ -125,7 +128,7 @@ impl LoopCore {
                 return;
             };
             slot.stall_timer = None;
-            match slot.write_stall {
+            match slot.settings.write_stall {
                 Some(limit) if slot.wants_write() => {
                     let idle = now.saturating_duration_since(slot.last_progress);
                     Some((
@@ -150,13 +153,29 @@ impl LoopCore {
 }
 
 impl ConnSlot {
-    /// The queue that the protocol above appends to.
-    pub(crate) fn tail(&mut self, pool: &BufferPool) -> &mut Vec<u8> {
+    /// Ends the writing side of the socket.
+    fn end_write_side(&mut self) {
+        if std::mem::replace(&mut self.fin_sent, true) {
+            return;
+        }
+        if let Some(Err(e)) = self.stream.as_ref().map(|stream| stream.shutdown_write()) {
+            // Usually: the peer is gone already.
+            log::debug!("hvloop: shutdown: {e}");
+        }
+    }
+
+    /// The queue of what the protocol above sends.
+    pub(crate) fn queue(&mut self) -> &mut OutQueue {
         #[cfg(feature = "tls")]
         if let Some(tls) = self.tls.as_mut() {
-            return tls.tail(pool);
+            return tls.queue();
         }
-        self.out.tail(pool)
+        &mut self.out
+    }
+
+    /// The queue that the protocol above appends to.
+    pub(crate) fn tail(&mut self, pool: &BufferPool) -> &mut Vec<u8> {
+        self.queue().tail(pool)
     }
 
     fn write_out(&mut self, pool: &BufferPool, now: Instant, written: &mut usize) -> Flushed {
@@ -166,7 +185,7 @@ impl ConnSlot {
         }
         let before = *written;
         let flushed = self.write_queue(pool, now, written);
-        self.budget.release(*written - before);
+        self.settings.budget.release(*written - before);
         flushed
     }
 
@@ -187,8 +206,9 @@ impl ConnSlot {
             if *written >= WRITE_BUDGET {
                 return Flushed::Budget;
             }
-            let asked = self.out.len();
-            match stream.write(self.out.bytes()) {
+            let bytes = self.out.bytes();
+            let asked = bytes.len();
+            match stream.write(bytes) {
                 Ok(n) => {
                     *written += n;
                     self.last_progress = now;

@@ -11,7 +11,7 @@ use crate::core::slots::Key;
 use crate::error::CloseReason;
 use crate::local_loop::LocalLoop;
 use crate::mutant::mutant;
-use crate::tls::{TlsError, TlsSession, TlsVersion};
+use crate::tls::{TlsError, TlsServerConfig, TlsSession, TlsVersion};
 use std::io;
 use std::time::Instant;
 
@@ -51,12 +51,16 @@ impl TlsLayer {
         self.unsent() > 0 || self.session.wants_write()
     }
 
-    pub(crate) fn tail(&mut self, pool: &BufferPool) -> &mut Vec<u8> {
-        self.plain.tail(pool)
+    pub(crate) fn queue(&mut self) -> &mut OutQueue {
+        &mut self.plain
     }
 
     pub(crate) fn alpn(&self) -> Option<Vec<u8>> {
         self.session.alpn().map(<[u8]>::to_vec)
+    }
+
+    pub(crate) fn client_asked_for(&self) -> Option<String> {
+        self.session.client_asked_for().map(str::to_owned)
     }
 
     pub(crate) fn version(&self) -> Option<TlsVersion> {
@@ -89,7 +93,7 @@ impl LoopCore {
         let Some(config) = &options.tls else {
             return false;
         };
-        match TlsSession::client(config, &options.host) {
+        match TlsSession::client(config, options.target.server_name()) {
             Ok(session) => {
                 if let Some(slot) = self.slots.borrow_mut().get_mut(key) {
                     slot.life.connected(true);
@@ -99,6 +103,20 @@ impl LoopCore {
             Err(e) => self.begin_close(key, CloseReason::Tls(e)),
         }
         true
+    }
+
+    /// Starts the server's side of TLS on a connection that was accepted.
+    pub(super) fn accept_tls(&self, key: Key, config: &TlsServerConfig) {
+        match TlsSession::server(config.as_rustls().clone()) {
+            Ok(session) => {
+                if let Some(slot) = self.slots.borrow_mut().get_mut(key) {
+                    slot.life.connected(true);
+                    slot.tls = Some(Box::new(TlsLayer::new(session)));
+                }
+                self.read_what_came_early(key);
+            }
+            Err(e) => self.begin_close(key, CloseReason::Tls(e)),
+        }
     }
 
     pub(super) fn is_secured(&self, key: Key) -> bool {
@@ -204,6 +222,7 @@ impl LoopCore {
             None => false,
         };
         if up {
+            self.watch_quiet(key);
             let conn = Conn::new(local, key);
             self.guarded(handler, &conn, |handler, conn| handler.on_up(conn));
         }
@@ -254,7 +273,7 @@ impl ConnSlot {
                 return Flushed::All;
             };
             if !tls.session.wants_write() {
-                self.budget.release(std::mem::take(&mut tls.encrypted));
+                self.settings.budget.release(std::mem::take(&mut tls.encrypted));
                 if tls.plain.is_empty() || tls.session.is_handshaking() {
                     return Flushed::All;
                 }

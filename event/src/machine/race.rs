@@ -5,15 +5,14 @@
 //! wins. The owner does the connecting: it does what [`ConnectRace::poll`] says until that is to
 //! wait, and reports what became of it.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// What the race wants now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
-pub(crate) enum Action {
+pub(crate) enum Action<A> {
     /// Begin to connect to this address, the n-th of the race; then poll again.
-    Start(usize, SocketAddr),
+    Start(usize, A),
     /// Poll again at this time, or when an attempt has ended.
     WaitUntil(Instant),
     /// Nothing is left to begin: wait for an attempt to end.
@@ -32,8 +31,8 @@ enum Attempt {
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct ConnectRace {
-    attempts: Vec<(SocketAddr, Attempt)>,
+pub(crate) struct ConnectRace<A> {
+    attempts: Vec<(A, Attempt)>,
     /// The first address that is untried; all before it are not.
     next: usize,
     running: usize,
@@ -43,10 +42,10 @@ pub(crate) struct ConnectRace {
     won: bool,
 }
 
-impl ConnectRace {
+impl<A: Clone> ConnectRace<A> {
     /// A race over these addresses, in this order; the first is due at `now`. `attempt_delay` is
     /// how long an attempt may go on before the next one starts beside it.
-    pub(crate) fn new(addresses: Vec<SocketAddr>, now: Instant, attempt_delay: Duration) -> Self {
+    pub(crate) fn new(addresses: Vec<A>, now: Instant, attempt_delay: Duration) -> Self {
         let untried = |address| (address, Attempt::Untried);
         Self {
             attempts: addresses.into_iter().map(untried).collect(),
@@ -59,7 +58,7 @@ impl ConnectRace {
     }
 
     /// What to do at `now`. A [`Action::Start`] counts as done.
-    pub(crate) fn poll(&mut self, now: Instant) -> Action {
+    pub(crate) fn poll(&mut self, now: Instant) -> Action<A> {
         if self.won {
             return Action::Wait;
         }
@@ -73,7 +72,7 @@ impl ConnectRace {
             Some(at) if now < at => Action::WaitUntil(at),
             Some(_) => {
                 *attempt = Attempt::Running;
-                let action = Action::Start(self.next, *address);
+                let action = Action::Start(self.next, address.clone());
                 self.next += 1;
                 self.running += 1;
                 self.next_at = now.checked_add(self.attempt_delay);

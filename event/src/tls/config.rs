@@ -93,7 +93,7 @@ impl TlsVersion {
     }
 
     /// This version and all later ones.
-    fn and_later(self) -> &'static [&'static SupportedProtocolVersion] {
+    pub(super) fn and_later(self) -> &'static [&'static SupportedProtocolVersion] {
         static FROM_1_2: [&SupportedProtocolVersion; 2] = [&version::TLS13, &version::TLS12];
         static FROM_1_3: [&SupportedProtocolVersion; 1] = [&version::TLS13];
         match self {
@@ -336,7 +336,7 @@ const CLIENT_CHAIN: &str = "client certificate chain";
 const CLIENT_KEY: &str = "client private key";
 
 /// The length of an ALPN protocol name is one byte on the wire (RFC 7301, section 3.1).
-const MAX_ALPN_LEN: usize = 255;
+pub(super) const MAX_ALPN_LEN: usize = 255;
 
 fn own_roots(
     roots: &[CertificateDer<'static>],

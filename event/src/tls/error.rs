@@ -206,6 +206,11 @@ pub enum TlsConfigError {
     BadRootCertificate(rustls::Error),
     /// The client certificate is malformed, or the private key does not belong to it.
     BadClientCertificate(rustls::Error),
+    /// The server's certificate or key is malformed, or they do not belong together.
+    BadServerCertificate(rustls::Error),
+    /// A server has no certificate to show; or the certificates to reload are not hvloop's, but
+    /// inside a configuration made with rustls itself.
+    NoIdentity,
     /// The platform's roots were switched off, and no own root was given: nothing could be trusted.
     NoRoots,
     /// An ALPN protocol name must have 1 to 255 bytes (RFC 7301, section 3.1).
@@ -235,6 +240,10 @@ impl fmt::Display for TlsConfigError {
             Self::BadClientCertificate(error) => {
                 write!(f, "unusable client certificate or key: {error}")
             }
+            Self::BadServerCertificate(error) => {
+                write!(f, "unusable server certificate or key: {error}")
+            }
+            Self::NoIdentity => write!(f, "no server certificate to show"),
             Self::NoRoots => write!(f, "no root certificates to trust"),
             Self::BadAlpn { len } => {
                 write!(
@@ -264,10 +273,12 @@ impl Error for TlsConfigError {
             Self::Io(_, error) => Some(error),
             Self::BadRootCertificate(error)
             | Self::BadClientCertificate(error)
+            | Self::BadServerCertificate(error)
             | Self::Verifier(error)
             | Self::Rustls(error) => Some(error),
             Self::NoCertificateIn(_)
             | Self::NoPrivateKey(_)
+            | Self::NoIdentity
             | Self::NoRoots
             | Self::BadAlpn { .. }
             | Self::InvalidServerName(_)

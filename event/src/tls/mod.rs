@@ -1,7 +1,8 @@
-//! TLS by rustls: client configuration, certificate verification and the sans-IO session.
+//! TLS by rustls: configuration of both sides, certificate verification and the sans-IO session.
 //!
 //! - `config`: [`TlsClientConfig`], what a user sets; verified by default, opting out is spelled
 //!   [`dangerous`](TlsClientConfigBuilder::dangerous).
+//! - `server`: [`TlsServerConfig`], the certificates of a server, by name, and their renewal.
 //! - `pem`: certificates and keys out of PEM text.
 //! - `verify`: the certificate verifier: any of several trust stores, then the user's pin.
 //! - `session`: one connection's TLS state, bytes in and bytes out, no socket and no clock.
@@ -13,6 +14,7 @@
 mod config;
 mod error;
 mod pem;
+mod server;
 mod session;
 mod verify;
 
@@ -23,5 +25,6 @@ pub use config::{
     DangerousTlsClientConfigBuilder, TlsClientConfig, TlsClientConfigBuilder, TlsVersion,
 };
 pub use error::{CertificateProblem, TlsConfigError, TlsError};
+pub use server::{TlsIdentities, TlsServerConfig, TlsServerConfigBuilder};
 pub(crate) use session::TlsSession;
 pub use verify::PeerCertificates;

@@ -73,7 +73,6 @@ impl TlsSession {
     ///
     /// # Errors
     /// [`TlsError::Rustls`] if the configuration or the system's randomness fails.
-    #[cfg(test)]
     pub(crate) fn server(config: std::sync::Arc<rustls::ServerConfig>) -> Result<Self, TlsError> {
         Ok(Self::over(rustls::ServerConnection::new(config)?.into()))
     }
@@ -90,14 +89,14 @@ impl TlsSession {
         }
     }
 
-    /// The handshake is not over yet. When this turns false the last flight of the handshake may
-    /// still wait for [`take_cipher`](Self::take_cipher).
     /// Whether plaintext waits to be read: nothing will tell of it again.
     #[cfg(hvloop_sim)]
     pub(crate) fn has_unread(&self) -> bool {
         self.unread_plain > 0
     }
 
+    /// The handshake is not over yet. When this turns false the last flight of the handshake may
+    /// still wait for [`take_cipher`](Self::take_cipher).
     pub(crate) fn is_handshaking(&self) -> bool {
         self.conn.is_handshaking()
     }
@@ -233,6 +232,14 @@ impl TlsSession {
     /// The peer sent its close_notify: after the plaintext that is still unread there is no more.
     pub(crate) fn peer_closed(&self) -> bool {
         self.peer_closed
+    }
+
+    /// The name that a client asked for (RFC 6066 section 3), once its hello has come.
+    pub(crate) fn client_asked_for(&self) -> Option<&str> {
+        match &self.conn {
+            Connection::Server(server) => server.server_name(),
+            Connection::Client(_) => None,
+        }
     }
 
     /// The application protocol agreed on (RFC 7301); `None` before that or if there is none.

@@ -1,4 +1,5 @@
 use super::*;
+use std::net::SocketAddr;
 
 const DELAY: u64 = 250;
 

@@ -7,3 +7,9 @@ use std::time::Instant;
 pub(crate) fn now() -> Instant {
     Instant::now()
 }
+
+/// The time of the calendar where the machine is, which may be set at any moment.
+#[cfg(feature = "cron")]
+pub(crate) fn wall() -> chrono::DateTime<chrono::Local> {
+    chrono::Local::now()
+}

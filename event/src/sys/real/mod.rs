@@ -1,8 +1,13 @@
 //! The real world: mio, std and the operating system.
 
 pub(crate) mod clock;
+pub(crate) mod datagram;
 pub(crate) mod dns;
 pub(crate) mod entropy;
+pub(crate) mod foreign;
+pub(crate) mod listener;
 pub(crate) mod poller;
-pub(crate) mod tcp;
+#[cfg(unix)]
+pub(crate) mod signal;
+pub(crate) mod stream;
 pub(crate) mod thread;

@@ -71,6 +71,12 @@ impl Poller {
         Ok(())
     }
 
+    /// The descriptor that is readable when a poll would not block.
+    #[cfg(unix)]
+    pub(crate) fn fd(&self) -> std::os::fd::RawFd {
+        std::os::fd::AsRawFd::as_raw_fd(&self.poll)
+    }
+
     /// Where sockets register themselves.
     pub(crate) fn registry(&self) -> &mio::Registry {
         self.poll.registry()

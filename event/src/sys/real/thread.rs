@@ -27,6 +27,11 @@ pub(crate) fn token() -> u64 {
         .unwrap_or(u64::MAX)
 }
 
+/// The number of this process: another one in a child made by fork.
+pub(crate) fn process() -> u32 {
+    std::process::id()
+}
+
 /// Starts a named thread.
 ///
 /// # Errors

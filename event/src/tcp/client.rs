@@ -1,19 +1,24 @@
 //! A TCP (or TLS) client.
 
-use crate::channel::Channel;
-use crate::conn::{Conn, ConnId, Connect, Handler, SendBudget};
+use super::accepted::send_to;
+use super::channel::Channel;
+use super::flow::Flow;
+use super::retry::{Retry, Waiting};
+use crate::conn::{Conn, ConnId, Connect, Handler, Transport};
 use crate::core::shared::lock;
 use crate::error::{CloseReason, LoopClosed, SendError};
 use crate::event_loop::EventLoop;
-use crate::local_loop::LocalLoop;
+use crate::framing::Unpack;
+use crate::local_loop::{AttachmentId, LocalLoop};
+use crate::machine::backoff::{PolicyError, ReconnectPolicy};
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
 /// A TCP client: one connection at a time, its callbacks on the loop's thread.
 ///
-/// Callbacks are set before [`connect`](TcpClient::connect), belong to that one attempt and are
-/// dropped on the loop's thread right after its `on_close`, so that what they captured goes with
-/// them.
+/// Callbacks are set before [`connect`](TcpClient::connect), belong to that one call (and to the
+/// reconnects that [`set_reconnect`](TcpClient::set_reconnect) lets follow) and are dropped on the
+/// loop's thread right after the last `on_close`, so that what they captured goes with them.
 ///
 /// ```no_run
 /// use hvloop_event::{Connect, EventLoopThread, TcpClient};
@@ -35,7 +40,15 @@ use std::sync::{Arc, Mutex};
 pub struct TcpClient {
     event_loop: EventLoop,
     callbacks: Mutex<Callbacks>,
+    settings: Mutex<Settings>,
     current: Arc<Mutex<Current>>,
+}
+
+/// What holds for the next `connect`.
+#[derive(Default)]
+struct Settings {
+    reconnect: Option<ReconnectPolicy>,
+    unpack: Option<Unpack>,
 }
 
 type OnChannel = Box<dyn FnMut(&Channel) + Send>;
@@ -43,22 +56,27 @@ type OnMessage = Box<dyn FnMut(&Channel, &mut [u8]) + Send>;
 type OnClose = Box<dyn FnMut(Option<&Channel>, &CloseReason) + Send>;
 
 #[derive(Default)]
-struct Callbacks {
+pub(super) struct Callbacks {
     connect: Option<OnChannel>,
     message: Option<OnMessage>,
     write_complete: Option<OnChannel>,
     close: Option<OnClose>,
 }
 
-/// The attempt that handles on other threads mean.
+/// The session that handles on other threads mean.
 #[derive(Default)]
-struct Current {
-    /// Counts attempts, so that a late close does not hit the next one.
-    attempt: u64,
-    live: bool,
-    /// Closed before the loop knew of the attempt.
-    given_up: bool,
+pub(super) struct Current {
+    /// Counts calls of `connect`, so that a late close does not hit the next one.
+    session: u64,
+    /// An attempt is under way, or will be.
+    pub(super) live: bool,
+    /// Closed by the user, maybe before the loop knew of the attempt.
+    pub(super) given_up: bool,
     id: Option<ConnId>,
+    /// Waits for the next attempt.
+    pub(super) waiting: Option<AttachmentId>,
+    /// How many attempts came before this one.
+    pub(super) retries: u32,
     channel: Option<Channel>,
 }
 
@@ -91,6 +109,7 @@ impl TcpClient {
         Self {
             event_loop: event_loop.clone(),
             callbacks: Mutex::default(),
+            settings: Mutex::default(),
             current: Arc::default(),
         }
     }
@@ -119,13 +138,48 @@ impl TcpClient {
         drop(old);
     }
 
-    /// Called exactly once per accepted [`connect`](TcpClient::connect), as the last of its
-    /// callbacks; without a channel if the connection never came up.
+    /// Called exactly once per attempt, as the last of its callbacks; without a channel if the
+    /// connection never came up. There is one attempt per accepted [`connect`](TcpClient::connect),
+    /// and one more for each reconnect.
     ///
     /// libhv: `TcpClient::onConnection`, disconnected.
     pub fn on_close(&self, f: impl FnMut(Option<&Channel>, &CloseReason) + Send + 'static) {
         let old = lock(&self.callbacks).close.replace(Box::new(f));
         drop(old);
+    }
+
+    /// Connects again when a connection, or an attempt, has ended by anything but
+    /// [`close`](TcpClient::close) or the loop's stop; `None`, the default: does not. For the next
+    /// [`connect`](TcpClient::connect).
+    ///
+    /// # Errors
+    ///
+    /// The policy contradicts itself; nothing was changed.
+    ///
+    /// libhv: `TcpClient::setReconnect`.
+    pub fn set_reconnect(&self, policy: Option<ReconnectPolicy>) -> Result<(), PolicyError> {
+        if let Some(policy) = &policy {
+            policy.validate()?;
+        }
+        lock(&self.settings).reconnect = policy;
+        Ok(())
+    }
+
+    /// `on_message` gets packages that are cut by this rule; `None`, the default: bytes as they
+    /// come. For the next [`connect`](TcpClient::connect); see [`Channel::set_unpack`] for one that
+    /// is up.
+    ///
+    /// libhv: `TcpClient::setUnpack`.
+    pub fn set_unpack(&self, unpack: Option<Unpack>) {
+        lock(&self.settings).unpack = unpack;
+    }
+
+    /// Whether the attempt under way, or the connection, is a reconnect: for `on_connect` and
+    /// `on_close`.
+    ///
+    /// libhv: `TcpClient::isReconnect`.
+    pub fn is_reconnect(&self) -> bool {
+        lock(&self.current).retries > 0
     }
 
     /// Begins to connect. What becomes of it is told by the callbacks. Any thread; may be called
@@ -137,26 +191,34 @@ impl TcpClient {
     ///
     /// libhv: `TcpClient::createsocket` and `start`.
     pub fn connect(&self, options: Connect) -> Result<(), ConnectError> {
-        let attempt = {
+        let session = {
             let mut current = lock(&self.current);
             if current.live {
                 return Err(ConnectError::AlreadyOpen);
             }
             current.live = true;
             current.given_up = false;
-            current.attempt += 1;
-            current.attempt
+            current.retries = 0;
+            current.session += 1;
+            current.session
+        };
+        let (retry, unpack) = {
+            let settings = lock(&self.settings);
+            let retry = |policy| Retry::new(policy, options.clone());
+            (settings.reconnect.map(retry), settings.unpack.clone())
         };
         let handler = TcpHandler {
             callbacks: std::mem::take(&mut *lock(&self.callbacks)),
-            budget: options.budget.clone(),
+            unpack,
+            flow: Flow::default(),
             channel: None,
             current: self.current.clone(),
-            attempt,
+            session,
+            retry,
         };
         let posted = self
             .event_loop
-            .with_local(move |local| handler.begin(local, options));
+            .with_local(move |local| Box::new(handler).begin(local, options));
         posted.map_err(|_| {
             lock(&self.current).live = false;
             ConnectError::LoopClosed
@@ -168,19 +230,22 @@ impl TcpClient {
     /// libhv: `TcpClient::closesocket`.
     pub fn close(&self) {
         let current = self.current.clone();
-        let attempt = lock(&current).attempt;
+        let session = lock(&current).session;
         let closed = self.event_loop.with_local(move |local| {
-            let id = {
+            let (id, waiting) = {
                 let mut current = lock(&current);
-                if current.attempt != attempt {
+                if current.session != session {
                     return;
                 }
                 // The attempt may still be on its way to the loop, from another thread.
                 current.given_up = true;
-                current.id
+                (current.id, current.waiting.take())
             };
             if let Some(conn) = id.and_then(|id| local.conn(id)) {
                 conn.finish(CloseReason::Local);
+            }
+            if let Some(waiting) = waiting {
+                Waiting::cancel(local, waiting);
             }
         });
         if closed.is_err() {
@@ -237,19 +302,24 @@ impl fmt::Debug for TcpClient {
     }
 }
 
-/// One attempt's callbacks and state, on the loop.
-struct TcpHandler {
+/// One session's callbacks and state, on the loop.
+pub(super) struct TcpHandler {
     callbacks: Callbacks,
-    budget: Arc<SendBudget>,
+    unpack: Option<Unpack>,
+    flow: Flow,
     channel: Option<Channel>,
-    current: Arc<Mutex<Current>>,
-    attempt: u64,
+    pub(super) current: Arc<Mutex<Current>>,
+    session: u64,
+    /// Whether and when another attempt follows.
+    pub(super) retry: Option<Retry>,
 }
 
 impl TcpHandler {
-    fn begin(self, local: &LocalLoop, options: Connect) {
+    /// Begins an attempt.
+    pub(super) fn begin(mut self: Box<Self>, local: &LocalLoop, options: Connect) {
+        self.flow = Flow::new(self.unpack.clone());
         let current = self.current.clone();
-        match local.connect(options, Box::new(self)) {
+        match local.connect(options, self) {
             Ok(id) => {
                 let given_up = {
                     let mut current = lock(&current);
@@ -264,31 +334,85 @@ impl TcpHandler {
             Err(LoopClosed(handler)) => local.refuse(handler),
         }
     }
+
+    /// The session is over, and not only its attempt.
+    pub(super) fn is_over(&self) {
+        let mut current = lock(&self.current);
+        if current.session == self.session {
+            current.live = false;
+        }
+    }
+
+    /// The attempt is over.
+    fn end(&mut self, conn: &Conn<'_>, reason: &CloseReason) {
+        if let Some(channel) = &self.channel {
+            channel.mark_closed();
+            self.flow.end(conn, channel);
+        }
+        {
+            let mut current = lock(&self.current);
+            if current.session == self.session {
+                current.id = None;
+                current.channel = None;
+                // A reconnect is decided after the callback, which may say close().
+                current.live = self.retry.is_some() && !current.given_up;
+            }
+        }
+        if let Some(f) = &mut self.callbacks.close {
+            f(self.channel.as_ref(), reason);
+        }
+        self.channel = None;
+    }
 }
 
 impl Handler for TcpHandler {
     fn on_up(&mut self, conn: &Conn<'_>) {
-        let channel = Channel::new(
-            conn.local().event_loop(),
-            conn.id(),
-            conn.peer_addr(),
-            conn.local_addr(),
-            self.budget.clone(),
-        );
+        let moved = self.channel.take();
+        let channel = Channel::new(conn, moved.as_ref());
         conn.opened();
-        lock(&self.current).channel = Some(channel.clone());
+        {
+            let mut current = lock(&self.current);
+            if current.session == self.session {
+                current.id = Some(conn.id());
+                current.channel = Some(channel.clone());
+            }
+        }
         self.channel = Some(channel.clone());
         if self.callbacks.write_complete.is_some() {
             conn.set_water_marks(0, 0);
         }
-        if let Some(f) = &mut self.callbacks.connect {
+        if let Some(retry) = &mut self.retry {
+            retry.on_open(conn.local());
+        }
+        if moved.is_some() {
+            self.flow.arrive(conn, &channel);
+        } else if let Some(f) = &mut self.callbacks.connect {
             f(&channel);
+        }
+        self.on_call(conn);
+    }
+
+    fn on_data(&mut self, conn: &Conn<'_>, data: &mut [u8]) {
+        let message = &mut self.callbacks.message;
+        let mut deliver = |channel: &Channel, data: &mut [u8]| {
+            if let Some(f) = message {
+                f(channel, data);
+            }
+        };
+        if let Some(channel) = &self.channel {
+            self.flow.on_data(conn, channel, data, &mut deliver);
         }
     }
 
-    fn on_data(&mut self, _conn: &Conn<'_>, data: &mut [u8]) {
-        if let (Some(f), Some(channel)) = (&mut self.callbacks.message, &self.channel) {
-            f(channel, data);
+    fn on_call(&mut self, conn: &Conn<'_>) {
+        let message = &mut self.callbacks.message;
+        let mut deliver = |channel: &Channel, data: &mut [u8]| {
+            if let Some(f) = message {
+                f(channel, data);
+            }
+        };
+        if let Some(channel) = &self.channel {
+            self.flow.follow(conn, channel, &mut deliver);
         }
     }
 
@@ -298,27 +422,17 @@ impl Handler for TcpHandler {
         }
     }
 
-    fn on_close(mut self: Box<Self>, _conn: &Conn<'_>, reason: CloseReason) {
-        self.end(&reason);
+    fn on_leave(mut self: Box<Self>, conn: &Conn<'_>, transport: Transport) {
+        self.flow.leave(conn);
+        match self.flow.destination.clone() {
+            Some(to) => send_to(&to, transport, self, conn.local(), |_, _| {}),
+            None => self.on_close(conn, CloseReason::Local),
+        }
     }
-}
 
-impl TcpHandler {
-    fn end(&mut self, reason: &CloseReason) {
-        if let Some(channel) = &self.channel {
-            channel.mark_closed();
-        }
-        {
-            let mut current = lock(&self.current);
-            if current.attempt == self.attempt {
-                current.live = false;
-                current.id = None;
-                current.channel = None;
-            }
-        }
-        if let Some(f) = &mut self.callbacks.close {
-            f(self.channel.as_ref(), reason);
-        }
+    fn on_close(mut self: Box<Self>, conn: &Conn<'_>, reason: CloseReason) {
+        self.end(conn, &reason);
+        Retry::decide(self, conn.local(), &reason);
     }
 }
 

@@ -1,147 +1,19 @@
-//! Connections as protocols built on the loop see them: [`Handler`] in, [`Conn`] out.
-//!
-//! [`TcpClient`](crate::TcpClient) is built on this, and so is the WebSocket client of `hvloop-ws`.
+//! A connection on its loop's thread.
 
+use super::{ConnId, SendBudget};
 use crate::core::slots::Key;
 use crate::core::{Deferred, LoopCore};
 use crate::error::{CloseReason, SendError};
-pub use crate::io::budget::SendBudget;
 use crate::local_loop::LocalLoop;
+use crate::mutant::mutant;
+use crate::sys::Address;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Queued bytes over which a connection is flushed at once instead of at the end of the turn.
 const FLUSH_EARLY: usize = 64 * 1024;
-
-/// Names a connection of one loop. Never names another one, also when it has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ConnId(pub(crate) Key);
-
-/// What a connection tells the protocol above it. Every call comes from the loop's own frame, on
-/// its thread, never from inside a call of [`Conn`] or [`LocalLoop`].
-///
-/// Order: `on_up` at most once, then `on_data`, `on_low_water`, `on_end` and `on_stop`, then
-/// `on_close` exactly once, also for a connection that never came up.
-pub trait Handler {
-    /// The transport is up (TCP, and TLS if asked for). The connection's deadline goes on until
-    /// [`Conn::opened`].
-    fn on_up(&mut self, conn: &Conn<'_>);
-
-    /// Bytes came in, in the loop's own buffer: change them in place if that helps, copy what must
-    /// outlive the call.
-    fn on_data(&mut self, conn: &Conn<'_>, data: &mut [u8]);
-
-    /// The send queue has fallen to the low mark of [`Conn::set_water_marks`].
-    fn on_low_water(&mut self, conn: &Conn<'_>) {
-        let _ = conn;
-    }
-
-    /// The peer ended its side in order. Default: finish this side too.
-    fn on_end(&mut self, conn: &Conn<'_>) {
-        conn.finish(CloseReason::Peer);
-    }
-
-    /// The loop is stopping: finish. Default: write out what was accepted, then close. Not called
-    /// for a connection that is not up yet; that one is closed.
-    fn on_stop(&mut self, conn: &Conn<'_>) {
-        conn.finish(CloseReason::Stopped);
-    }
-
-    /// This handler panicked. Default: close at once.
-    fn on_panic(&mut self, conn: &Conn<'_>) {
-        conn.close_now(CloseReason::Panicked);
-    }
-
-    /// The connection has ended and its file descriptor is closed. The addresses can still be
-    /// asked for.
-    fn on_close(self: Box<Self>, conn: &Conn<'_>, reason: CloseReason);
-}
-
-/// Where to connect to, and how. For [`LocalLoop::connect`].
-#[derive(Clone)]
-#[must_use]
-pub struct Connect {
-    pub(crate) host: String,
-    pub(crate) port: u16,
-    #[cfg(feature = "tls")]
-    pub(crate) tls: Option<crate::tls::TlsClientConfig>,
-    pub(crate) deadline: Duration,
-    pub(crate) budget: Arc<SendBudget>,
-    pub(crate) write_stall: Option<Duration>,
-    pub(crate) linger: Duration,
-    pub(crate) nodelay: bool,
-}
-
-impl Connect {
-    /// The default limit of a connection's send queue: 16 MiB.
-    pub const DEFAULT_SEND_LIMIT: usize = 16 * 1024 * 1024;
-
-    /// To `host` (a name, or an IP address without brackets) at `port`. Defaults: no TLS, 10 s to
-    /// open, 16 MiB send queue, 30 s of write stall, 5 s of linger, TCP_NODELAY on.
-    pub fn to(host: impl Into<String>, port: u16) -> Self {
-        Self {
-            host: host.into(),
-            port,
-            #[cfg(feature = "tls")]
-            tls: None,
-            deadline: Duration::from_secs(10),
-            budget: Arc::new(SendBudget::new(Self::DEFAULT_SEND_LIMIT)),
-            write_stall: Some(Duration::from_secs(30)),
-            linger: Duration::from_secs(5),
-            nodelay: true,
-        }
-    }
-
-    /// Speak TLS.
-    #[cfg(feature = "tls")]
-    pub fn with_tls(mut self, config: crate::tls::TlsClientConfig) -> Self {
-        self.tls = Some(config);
-        self
-    }
-
-    /// The one deadline over DNS, connect, TLS and the handshake of the protocol above, until
-    /// [`Conn::opened`]. Default 10 s.
-    pub fn deadline(mut self, deadline: Duration) -> Self {
-        self.deadline = deadline;
-        self
-    }
-
-    /// The account of the send queue; may be shared with handles.
-    pub fn budget(mut self, budget: Arc<SendBudget>) -> Self {
-        self.budget = budget;
-        self
-    }
-
-    /// Close when the peer takes nothing of the queue for this long; `None`: never. Default 30 s.
-    pub fn write_stall(mut self, limit: Option<Duration>) -> Self {
-        self.write_stall = limit;
-        self
-    }
-
-    /// How long a finishing connection may take before it is closed by force. Default 5 s.
-    pub fn linger(mut self, limit: Duration) -> Self {
-        self.linger = limit;
-        self
-    }
-
-    /// TCP_NODELAY. Default on; the loop writes once a turn anyway.
-    pub fn nodelay(mut self, on: bool) -> Self {
-        self.nodelay = on;
-        self
-    }
-}
-
-impl fmt::Debug for Connect {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connect")
-            .field("host", &self.host)
-            .field("port", &self.port)
-            .field("deadline", &self.deadline)
-            .finish_non_exhaustive()
-    }
-}
 
 /// A connection, on the loop's thread, for the time of a call.
 #[derive(Clone, Copy)]
@@ -179,12 +51,28 @@ impl<'a> Conn<'a> {
 
     /// The peer's address, once connected; also in `on_close`.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
-        self.core().slots.borrow().get(self.key)?.peer
+        self.peer()?.inet()
     }
 
     /// This side's address, once connected; also in `on_close`.
     pub fn local_addr(&self) -> Option<SocketAddr> {
-        self.core().slots.borrow().get(self.key)?.local
+        self.local_address()?.inet()
+    }
+
+    /// The peer's address, which may be that of a Unix socket.
+    pub fn peer(&self) -> Option<Address> {
+        self.core().slots.borrow().get(self.key)?.peer.clone()
+    }
+
+    /// This side's address, which may be that of a Unix socket.
+    pub fn local_address(&self) -> Option<Address> {
+        self.core().slots.borrow().get(self.key)?.local.clone()
+    }
+
+    /// The account of its send queue, for handles.
+    pub fn budget(&self) -> Option<Arc<SendBudget>> {
+        let slots = self.core().slots.borrow();
+        Some(slots.get(self.key)?.settings.budget.clone())
     }
 
     /// The application protocol that TLS agreed on (ALPN).
@@ -192,6 +80,13 @@ impl<'a> Conn<'a> {
     pub fn alpn(&self) -> Option<Vec<u8>> {
         let slots = self.core().slots.borrow();
         slots.get(self.key)?.tls.as_ref()?.alpn()
+    }
+
+    /// The name that the client asked for (SNI), of a connection that was accepted with TLS.
+    #[cfg(feature = "tls")]
+    pub fn server_name(&self) -> Option<String> {
+        let slots = self.core().slots.borrow();
+        slots.get(self.key)?.tls.as_ref()?.client_asked_for()
     }
 
     /// The version of TLS that was agreed on, once the handshake is done.
@@ -258,8 +153,9 @@ impl<'a> Conn<'a> {
     ) -> Result<(), SendError> {
         {
             let slots = self.core().slots.borrow();
-            let slot = slots.get(self.key).filter(|slot| slot.life.is_up());
-            slot.ok_or(SendError::NotOpen)?.budget.reserve(size)?;
+            let slot = slots.get(self.key).filter(|slot| slot.takes_data());
+            let slot = slot.ok_or(SendError::NotOpen)?;
+            slot.settings.budget.reserve(size)?;
         }
         self.append(size, write)
     }
@@ -289,7 +185,7 @@ impl<'a> Conn<'a> {
         write: impl FnOnce(&mut Vec<u8>),
     ) -> Result<(), SendError> {
         if let Some(slot) = self.core().slots.borrow().get(self.key) {
-            slot.budget.add(size);
+            slot.settings.budget.add(size);
         }
         self.append(size, write)
     }
@@ -302,8 +198,8 @@ impl<'a> Conn<'a> {
             let Some(slot) = slots.get_mut(self.key) else {
                 return Err(SendError::NotOpen);
             };
-            if !slot.life.is_up() {
-                slot.budget.release(size);
+            if !slot.takes_data() {
+                slot.settings.budget.release(size);
                 return Err(SendError::NotOpen);
             }
             if slot.unsent() == 0 {
@@ -352,6 +248,119 @@ impl<'a> Conn<'a> {
         if reached {
             self.core().defer(Deferred::LowWater(self.key));
         }
+    }
+
+    /// Queues bytes that other queues may hold, too: they are not copied. For broadcasts. Room for
+    /// them is taken, as by [`send`](Conn::send).
+    ///
+    /// # Errors
+    ///
+    /// As `send`.
+    pub fn send_shared(&self, data: &Arc<[u8]>) -> Result<(), SendError> {
+        let core = self.core();
+        {
+            let mut slots = core.slots.borrow_mut();
+            let slot = slots.get_mut(self.key).filter(|slot| slot.takes_data());
+            let slot = slot.ok_or(SendError::NotOpen)?;
+            slot.settings.budget.reserve(data.len())?;
+            if slot.unsent() == 0 {
+                slot.last_progress = core.now();
+            }
+            slot.queue().push_shared(data, &core.buffers);
+            let unsent = slot.unsent();
+            slot.above_high |= slot.water_marks.is_some_and(|(_, high)| unsent > high);
+        }
+        core.mark_dirty(self.key);
+        Ok(())
+    }
+
+    /// Whether the connection is up and not finishing.
+    pub fn is_up(&self) -> bool {
+        let slots = self.core().slots.borrow();
+        slots.get(self.key).is_some_and(|slot| slot.life.is_up())
+    }
+
+    /// Calls [`Handler::on_call`](super::Handler::on_call) from the loop's own frame, in this turn
+    /// or the next one; once, however often it was asked for.
+    pub fn call_handler(&self) {
+        let first = {
+            let mut slots = self.core().slots.borrow_mut();
+            let slot = slots.get_mut(self.key).filter(|slot| slot.life.is_up());
+            slot.is_some_and(|slot| !std::mem::replace(&mut slot.in_call, true))
+        };
+        if first {
+            self.core().defer(Deferred::Handler(self.key));
+        }
+    }
+
+    /// Reads no further for now: what comes stays with the system, whose window then holds the peer
+    /// back. What was read already still comes. A connection that is told to finish reads on.
+    ///
+    /// libhv: `hio_read_stop`.
+    pub fn pause_reading(&self) {
+        if let Some(slot) = self.core().slots.borrow_mut().get_mut(self.key) {
+            slot.reading_paused = true;
+        }
+    }
+
+    /// Reads again.
+    ///
+    /// libhv: `hio_read_start`.
+    pub fn resume_reading(&self) {
+        let paused = {
+            let mut slots = self.core().slots.borrow_mut();
+            let slot = slots.get_mut(self.key);
+            slot.is_some_and(|slot| {
+                slot.last_read = self.core().now();
+                std::mem::take(&mut slot.reading_paused)
+            })
+        };
+        // Readiness was told once, while nobody read.
+        if paused && !mutant!("resume_forgets_readiness") {
+            self.core().mark_ready(self.key);
+        }
+    }
+
+    /// Whether reading is paused.
+    pub fn is_reading_paused(&self) -> bool {
+        let slots = self.core().slots.borrow();
+        slots.get(self.key).is_some_and(|slot| slot.reading_paused)
+    }
+
+    /// Ends this side alone, behind what is queued (half close): nothing more can be sent, what the
+    /// peer sends still comes, and its end ends the connection. TLS 1.2 peers may take it for the
+    /// end of both sides (RFC 5246 section 7.2.1).
+    pub fn shutdown(&self) {
+        let first = {
+            let mut slots = self.core().slots.borrow_mut();
+            let slot = slots.get_mut(self.key).filter(|slot| slot.life.is_up());
+            slot.is_some_and(|slot| !std::mem::replace(&mut slot.half_closed, true))
+        };
+        if first {
+            self.core().mark_dirty(self.key);
+        }
+    }
+
+    /// Takes the connection off this loop, for another one: at the end of this turn the handler's
+    /// [`on_leave`](super::Handler::on_leave) gets the socket. `false`: it is not open, or is
+    /// finishing, or the loop is stopping.
+    ///
+    /// libhv: `hio_detach`.
+    pub fn leave(&self) -> bool {
+        let core = self.core();
+        if core.is_stopping() {
+            return false;
+        }
+        {
+            let mut slots = core.slots.borrow_mut();
+            let slot = slots.get_mut(self.key).filter(|slot| slot.life.is_up());
+            let Some(slot) = slot.filter(|slot| slot.was_open && !slot.half_closed) else {
+                return false;
+            };
+            slot.leaving = true;
+        }
+        core.begin_close(self.key, CloseReason::Local);
+        true
     }
 
     /// Ends the connection in order: writes out what was accepted, ends TLS (`close_notify`), shuts

@@ -1,0 +1,172 @@
+//! Where to connect to, and how.
+
+use super::SendBudget;
+use crate::io::settings::ConnSettings;
+use std::fmt;
+use std::net::SocketAddr;
+#[cfg(unix)]
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Where to connect to, and how. For [`LocalLoop::connect`](crate::LocalLoop::connect) and
+/// [`TcpClient::connect`](crate::TcpClient::connect).
+#[derive(Clone)]
+#[must_use]
+pub struct Connect {
+    pub(crate) target: Target,
+    pub(crate) bind: Option<SocketAddr>,
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Option<crate::tls::TlsClientConfig>,
+    pub(crate) settings: ConnSettings,
+}
+
+/// Where a connect goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// A name or an IP address, and a port.
+    Host(String, u16),
+    /// A Unix socket.
+    #[cfg(unix)]
+    Unix(PathBuf),
+}
+
+impl Target {
+    /// The name that TLS is to verify.
+    #[cfg(feature = "tls")]
+    pub(crate) fn server_name(&self) -> &str {
+        match self {
+            Self::Host(host, _) => host,
+            // Nothing is known of it, unless the configuration has a name of its own.
+            #[cfg(unix)]
+            Self::Unix(_) => "",
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Host(host, port) => write!(f, "{host}:{port}"),
+            #[cfg(unix)]
+            Self::Unix(path) => path.display().fmt(f),
+        }
+    }
+}
+
+impl Connect {
+    /// The default limit of a connection's send queue: 16 MiB.
+    pub const DEFAULT_SEND_LIMIT: usize = ConnSettings::SEND_LIMIT;
+
+    /// To `host` (a name, or an IP address without brackets) at `port`. Defaults: no TLS, 10 s to
+    /// open, 16 MiB send queue, 30 s of write stall, 5 s of linger, TCP_NODELAY on, no keepalive
+    /// and no limit to how long the connection may be quiet.
+    pub fn to(host: impl Into<String>, port: u16) -> Self {
+        Self::target(Target::Host(host.into(), port))
+    }
+
+    /// To the Unix socket at that path, with the same defaults. With TLS, the configuration must
+    /// name the server: the path does not.
+    #[cfg(unix)]
+    pub fn unix(path: impl Into<PathBuf>) -> Self {
+        Self::target(Target::Unix(path.into()))
+    }
+
+    fn target(target: Target) -> Self {
+        Self {
+            target,
+            bind: None,
+            #[cfg(feature = "tls")]
+            tls: None,
+            settings: ConnSettings::new(),
+        }
+    }
+
+    /// Speak TLS.
+    #[cfg(feature = "tls")]
+    pub fn with_tls(mut self, config: crate::tls::TlsClientConfig) -> Self {
+        self.tls = Some(config);
+        self
+    }
+
+    /// Connect from this address; port 0: any port. Addresses of the host that are of the other
+    /// family fail. Means nothing for a Unix socket.
+    ///
+    /// libhv: `TcpClient::bind`, `hio_set_localaddr`.
+    pub fn bind(mut self, local: SocketAddr) -> Self {
+        self.bind = Some(local);
+        self
+    }
+
+    /// The one deadline over DNS, connect, TLS and the handshake of the protocol above, until
+    /// [`Conn::opened`](super::Conn::opened). Default 10 s.
+    ///
+    /// libhv: `setConnectTimeout`, `hio_set_connect_timeout`.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.settings.deadline = deadline;
+        self
+    }
+
+    /// The account of the send queue; may be shared with handles.
+    pub fn budget(mut self, budget: Arc<SendBudget>) -> Self {
+        self.settings.budget = budget;
+        self
+    }
+
+    /// Close when the peer takes nothing of the queue for this long; `None`: never. Default 30 s.
+    ///
+    /// libhv: `hio_set_write_timeout`.
+    pub fn write_stall(mut self, limit: Option<Duration>) -> Self {
+        self.settings.write_stall = limit;
+        self
+    }
+
+    /// How long a finishing connection may take before it is closed by force. Default 5 s.
+    ///
+    /// libhv: `hio_set_close_timeout`.
+    pub fn linger(mut self, limit: Duration) -> Self {
+        self.settings.linger = limit;
+        self
+    }
+
+    /// TCP_NODELAY. Default on; the loop writes once a turn anyway.
+    pub fn nodelay(mut self, on: bool) -> Self {
+        self.settings.nodelay = on;
+        self
+    }
+
+    /// Let the system probe a peer that has been silent for this long (SO_KEEPALIVE), so that a
+    /// dead one is noticed. Whole seconds. Default: no.
+    pub fn keepalive(mut self, after: Option<Duration>) -> Self {
+        self.settings.keepalive = after;
+        self
+    }
+
+    /// Close when nothing was read for this long, with
+    /// [`CloseReason::Silent`](crate::CloseReason::Silent). While reading is paused it does not
+    /// count. Default: no limit.
+    ///
+    /// libhv: `hio_set_read_timeout`.
+    pub fn read_timeout(mut self, limit: Option<Duration>) -> Self {
+        self.settings.read_timeout = limit;
+        self
+    }
+
+    /// Close when nothing was read or written for this long, with
+    /// [`CloseReason::Idle`](crate::CloseReason::Idle). Default: no limit.
+    ///
+    /// libhv: `hio_set_keepalive_timeout`.
+    pub fn idle_timeout(mut self, limit: Option<Duration>) -> Self {
+        self.settings.idle_timeout = limit;
+        self
+    }
+}
+
+impl fmt::Debug for Connect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connect")
+            .field("target", &self.target)
+            .field("deadline", &self.settings.deadline)
+            .finish_non_exhaustive()
+    }
+}

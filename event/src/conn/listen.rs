@@ -1,0 +1,150 @@
+//! Where to listen, and how what is accepted is treated.
+
+use crate::io::budget::SendBudget;
+use crate::io::settings::ConnSettings;
+use crate::sys::{Address, ListenSettings};
+use std::fmt;
+use std::net::SocketAddr;
+#[cfg(unix)]
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Where to listen, and how accepted connections are treated. For
+/// [`TcpServer::listen`](crate::TcpServer::listen) and
+/// [`LocalLoop::listen`](crate::LocalLoop::listen).
+#[derive(Clone)]
+#[must_use]
+pub struct Listen {
+    pub(crate) address: Address,
+    pub(crate) socket: ListenSettings,
+    #[cfg(feature = "tls")]
+    pub(crate) tls: Option<crate::tls::TlsServerConfig>,
+    pub(crate) settings: ConnSettings,
+}
+
+impl Listen {
+    /// Connections that may wait to be accepted, unless [`backlog`](Listen::backlog) says otherwise.
+    pub const DEFAULT_BACKLOG: u32 = 1024;
+
+    /// At an IP address and port; port 0: any that is free. Defaults for each connection: no TLS,
+    /// 10 s for the handshakes, 16 MiB send queue, 30 s of write stall, 5 s of linger, TCP_NODELAY
+    /// on, no keepalive and no limit to how long it may be quiet.
+    pub fn tcp(address: impl Into<SocketAddr>) -> Self {
+        Self::at(Address::Inet(address.into()))
+    }
+
+    /// At a path, with the same defaults. The socket file is removed when the listener closes; one
+    /// that was left behind, with nobody listening, is taken over.
+    #[cfg(unix)]
+    pub fn unix(path: impl Into<PathBuf>) -> Self {
+        Self::at(Address::Unix(Some(path.into())))
+    }
+
+    fn at(address: Address) -> Self {
+        Self {
+            address,
+            socket: ListenSettings {
+                backlog: Self::DEFAULT_BACKLOG,
+                reuse_port: false,
+                ipv6_only: None,
+            },
+            #[cfg(feature = "tls")]
+            tls: None,
+            settings: ConnSettings::new(),
+        }
+    }
+
+    /// Speak TLS.
+    #[cfg(feature = "tls")]
+    pub fn with_tls(mut self, config: crate::tls::TlsServerConfig) -> Self {
+        self.tls = Some(config);
+        self
+    }
+
+    /// Connections that may wait to be accepted; the system may have a lower limit. Default 1024.
+    pub fn backlog(mut self, connections: u32) -> Self {
+        self.socket.backlog = connections;
+        self
+    }
+
+    /// SO_REUSEPORT: several listeners at one address, among which the system shares connections.
+    /// Default off.
+    pub fn reuse_port(mut self, on: bool) -> Self {
+        self.socket.reuse_port = on;
+        self
+    }
+
+    /// Whether an IPv6 listener takes no IPv4 connections. Default: as the system does.
+    pub fn ipv6_only(mut self, on: bool) -> Self {
+        self.socket.ipv6_only = Some(on);
+        self
+    }
+
+    /// How long an accepted connection may take for its handshakes (TLS, and the protocol above).
+    /// Default 10 s.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.settings.deadline = deadline;
+        self
+    }
+
+    /// The limit of each connection's send queue, in bytes. Default 16 MiB.
+    pub fn send_limit(mut self, bytes: usize) -> Self {
+        self.settings.budget = Arc::new(SendBudget::new(bytes));
+        self
+    }
+
+    /// Close a connection whose peer takes nothing of its queue for this long; `None`: never.
+    /// Default 30 s.
+    ///
+    /// libhv: `hio_set_write_timeout`.
+    pub fn write_stall(mut self, limit: Option<Duration>) -> Self {
+        self.settings.write_stall = limit;
+        self
+    }
+
+    /// How long a finishing connection may take before it is closed by force. Default 5 s.
+    ///
+    /// libhv: `hio_set_close_timeout`.
+    pub fn linger(mut self, limit: Duration) -> Self {
+        self.settings.linger = limit;
+        self
+    }
+
+    /// TCP_NODELAY. Default on; the loop writes once a turn anyway.
+    pub fn nodelay(mut self, on: bool) -> Self {
+        self.settings.nodelay = on;
+        self
+    }
+
+    /// Let the system probe peers that have been silent for this long (SO_KEEPALIVE). Whole
+    /// seconds. Default: no.
+    pub fn keepalive(mut self, after: Option<Duration>) -> Self {
+        self.settings.keepalive = after;
+        self
+    }
+
+    /// Close a connection from which nothing was read for this long. Default: no limit.
+    ///
+    /// libhv: `hio_set_read_timeout`.
+    pub fn read_timeout(mut self, limit: Option<Duration>) -> Self {
+        self.settings.read_timeout = limit;
+        self
+    }
+
+    /// Close a connection on which nothing was read or written for this long. Default: no limit.
+    ///
+    /// libhv: `hio_set_keepalive_timeout`.
+    pub fn idle_timeout(mut self, limit: Option<Duration>) -> Self {
+        self.settings.idle_timeout = limit;
+        self
+    }
+}
+
+impl fmt::Debug for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listen")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
+}

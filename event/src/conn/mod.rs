@@ -1,0 +1,75 @@
+//! Connections as protocols built on the loop see them: [`Handler`] in, [`Conn`] out.
+//!
+//! [`TcpClient`](crate::TcpClient) and [`TcpServer`](crate::TcpServer) are built on this, and so is
+//! the WebSocket client of `hvloop-ws`.
+
+mod connect;
+mod handle;
+mod listen;
+
+pub use self::{connect::Connect, handle::Conn, listen::Listen};
+pub use crate::io::{budget::SendBudget, transport::Transport};
+pub(crate) use connect::Target;
+
+use crate::core::slots::Key;
+use crate::error::{CloseReason, LoopClosed};
+
+/// Names a connection of one loop. Never names another one, also when it has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ConnId(pub(crate) Key);
+
+/// What [`LocalLoop::adopt`](crate::LocalLoop::adopt) gives back when the loop takes nothing more.
+pub type AdoptError = LoopClosed<(Transport, Box<dyn Handler>)>;
+
+/// What a connection tells the protocol above it. Every call comes from the loop's own frame, on
+/// its thread, never from inside a call of [`Conn`] or [`LocalLoop`].
+///
+/// Order: `on_up` at most once, then `on_data`, `on_low_water`, `on_end` and `on_stop`, then
+/// `on_close` exactly once, also for a connection that never came up.
+pub trait Handler {
+    /// The transport is up (TCP, and TLS if asked for). The connection's deadline goes on until
+    /// [`Conn::opened`].
+    fn on_up(&mut self, conn: &Conn<'_>);
+
+    /// Bytes came in, in the loop's own buffer: change them in place if that helps, copy what must
+    /// outlive the call.
+    fn on_data(&mut self, conn: &Conn<'_>, data: &mut [u8]);
+
+    /// The send queue has fallen to the low mark of [`Conn::set_water_marks`].
+    fn on_low_water(&mut self, conn: &Conn<'_>) {
+        let _ = conn;
+    }
+
+    /// Asked for by [`Conn::call_handler`].
+    fn on_call(&mut self, conn: &Conn<'_>) {
+        let _ = conn;
+    }
+
+    /// The peer ended its side in order. Default: finish this side too.
+    fn on_end(&mut self, conn: &Conn<'_>) {
+        conn.finish(CloseReason::Peer);
+    }
+
+    /// The loop is stopping: finish. Default: write out what was accepted, then close. Not called
+    /// for a connection that is not up yet; that one is closed.
+    fn on_stop(&mut self, conn: &Conn<'_>) {
+        conn.finish(CloseReason::Stopped);
+    }
+
+    /// This handler panicked. Default: close at once.
+    fn on_panic(&mut self, conn: &Conn<'_>) {
+        conn.close_now(CloseReason::Panicked);
+    }
+
+    /// The connection has left this loop by [`Conn::leave`], and goes on where the transport is
+    /// [adopted](crate::LocalLoop::adopt). Called in the place of `on_close`. Default: it ends here.
+    fn on_leave(self: Box<Self>, conn: &Conn<'_>, transport: Transport) {
+        drop(transport);
+        self.on_close(conn, CloseReason::Local);
+    }
+
+    /// The connection has ended and its file descriptor is closed. The addresses can still be
+    /// asked for.
+    fn on_close(self: Box<Self>, conn: &Conn<'_>, reason: CloseReason);
+}
+

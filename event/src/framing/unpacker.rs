@@ -1,0 +1,96 @@
+//! All packages of a stream, one after the other (libhv: `hio_unpack`).
+
+use super::error::UnpackError;
+use super::gather::{Gather, Step};
+use super::reader::Reader;
+use super::setting::Unpack;
+use std::ops::ControlFlow;
+
+/// Cuts a stream into packages by an [`Unpack`]: one per connection, fed with every read in order.
+///
+/// A package that lies in one read as a whole is borrowed from there; only one that spans reads is
+/// copied. See [`Gather`] for what is held and for how much memory.
+#[derive(Debug)]
+pub(crate) struct Unpacker {
+    gather: Gather,
+}
+
+impl Unpacker {
+    /// For a connection of which nothing was read.
+    pub(crate) fn new(setting: Unpack) -> Self {
+        Self {
+            gather: Gather::new(setting.rule, setting.max_size),
+        }
+    }
+
+    pub(super) fn from_gather(mut gather: Gather, setting: Unpack) -> Self {
+        gather.set(setting.rule, setting.max_size);
+        Self { gather }
+    }
+
+    /// Goes on by another setting from the first byte that was not handed on (libhv:
+    /// `hio_set_unpack`, which forgets what was read). Hands nothing on by itself: call
+    /// [`resume`](Self::resume).
+    pub(crate) fn set(&mut self, setting: Unpack) {
+        self.gather.set(setting.rule, setting.max_size);
+    }
+
+    /// Calls `each` with every package that `data` makes whole, and with those that were left when
+    /// `each` last broke off; they are first. [`ControlFlow::Break`] stops at once: the rest of
+    /// `data` is kept for [`resume`](Self::resume), or for the next `push`.
+    ///
+    /// `each` may change the package in place: it is nobody else's.
+    ///
+    /// # Errors
+    ///
+    /// A package is over the limit or has no readable length. Whatever comes later meets the same
+    /// error. The packages before were handed on.
+    pub(crate) fn push(
+        &mut self,
+        data: &mut [u8],
+        mut each: impl FnMut(&mut [u8]) -> ControlFlow<()>,
+    ) -> Result<(), UnpackError> {
+        self.gather.run(data, |package| match each(package) {
+            ControlFlow::Continue(()) => Step::Go,
+            ControlFlow::Break(()) => Step::Stop,
+        })
+    }
+
+    /// As [`push`](Self::push) with no new bytes: goes on after a break.
+    ///
+    /// # Errors
+    ///
+    /// As for `push`.
+    #[cfg(test)]
+    pub(crate) fn resume(
+        &mut self,
+        each: impl FnMut(&mut [u8]) -> ControlFlow<()>,
+    ) -> Result<(), UnpackError> {
+        self.push(&mut [], each)
+    }
+
+    /// Bytes that came in and were not handed on. When the peer ends the stream and this is not
+    /// zero, it ended inside a package.
+    #[cfg(test)]
+    pub(crate) fn held(&self) -> usize {
+        self.gather.held()
+    }
+
+    /// Takes out the bytes that came in and were not handed on (libhv: `hio_unset_unpack`, which
+    /// forgets them, and `hio_read_remain`).
+    pub(crate) fn take_rest(&mut self) -> Vec<u8> {
+        self.gather.take()
+    }
+
+    /// Goes on with single reads of at most `limit` bytes, from the first byte that was not handed
+    /// on.
+    pub(crate) fn into_reader(self, limit: usize) -> Reader {
+        Reader::from_gather(self.gather, limit)
+    }
+
+    /// Bytes of memory owned for what is held.
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.gather.capacity()
+    }
+}

@@ -1,0 +1,377 @@
+//! Datagrams: received within a budget, sent at once, or queued while the socket takes none.
+
+use super::budget::SendBudget;
+use crate::core::LoopCore;
+use crate::core::slots::Key;
+use crate::core::sources::{AddError, SourceCall, SourceHandler, SourceIo};
+use crate::error::{CloseReason, DatagramError, SendError};
+use crate::local_loop::LocalLoop;
+use crate::mutant::mutant;
+use crate::sys::{Datagrams, Poller};
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// Datagrams received by one socket in one tick.
+const RECEIVES: usize = 32;
+/// Queued datagrams sent by one socket in one tick.
+const SENDS: usize = 64;
+/// The largest payload of a UDP datagram over IPv4: 65,535 less the headers (RFC 768, RFC 791).
+const MAX_DATAGRAM: usize = 65_507;
+
+/// What a datagram socket tells the layer above, on the loop's thread.
+pub(crate) trait DatagramHandler {
+    /// The socket is on the loop.
+    fn on_open(&mut self, local: &LocalLoop);
+
+    /// A datagram came.
+    fn on_datagram(&mut self, local: &LocalLoop, data: &mut [u8], from: SocketAddr);
+
+    /// Receiving, or sending to that address, failed; the socket goes on.
+    fn on_error(&mut self, local: &LocalLoop, e: &io::Error, to: Option<SocketAddr>);
+
+    /// All that was queued is sent.
+    fn on_drained(&mut self, local: &LocalLoop);
+
+    /// The socket is closed.
+    fn on_close(self: Box<Self>, local: &LocalLoop, reason: CloseReason);
+}
+
+/// A datagram socket on the loop, with what waits for it.
+#[derive(Debug)]
+pub(crate) struct DatagramSocket {
+    socket: Datagrams,
+    queue: VecDeque<Waiting>,
+    budget: Arc<SendBudget>,
+    /// To be closed when all is sent.
+    finishing: Option<CloseReason>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    data: Vec<u8>,
+    to: Option<SocketAddr>,
+}
+
+/// The half that calls the layer above.
+struct Receiving {
+    handler: Box<dyn DatagramHandler>,
+}
+
+/// One step of a socket.
+enum Step {
+    Received(usize, SocketAddr),
+    /// Nothing waits, or the socket takes no more.
+    Blocked,
+    Sent {
+        all: bool,
+    },
+    Failed(io::Error, Option<SocketAddr>),
+}
+
+impl DatagramSocket {
+    pub(crate) fn new(socket: Datagrams, budget: Arc<SendBudget>) -> Self {
+        Self {
+            socket,
+            queue: VecDeque::new(),
+            budget,
+            finishing: None,
+        }
+    }
+
+    pub(crate) fn socket(&self) -> &Datagrams {
+        &self.socket
+    }
+
+    pub(crate) fn register(&mut self, poller: &Poller, key: Key) -> io::Result<()> {
+        self.socket.register(poller, key)
+    }
+
+    pub(crate) fn deregister(&mut self, poller: &Poller) {
+        self.socket.deregister(poller);
+    }
+
+    /// Sends, or queues; room is on the account already. `Ok(false)`: queued.
+    fn send(&mut self, data: &[u8], to: Option<SocketAddr>) -> io::Result<bool> {
+        if self.queue.is_empty() {
+            let sent = loop {
+                match self.socket.send(data, to) {
+                    Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                    sent => break sent,
+                }
+            };
+            match sent {
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+                sent => {
+                    self.budget.release(data.len());
+                    return sent.map(|_| true);
+                }
+            }
+        }
+        let data = data.to_vec();
+        self.queue.push_back(Waiting { data, to });
+        Ok(false)
+    }
+
+    fn receive(&mut self, readable: &mut bool, buffer: &mut [u8]) -> Step {
+        loop {
+            match self.socket.receive(buffer) {
+                Ok((n, from)) => return Step::Received(n, from),
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                    *readable = false;
+                    return Step::Blocked;
+                }
+                // Usually: nobody listens where something was sent to (ICMP). Others may wait.
+                Err(e) => return Step::Failed(e, None),
+            }
+        }
+    }
+
+    /// Sends the next one that waits.
+    fn send_waiting(&mut self, writable: &mut bool) -> Step {
+        let Some(next) = self.queue.front() else {
+            return Step::Blocked;
+        };
+        let sent = loop {
+            match self.socket.send(&next.data, next.to) {
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                sent => break sent,
+            }
+        };
+        if matches!(&sent, Err(e) if e.kind() == io::ErrorKind::WouldBlock) {
+            *writable = false;
+            return Step::Blocked;
+        }
+        let to = next.to;
+        self.budget.release(next.data.len());
+        self.queue.pop_front();
+        match sent {
+            Ok(_) => Step::Sent {
+                all: self.queue.is_empty(),
+            },
+            Err(e) => Step::Failed(e, to),
+        }
+    }
+}
+
+impl Drop for DatagramSocket {
+    /// What was queued is off the account: it reaches nobody.
+    fn drop(&mut self) {
+        let unsent = self.queue.iter().map(|waiting| waiting.data.len()).sum();
+        self.budget.release(unsent);
+    }
+}
+
+impl LoopCore {
+    /// Puts an open datagram socket on the loop.
+    pub(crate) fn add_datagrams(
+        &self,
+        name: String,
+        socket: DatagramSocket,
+        handler: Box<dyn DatagramHandler>,
+    ) -> Result<Key, AddError<Box<dyn DatagramHandler>>> {
+        let added = self.add_source(name, SourceIo::Datagrams(socket), Receiving { handler });
+        added.map_err(|e| e.map(|receiving| receiving.handler))
+    }
+
+    /// Sends a datagram, or queues it while the socket takes none.
+    pub(crate) fn send_datagram(
+        &self,
+        key: Key,
+        data: &[u8],
+        to: Option<SocketAddr>,
+    ) -> Result<(), DatagramError> {
+        check_size(data.len())?;
+        let reserved = self.with_datagrams(key, |socket, _| socket.budget.reserve(data.len()));
+        match reserved {
+            None => return Err(DatagramError::NotOpen),
+            Some(Err(e)) => return Err(e.into()),
+            Some(Ok(())) => {}
+        }
+        self.send_reserved_datagram(key, data, to)
+    }
+
+    /// As `send_datagram`, for which room was taken before.
+    pub(crate) fn send_reserved_datagram(
+        &self,
+        key: Key,
+        data: &[u8],
+        to: Option<SocketAddr>,
+    ) -> Result<(), DatagramError> {
+        let sent = self.with_datagrams(key, |socket, writable| match &socket.finishing {
+            Some(_) => {
+                socket.budget.release(data.len());
+                None
+            }
+            None => {
+                let sent = socket.send(data, to);
+                *writable &= !matches!(sent, Ok(false));
+                Some(sent)
+            }
+        });
+        match sent.flatten() {
+            None => Err(DatagramError::NotOpen),
+            Some(Ok(sent)) => {
+                if sent {
+                    self.shared.counters.bytes_out.add(data.len() as u64);
+                }
+                Ok(())
+            }
+            Some(Err(e)) => Err(DatagramError::Io(Arc::new(e))),
+        }
+    }
+
+    /// Closes the socket when all that is queued is sent.
+    pub(crate) fn finish_datagrams(&self, key: Key, reason: CloseReason) {
+        let empty = self.with_datagrams(key, |socket, _| {
+            socket.finishing.get_or_insert(reason.clone());
+            socket.queue.is_empty()
+        });
+        if empty == Some(true) {
+            self.begin_close(key, reason);
+        }
+    }
+
+    /// Runs `f` on the socket and its writability; `None`: it is closing or gone.
+    pub(crate) fn with_datagrams<R>(
+        &self,
+        key: Key,
+        f: impl FnOnce(&mut DatagramSocket, &mut bool) -> R,
+    ) -> Option<R> {
+        let found = self.with_source(key, |slot| match &mut slot.io {
+            Some(SourceIo::Datagrams(socket)) => Some(f(socket, &mut slot.writable)),
+            _ => None,
+        });
+        found.flatten()
+    }
+
+    fn receive_datagram(&self, key: Key, buffer: &mut [u8]) -> Step {
+        let step = self.with_source(key, |slot| match &mut slot.io {
+            Some(SourceIo::Datagrams(socket)) if slot.readable && socket.finishing.is_none() => {
+                socket.receive(&mut slot.readable, buffer)
+            }
+            _ => Step::Blocked,
+        });
+        step.unwrap_or(Step::Blocked)
+    }
+
+    fn send_waiting_datagram(&self, key: Key) -> Step {
+        let step = self.with_datagrams(key, |socket, writable| match *writable {
+            true => socket.send_waiting(writable),
+            false => Step::Blocked,
+        });
+        step.unwrap_or(Step::Blocked)
+    }
+}
+
+/// Refuses what no datagram can hold.
+pub(crate) fn check_size(size: usize) -> Result<(), DatagramError> {
+    match size <= MAX_DATAGRAM {
+        true => Ok(()),
+        false => Err(DatagramError::TooLong {
+            limit: MAX_DATAGRAM,
+            size,
+        }),
+    }
+}
+
+impl SourceHandler for Receiving {
+    fn on_ready(&mut self, local: &LocalLoop, key: Key) {
+        let core = local.core();
+        self.send_waiting(local, key);
+        let mut buffer = core.buffers.take_socket();
+        let mut left = RECEIVES;
+        loop {
+            if left == 0 {
+                if !mutant!("datagrams_after_budget_forgotten") {
+                    core.mark_ready(key);
+                }
+                break;
+            }
+            left -= 1;
+            match core.receive_datagram(key, &mut buffer) {
+                Step::Received(n, from) => {
+                    core.shared.counters.bytes_in.add(n as u64);
+                    let data = &mut buffer[..n];
+                    core.call_user("datagram", || self.handler.on_datagram(local, data, from));
+                }
+                Step::Failed(e, to) => {
+                    core.call_user("datagram error", || self.handler.on_error(local, &e, to));
+                }
+                Step::Blocked | Step::Sent { .. } => break,
+            }
+        }
+        core.buffers.give_socket(buffer);
+    }
+
+    fn on_call(&mut self, local: &LocalLoop, _key: Key, call: SourceCall) {
+        let core = local.core();
+        match call {
+            SourceCall::Opened => core.call_user("open", || self.handler.on_open(local)),
+            SourceCall::Failed(e, to) => {
+                core.call_user("datagram error", || self.handler.on_error(local, &e, to))
+            }
+            SourceCall::Interest(_) => None,
+        };
+    }
+
+    fn on_stop(&mut self, local: &LocalLoop, key: Key) {
+        local.core().finish_datagrams(key, CloseReason::Stopped);
+    }
+
+    fn on_close(self: Box<Self>, local: &LocalLoop, reason: CloseReason) {
+        let handler = self.handler;
+        local
+            .core()
+            .call_user("datagram close", || handler.on_close(local, reason));
+    }
+}
+
+impl Receiving {
+    /// Sends what waits, as far as the socket takes it.
+    fn send_waiting(&mut self, local: &LocalLoop, key: Key) {
+        let core = local.core();
+        for _ in 0..SENDS {
+            match core.send_waiting_datagram(key) {
+                Step::Blocked | Step::Received(..) => return,
+                Step::Failed(e, to) => {
+                    core.call_user("datagram error", || self.handler.on_error(local, &e, to));
+                }
+                Step::Sent { all: false } => {}
+                Step::Sent { all: true } => break,
+            }
+        }
+        let (empty, finishing) = core
+            .with_datagrams(key, |socket, _| {
+                (socket.queue.is_empty(), socket.finishing.clone())
+            })
+            .unwrap_or_default();
+        match (empty, finishing) {
+            (false, _) => core.mark_ready(key),
+            (true, Some(reason)) => core.begin_close(key, reason),
+            (true, None) => {
+                core.call_user("write complete", || self.handler.on_drained(local));
+            }
+        }
+    }
+}
+
+impl From<SendError> for DatagramError {
+    fn from(e: SendError) -> Self {
+        match e {
+            SendError::NotOpen => Self::NotOpen,
+            SendError::QueueFull {
+                limit,
+                queued,
+                size,
+            } => Self::QueueFull {
+                limit,
+                queued,
+                size,
+            },
+            SendError::LoopClosed => Self::LoopClosed,
+        }
+    }
+}

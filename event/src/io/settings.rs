@@ -1,0 +1,56 @@
+//! What a connection is set to, whichever side began it.
+
+use super::budget::SendBudget;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// See [`Connect`](crate::Connect) and [`Listen`](crate::Listen), whose builders set these.
+#[derive(Debug, Clone)]
+pub(crate) struct ConnSettings {
+    /// Open by then.
+    pub(crate) deadline: Duration,
+    pub(crate) budget: Arc<SendBudget>,
+    pub(crate) write_stall: Option<Duration>,
+    pub(crate) linger: Duration,
+    pub(crate) nodelay: bool,
+    /// SO_KEEPALIVE.
+    pub(crate) keepalive: Option<Duration>,
+    /// Nothing read.
+    pub(crate) read_timeout: Option<Duration>,
+    /// Neither read nor written.
+    pub(crate) idle_timeout: Option<Duration>,
+}
+
+impl ConnSettings {
+    /// The default limit of a connection's send queue, in bytes.
+    pub(crate) const SEND_LIMIT: usize = 16 * 1024 * 1024;
+
+    pub(crate) fn new() -> Self {
+        Self {
+            deadline: Duration::from_secs(10),
+            budget: Arc::new(SendBudget::new(Self::SEND_LIMIT)),
+            write_stall: Some(Duration::from_secs(30)),
+            linger: Duration::from_secs(5),
+            nodelay: true,
+            keepalive: None,
+            read_timeout: None,
+            idle_timeout: None,
+        }
+    }
+
+    /// The same for one more connection: with an account of its own.
+    pub(crate) fn for_another(&self) -> Self {
+        Self {
+            budget: Arc::new(SendBudget::new(self.budget.limit())),
+            ..self.clone()
+        }
+    }
+
+    /// How long the connection may be quiet, counted from the last read (`true`) or from the last
+    /// read or write: the shorter one decides when to look.
+    pub(crate) fn quiet_limits(&self) -> impl Iterator<Item = (Duration, bool)> {
+        let read = self.read_timeout.map(|limit| (limit, true));
+        let idle = self.idle_timeout.map(|limit| (limit, false));
+        read.into_iter().chain(idle)
+    }
+}

@@ -1,0 +1,91 @@
+//! Where a stream socket is.
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+#[cfg(unix)]
+use std::path::PathBuf;
+
+/// The address of one end of a stream: IP and port, or a path in the file system.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Address {
+    /// IP address and port.
+    Inet(SocketAddr),
+    /// A Unix socket; `None`: without a name, as that of a client usually is.
+    #[cfg(unix)]
+    Unix(Option<PathBuf>),
+}
+
+impl Address {
+    /// IP address and port, if it has these.
+    pub fn inet(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Inet(address) => Some(*address),
+            #[cfg(unix)]
+            Self::Unix(_) => None,
+        }
+    }
+}
+
+impl From<SocketAddr> for Address {
+    fn from(address: SocketAddr) -> Self {
+        Self::Inet(address)
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Inet(address) => address.fmt(f),
+            #[cfg(unix)]
+            Self::Unix(Some(path)) => path.display().fmt(f),
+            #[cfg(unix)]
+            Self::Unix(None) => f.write_str("an unnamed Unix socket"),
+        }
+    }
+}
+
+/// How a listener is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ListenSettings {
+    /// Connections that may wait to be accepted.
+    pub(crate) backlog: u32,
+    /// SO_REUSEPORT: several listeners at one address, among which the kernel shares connections.
+    pub(crate) reuse_port: bool,
+    /// Whether an IPv6 listener takes IPv6 alone; `None`: as the system does.
+    pub(crate) ipv6_only: Option<bool>,
+}
+
+/// How a datagram socket is opened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct DatagramSettings {
+    /// SO_REUSEADDR: as multicast receivers on one machine need it.
+    pub(crate) reuse_address: bool,
+    /// SO_REUSEPORT.
+    pub(crate) reuse_port: bool,
+    /// SO_BROADCAST.
+    pub(crate) broadcast: bool,
+    /// IPV6_V6ONLY; `None`: as the system does.
+    pub(crate) ipv6_only: Option<bool>,
+}
+
+/// One of the machine's network interfaces, for multicast.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Interface {
+    /// The one that the system chooses.
+    #[default]
+    Any,
+    /// The one with this address: for IPv4.
+    Address(Ipv4Addr),
+    /// The one with this number (`if_nametoindex`): for IPv6.
+    Index(u32),
+}
+
+/// How what is sent to a multicast group leaves; what is `None` stays.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct MulticastOut {
+    pub(crate) loopback: Option<bool>,
+    pub(crate) ttl: Option<u32>,
+    pub(crate) interface: Option<Interface>,
+}

@@ -1,0 +1,276 @@
+//! Listening sockets: TCP and Unix.
+
+use super::super::{Address, ListenSettings, Poller};
+use super::stream::Stream;
+use crate::core::slots::Key;
+use socket2::{Domain, Protocol, Socket, Type};
+use std::fs::File;
+use std::io;
+use std::net::SocketAddr;
+
+/// A non-blocking listening socket, close-on-exec.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    inner: Inner,
+    /// A file descriptor to give up when there is no other, so that a connection which waits can be
+    /// turned away: else it, and all behind it, would wait for ever.
+    reserve: Option<File>,
+}
+
+#[derive(Debug)]
+enum Inner {
+    Tcp(mio::net::TcpListener),
+    #[cfg(unix)]
+    /// The file goes with the listener.
+    Unix(mio::net::UnixListener, #[allow(dead_code, reason = "dropped")] unix::SocketFile),
+}
+
+/// Calls the same method of whichever it is.
+macro_rules! either {
+    ($inner:expr, $l:ident => $call:expr) => {
+        match $inner {
+            Inner::Tcp($l) => $call,
+            #[cfg(unix)]
+            Inner::Unix($l, _) => $call,
+        }
+    };
+}
+
+impl Listener {
+    /// Opens a listener; connections wait in its backlog from now on.
+    ///
+    /// # Errors
+    ///
+    /// What the system said: the address is in use, there is no descriptor left.
+    pub(crate) fn bind(address: &Address, settings: &ListenSettings) -> io::Result<Self> {
+        let inner = match address {
+            Address::Inet(address) => Inner::Tcp(bind_tcp(*address, settings)?),
+            #[cfg(unix)]
+            Address::Unix(Some(path)) => {
+                let (listener, file) = unix::bind(path, settings.backlog)?;
+                Inner::Unix(listener, file)
+            }
+            #[cfg(unix)]
+            Address::Unix(None) => return Err(io::ErrorKind::AddrNotAvailable.into()),
+        };
+        Ok(Self {
+            inner,
+            reserve: reserve(),
+        })
+    }
+
+    /// Registers with the poller, once.
+    pub(crate) fn register(&mut self, poller: &Poller, key: Key) -> io::Result<()> {
+        let token = mio::Token(key.to_token());
+        let registry = poller.registry();
+        either!(&mut self.inner, l => registry.register(l, token, mio::Interest::READABLE))
+    }
+
+    /// Takes the listener off the poller; dropping it then closes it.
+    pub(crate) fn deregister(&mut self, poller: &Poller) {
+        if let Err(e) = either!(&mut self.inner, l => poller.registry().deregister(l)) {
+            log::debug!("hvloop: deregister: {e}");
+        }
+    }
+
+    /// The address that it listens at.
+    pub(crate) fn local(&self) -> io::Result<Address> {
+        match &self.inner {
+            Inner::Tcp(listener) => listener.local_addr().map(Address::Inet),
+            #[cfg(unix)]
+            Inner::Unix(listener, _) => {
+                listener.local_addr().map(|a| super::stream::unix_address(&a))
+            }
+        }
+    }
+
+    /// Takes the next connection that waits.
+    ///
+    /// # Errors
+    ///
+    /// `WouldBlock`: none waits. See [`AcceptError`] for the others.
+    pub(crate) fn accept(&self) -> io::Result<(Stream, Address)> {
+        match &self.inner {
+            Inner::Tcp(listener) => {
+                let (stream, peer) = listener.accept()?;
+                Ok((Stream::Tcp(stream), Address::Inet(peer)))
+            }
+            #[cfg(unix)]
+            Inner::Unix(listener, _) => {
+                let (stream, peer) = listener.accept()?;
+                super::stream::no_sigpipe(&stream)?;
+                Ok((Stream::Unix(stream), super::stream::unix_address(&peer)))
+            }
+        }
+    }
+
+    /// Without a descriptor for the connection that waits longest: turns it away with the one in
+    /// reserve. `false`: there was none in reserve, or none waits.
+    pub(crate) fn turn_away(&mut self) -> bool {
+        let had = self.reserve.take().is_some();
+        let turned = had && self.accept().is_ok();
+        self.reserve = reserve();
+        turned
+    }
+}
+
+/// What an error of [`Listener::accept`] means for the next call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AcceptError {
+    /// None waits.
+    Blocked,
+    /// One connection had ended before it was accepted; others may wait.
+    Gone,
+    /// The process or the system is out of descriptors or memory.
+    Exhausted,
+    /// Anything else.
+    Other,
+}
+
+impl AcceptError {
+    /// See accept(2): errors that are pending on the new socket are told here, too.
+    pub(crate) fn of(e: &io::Error) -> Self {
+        match e.kind() {
+            io::ErrorKind::WouldBlock => return Self::Blocked,
+            io::ErrorKind::Interrupted
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::PermissionDenied => return Self::Gone,
+            io::ErrorKind::OutOfMemory => return Self::Exhausted,
+            _ => {}
+        }
+        #[cfg(unix)]
+        match e.raw_os_error() {
+            Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => {
+                return Self::Exhausted;
+            }
+            Some(
+                libc::EPROTO
+                | libc::ENETDOWN
+                | libc::ENOPROTOOPT
+                | libc::EHOSTDOWN
+                | libc::EHOSTUNREACH
+                | libc::ENETUNREACH,
+            ) => return Self::Gone,
+            _ => {}
+        }
+        Self::Other
+    }
+}
+
+fn reserve() -> Option<File> {
+    let path = if cfg!(windows) { "NUL" } else { "/dev/null" };
+    let opened = File::open(path);
+    if let Err(e) = &opened {
+        log::debug!("hvloop: no file descriptor in reserve: {e}");
+    }
+    opened.ok()
+}
+
+fn bind_tcp(address: SocketAddr, settings: &ListenSettings) -> io::Result<mio::net::TcpListener> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    socket.set_nonblocking(true)?;
+    // Else a port could not be bound again while connections of its last listener are in TIME_WAIT.
+    // On Windows it would mean that a port in use may be taken.
+    #[cfg(not(windows))]
+    socket.set_reuse_address(true)?;
+    if settings.reuse_port {
+        reuse_port(&socket)?;
+    }
+    if let (Some(only), SocketAddr::V6(_)) = (settings.ipv6_only, address) {
+        socket.set_only_v6(only)?;
+    }
+    socket.bind(&address.into())?;
+    socket.listen(settings.backlog.min(i32::MAX as u32) as i32)?;
+    Ok(mio::net::TcpListener::from_std(socket.into()))
+}
+
+#[cfg(all(unix, not(any(target_os = "solaris", target_os = "illumos"))))]
+pub(super) fn reuse_port(socket: &Socket) -> io::Result<()> {
+    socket.set_reuse_port(true)
+}
+
+#[cfg(not(all(unix, not(any(target_os = "solaris", target_os = "illumos")))))]
+pub(super) fn reuse_port(_socket: &Socket) -> io::Result<()> {
+    Err(io::Error::new(
+        io::ErrorKind::Unsupported,
+        "SO_REUSEPORT is not known here",
+    ))
+}
+
+#[cfg(unix)]
+mod unix {
+    use super::super::thread;
+    use socket2::{Domain, SockAddr, Socket, Type};
+    use std::io;
+    use std::os::unix::fs::MetadataExt;
+    use std::path::{Path, PathBuf};
+
+    /// The file of a listening Unix socket, removed with it.
+    #[derive(Debug)]
+    pub(super) struct SocketFile {
+        path: PathBuf,
+        /// Device and inode: another file may have come in its place.
+        identity: Option<(u64, u64)>,
+        /// A child by fork has a copy of this, and must not take the file from its parent.
+        process: u32,
+    }
+
+    impl SocketFile {
+        fn of(path: &Path) -> Self {
+            Self {
+                path: path.to_owned(),
+                identity: identity(path),
+                process: thread::process(),
+            }
+        }
+    }
+
+    impl Drop for SocketFile {
+        fn drop(&mut self) {
+            let mine = self.process == thread::process();
+            let same = self.identity.is_some() && identity(&self.path) == self.identity;
+            if mine
+                && same
+                && let Err(e) = std::fs::remove_file(&self.path)
+            {
+                log::debug!("hvloop: cannot remove {}: {e}", self.path.display());
+            }
+        }
+    }
+
+    fn identity(path: &Path) -> Option<(u64, u64)> {
+        let metadata = std::fs::symlink_metadata(path).ok()?;
+        Some((metadata.dev(), metadata.ino()))
+    }
+
+    /// Binds; takes over a socket file that nobody listens at any more.
+    pub(super) fn bind(
+        path: &Path,
+        backlog: u32,
+    ) -> io::Result<(mio::net::UnixListener, SocketFile)> {
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+        socket.set_nonblocking(true)?;
+        let address = SockAddr::unix(path)?;
+        match socket.bind(&address) {
+            Err(e) if e.kind() == io::ErrorKind::AddrInUse && is_abandoned(path) => {
+                std::fs::remove_file(path)?;
+                socket.bind(&address)?;
+            }
+            bound => bound?,
+        }
+        let file = SocketFile::of(path);
+        socket.listen(backlog.min(i32::MAX as u32) as i32)?;
+        Ok((mio::net::UnixListener::from_std(socket.into()), file))
+    }
+
+    /// Whether there is a socket file, and nobody behind it.
+    fn is_abandoned(path: &Path) -> bool {
+        let refused = std::os::unix::net::UnixStream::connect(path);
+        matches!(refused, Err(e) if e.kind() == io::ErrorKind::ConnectionRefused)
+    }
+}

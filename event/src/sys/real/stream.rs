@@ -1,0 +1,201 @@
+//! Non-blocking streams: TCP and Unix sockets.
+
+use super::super::{Address, Poller};
+use crate::core::slots::Key;
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr};
+use std::time::Duration;
+
+/// Whether a read or write that did less than it was asked for has used up the readiness, so that
+/// the extra call which would say `WouldBlock` can be saved. True of epoll and kqueue; elsewhere
+/// mio arms the socket again only on `WouldBlock`.
+pub(crate) const fn short_io_means_drained() -> bool {
+    cfg!(any(
+        target_os = "linux",
+        target_os = "android",
+        target_os = "macos",
+        target_os = "ios",
+        target_os = "freebsd",
+        target_os = "netbsd",
+        target_os = "openbsd",
+        target_os = "dragonfly"
+    ))
+}
+
+/// A non-blocking stream, close-on-exec.
+///
+/// No write may raise SIGPIPE in a host that kept its default disposition. Of std's calls that holds
+/// for `write` of a TCP stream alone: `write_vectored` and Unix streams do not say `MSG_NOSIGNAL`.
+#[derive(Debug)]
+pub(crate) enum Stream {
+    /// TCP.
+    Tcp(mio::net::TcpStream),
+    /// A Unix socket.
+    #[cfg(unix)]
+    Unix(mio::net::UnixStream),
+}
+
+/// Calls the same method of whichever it is.
+macro_rules! either {
+    ($stream:expr, $inner:ident => $call:expr) => {
+        match $stream {
+            Self::Tcp($inner) => $call,
+            #[cfg(unix)]
+            Self::Unix($inner) => $call,
+        }
+    };
+}
+
+impl Stream {
+    /// Starts a connect, from the address `bind` if there is one. The outcome is read with
+    /// [`Stream::connected`] once the stream is writable.
+    pub(crate) fn connect(address: &Address, bind: Option<SocketAddr>) -> io::Result<Self> {
+        match (address, bind) {
+            (Address::Inet(address), None) => {
+                mio::net::TcpStream::connect(*address).map(Self::Tcp)
+            }
+            (Address::Inet(address), Some(bind)) => connect_from(bind, *address).map(Self::Tcp),
+            #[cfg(unix)]
+            (Address::Unix(Some(path)), _) => {
+                let stream = mio::net::UnixStream::connect(path)?;
+                no_sigpipe(&stream)?;
+                Ok(Self::Unix(stream))
+            }
+            #[cfg(unix)]
+            (Address::Unix(None), _) => Err(io::ErrorKind::AddrNotAvailable.into()),
+        }
+    }
+
+    /// Registers with the poller for reading and writing, once for its time on that poller.
+    pub(crate) fn register(&mut self, poller: &Poller, key: Key) -> io::Result<()> {
+        let token = mio::Token(key.to_token());
+        let interest = mio::Interest::READABLE | mio::Interest::WRITABLE;
+        either!(self, s => poller.registry().register(s, token, interest))
+    }
+
+    /// Takes the stream off the poller; dropping it then closes it.
+    pub(crate) fn deregister(&mut self, poller: &Poller) {
+        if let Err(e) = either!(self, s => poller.registry().deregister(s)) {
+            log::debug!("hvloop: deregister: {e}");
+        }
+    }
+
+    /// `Ok(true)` once connected, `Ok(false)` while the connect goes on, else why it failed.
+    pub(crate) fn connected(&self) -> io::Result<bool> {
+        if let Some(e) = either!(self, s => s.take_error())? {
+            return Err(e);
+        }
+        match self.peer() {
+            Ok(_) => Ok(true),
+            Err(e) if e.kind() == io::ErrorKind::NotConnected => Ok(false),
+            // Some systems say EINVAL of a socket that is not connected yet.
+            Err(e) if e.kind() == io::ErrorKind::InvalidInput => Ok(false),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Turns Nagle's algorithm off (`true`) or on; there is none on a Unix socket.
+    pub(crate) fn set_nodelay(&self, on: bool) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.set_nodelay(on),
+            #[cfg(unix)]
+            Self::Unix(_) => Ok(()),
+        }
+    }
+
+    /// Lets the system probe a peer that has been silent for that time; TCP alone.
+    pub(crate) fn set_keepalive(&self, after: Duration) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => {
+                let keepalive = TcpKeepalive::new().with_time(after).with_interval(after);
+                SockRef::from(stream).set_tcp_keepalive(&keepalive)
+            }
+            #[cfg(unix)]
+            Self::Unix(_) => Ok(()),
+        }
+    }
+
+    /// The address of the other side.
+    pub(crate) fn peer(&self) -> io::Result<Address> {
+        match self {
+            Self::Tcp(stream) => stream.peer_addr().map(Address::Inet),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.peer_addr().map(|a| unix_address(&a)),
+        }
+    }
+
+    /// The address of this side.
+    pub(crate) fn local(&self) -> io::Result<Address> {
+        match self {
+            Self::Tcp(stream) => stream.local_addr().map(Address::Inet),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.local_addr().map(|a| unix_address(&a)),
+        }
+    }
+
+    /// Reads what is there; `Ok(0)` is the end of the stream.
+    pub(crate) fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        either!(self, s => s.read(buf))
+    }
+
+    /// Writes what fits; never raises SIGPIPE.
+    pub(crate) fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.write(buf),
+            #[cfg(unix)]
+            Self::Unix(stream) => {
+                // Through mio, which on some systems has to know of a WouldBlock.
+                stream.try_io(|| SockRef::from(&*stream).send_with_flags(buf, NO_SIGNAL))
+            }
+        }
+    }
+
+    /// Ends the writing side (FIN after what was written).
+    pub(crate) fn shutdown_write(&self) -> io::Result<()> {
+        either!(self, s => s.shutdown(Shutdown::Write))
+    }
+}
+
+/// A TCP connect from an address of the caller's.
+fn connect_from(bind: SocketAddr, to: SocketAddr) -> io::Result<mio::net::TcpStream> {
+    let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&bind.into())?;
+    match socket.connect(&to.into()) {
+        Err(e) if !is_in_progress(&e) => Err(e),
+        _ => Ok(mio::net::TcpStream::from_std(socket.into())),
+    }
+}
+
+#[cfg(unix)]
+fn is_in_progress(e: &io::Error) -> bool {
+    e.raw_os_error() == Some(libc::EINPROGRESS) || e.kind() == io::ErrorKind::WouldBlock
+}
+
+#[cfg(not(unix))]
+fn is_in_progress(e: &io::Error) -> bool {
+    e.kind() == io::ErrorKind::WouldBlock
+}
+
+#[cfg(unix)]
+pub(super) fn unix_address(address: &std::os::unix::net::SocketAddr) -> Address {
+    Address::Unix(address.as_pathname().map(Into::into))
+}
+
+/// The flag by which one call to `send` raises no SIGPIPE.
+#[cfg(all(unix, not(target_vendor = "apple")))]
+const NO_SIGNAL: i32 = libc::MSG_NOSIGNAL;
+/// Apple's systems know no such flag: there [`no_sigpipe`] says it of the socket.
+#[cfg(all(unix, target_vendor = "apple"))]
+const NO_SIGNAL: i32 = 0;
+
+/// Keeps writes to a Unix socket from raising SIGPIPE where [`NO_SIGNAL`] cannot.
+#[cfg(unix)]
+pub(super) fn no_sigpipe(stream: &mio::net::UnixStream) -> io::Result<()> {
+    #[cfg(target_vendor = "apple")]
+    SockRef::from(stream).set_nosigpipe(true)?;
+    let _ = stream;
+    Ok(())
+}

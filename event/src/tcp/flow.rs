@@ -1,0 +1,223 @@
+//! The loop's side of a channel: what comes in, cut as asked for, and the requests of handles.
+
+use super::channel::Channel;
+use super::control::{Cut, OnBeat};
+use crate::conn::Conn;
+use crate::core::shared::lock;
+use crate::core::timers::TimerId;
+use crate::error::CloseReason;
+use crate::event_loop::EventLoop;
+use crate::framing::{Reader, Unpack, UnpackError, Unpacker};
+use crate::local_loop::LocalLoop;
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// How what comes in is being cut.
+#[derive(Default)]
+enum Cutting {
+    #[default]
+    Not,
+    Packages(Unpacker),
+    Once(Reader),
+}
+
+/// What a user's callback for bytes is, here.
+pub(super) type Deliver<'a> = &'a mut dyn FnMut(&Channel, &mut [u8]);
+
+/// See the module.
+#[derive(Default)]
+pub(super) struct Flow {
+    cutting: Cutting,
+    beat: Option<(Duration, Arc<Mutex<Option<OnBeat>>>)>,
+    /// The timer of `beat`, on this loop.
+    beating: Option<TimerId>,
+    /// Where the connection goes when it has left its loop.
+    pub(super) destination: Option<EventLoop>,
+}
+
+impl Flow {
+    /// For a connection whose bytes are cut by that rule from the first one on.
+    pub(super) fn new(unpack: Option<Unpack>) -> Self {
+        Self {
+            cutting: unpack.map_or(Cutting::Not, |unpack| {
+                Cutting::Packages(Unpacker::new(unpack))
+            }),
+            ..Self::default()
+        }
+    }
+
+    /// Bytes came.
+    pub(super) fn on_data(
+        &mut self,
+        conn: &Conn<'_>,
+        channel: &Channel,
+        data: &mut [u8],
+        deliver: Deliver<'_>,
+    ) {
+        if let Cutting::Not = self.cutting {
+            deliver(channel, data);
+        } else if let Err(e) = self.cut(conn, channel, data, deliver) {
+            return conn.close_now(CloseReason::Unpack(e));
+        }
+        self.follow(conn, channel, deliver);
+    }
+
+    /// Does what handles have asked for since the last time, until they ask for no more.
+    pub(super) fn follow(&mut self, conn: &Conn<'_>, channel: &Channel, deliver: Deliver<'_>) {
+        while channel.was_asked() {
+            let (cut, resume, beat, move_to) = channel.with_control(|control| {
+                (
+                    control.cut.take(),
+                    std::mem::take(&mut control.resume),
+                    control.beat.take(),
+                    control.move_to.take(),
+                )
+            });
+            if let Some((period, f)) = beat {
+                let old = self.beat.replace((period, Arc::new(Mutex::new(Some(f)))));
+                self.arm_beat(conn.local(), channel);
+                conn.local().drop_user(old);
+            }
+            if let Some(cut) = cut {
+                self.change(conn, channel, cut, deliver);
+            }
+            if resume {
+                self.resume(conn, channel, deliver);
+            }
+            // What is held may be what is asked for now.
+            if let Err(e) = self.cut(conn, channel, &mut [], deliver) {
+                return conn.close_now(CloseReason::Unpack(e));
+            }
+            if let Some(event_loop) = move_to
+                && conn.leave()
+            {
+                channel.leave_for(&event_loop);
+                self.destination = Some(event_loop);
+                return;
+            }
+        }
+    }
+
+    fn change(&mut self, conn: &Conn<'_>, channel: &Channel, cut: Cut, deliver: Deliver<'_>) {
+        let before = std::mem::take(&mut self.cutting);
+        self.cutting = match cut {
+            Cut::Not => {
+                let mut rest = match before {
+                    Cutting::Not => Vec::new(),
+                    Cutting::Packages(mut unpacker) => unpacker.take_rest(),
+                    Cutting::Once(mut reader) => reader.take_rest(),
+                };
+                if !rest.is_empty() {
+                    deliver(channel, &mut rest);
+                }
+                return;
+            }
+            Cut::Packages(unpack) => Cutting::Packages(match before {
+                Cutting::Not => Unpacker::new(unpack),
+                Cutting::Packages(mut unpacker) => {
+                    unpacker.set(unpack);
+                    unpacker
+                }
+                Cutting::Once(reader) => reader.into_unpacker(unpack),
+            }),
+            Cut::Once(mode) => {
+                let mut reader = match before {
+                    Cutting::Not => Reader::new(Unpack::DEFAULT_MAX_SIZE),
+                    Cutting::Packages(unpacker) => unpacker.into_reader(Unpack::DEFAULT_MAX_SIZE),
+                    Cutting::Once(reader) => reader,
+                };
+                reader.ask(mode);
+                conn.resume_reading();
+                Cutting::Once(reader)
+            }
+        };
+    }
+
+    /// Reads on; what was read one at a time comes as it is from now on.
+    fn resume(&mut self, conn: &Conn<'_>, channel: &Channel, deliver: Deliver<'_>) {
+        conn.resume_reading();
+        if let Cutting::Once(_) = self.cutting {
+            self.change(conn, channel, Cut::Not, deliver);
+        }
+    }
+
+    /// Hands on what is whole.
+    fn cut(
+        &mut self,
+        conn: &Conn<'_>,
+        channel: &Channel,
+        data: &mut [u8],
+        deliver: Deliver<'_>,
+    ) -> Result<(), UnpackError> {
+        match &mut self.cutting {
+            Cutting::Not => Ok(()),
+            Cutting::Packages(unpacker) => unpacker.push(data, |package| {
+                deliver(channel, package);
+                match conn.is_reading_paused() || !conn.is_up() {
+                    true => ControlFlow::Break(()),
+                    false => ControlFlow::Continue(()),
+                }
+            }),
+            Cutting::Once(reader) => {
+                reader.push(data, |bytes| {
+                    deliver(channel, bytes);
+                    // Asked for in the callback: the rest of these bytes may have it.
+                    channel.with_control(|control| match control.cut {
+                        Some(Cut::Once(mode)) if conn.is_up() => {
+                            control.cut = None;
+                            Some(mode)
+                        }
+                        _ => None,
+                    })
+                })?;
+                if !reader.is_waiting() {
+                    conn.pause_reading();
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Arms the heartbeat on this loop.
+    fn arm_beat(&mut self, local: &LocalLoop, channel: &Channel) {
+        self.stop_beat(local);
+        let Some((period, f)) = &self.beat else {
+            return;
+        };
+        let (f, channel) = (f.clone(), channel.clone());
+        let timer = local.set_interval(*period, move |_| {
+            // Taken out for the call: no lock is held while it runs.
+            let beat = lock(&f).take().filter(|_| channel.is_connected());
+            if let Some(mut beat) = beat {
+                beat(&channel);
+                lock(&f).get_or_insert(beat);
+            }
+        });
+        self.beating = Some(timer);
+    }
+
+    fn stop_beat(&mut self, local: &LocalLoop) {
+        if let Some(timer) = self.beating.take() {
+            local.kill_timer(timer);
+        }
+    }
+
+    /// The connection has come to another loop.
+    pub(super) fn arrive(&mut self, conn: &Conn<'_>, channel: &Channel) {
+        self.destination = None;
+        self.arm_beat(conn.local(), channel);
+    }
+
+    /// The connection leaves its loop.
+    pub(super) fn leave(&mut self, conn: &Conn<'_>) {
+        self.stop_beat(conn.local());
+    }
+
+    /// The connection has ended: what handles gave goes with it.
+    pub(super) fn end(&mut self, conn: &Conn<'_>, channel: &Channel) {
+        self.stop_beat(conn.local());
+        let control = channel.with_control(std::mem::take);
+        conn.local().drop_user((control, self.beat.take()));
+    }
+}

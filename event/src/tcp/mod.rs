@@ -1,0 +1,21 @@
+//! Streams as users hold them: TCP, TLS and Unix sockets, clients and servers.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `channel` | a connection as a handle for any thread |
+//! | `control` | what such handles ask of the loop's side |
+//! | `flow` | the loop's side of a channel: framing, single reads, pauses, moves |
+//! | `client`, `retry` | `TcpClient` and its reconnects |
+//! | `server`, `accepted` | `TcpServer`, and its connections |
+
+mod accepted;
+mod channel;
+mod client;
+mod control;
+mod flow;
+mod retry;
+mod server;
+
+pub use self::channel::{Channel, ChannelId};
+pub use self::client::{ConnectError, TcpClient};
+pub use self::server::TcpServer;

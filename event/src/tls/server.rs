@@ -1,0 +1,308 @@
+//! [`TlsServerConfig`]: what a server shows of itself, and whom it lets in.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
+use rustls::sign::CertifiedKey;
+use rustls::{RootCertStore, ServerConfig};
+
+use super::config::{MAX_ALPN_LEN, TlsVersion, compiled_in_provider};
+use super::error::TlsConfigError;
+use super::pem;
+
+/// The certificates of a server: one for clients that ask for no name, or for one that is not known,
+/// and others by name (SNI, RFC 6066 section 3).
+#[derive(Debug, Default)]
+#[must_use]
+pub struct TlsIdentities {
+    default: Option<Pair>,
+    named: Vec<(String, Pair)>,
+    first_error: Option<TlsConfigError>,
+}
+
+/// A chain, its own certificate first, and the key.
+type Pair = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+
+impl TlsIdentities {
+    /// None; add at least one.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The certificate chain (its own first) and the private key (PKCS#8, PKCS#1 or SEC1,
+    /// unencrypted), both in PEM, for every client that no other certificate is for.
+    pub fn pem(self, chain: &[u8], key: &[u8]) -> Self {
+        self.with(None, read(chain, key))
+    }
+
+    /// As [`pem`](Self::pem), from files, which may be one and the same.
+    pub fn pem_files(self, chain: impl AsRef<Path>, key: impl AsRef<Path>) -> Self {
+        let chain = pem::certificates_in_file(chain.as_ref(), CHAIN);
+        let key = pem::private_key_in_file(key.as_ref(), KEY);
+        self.with(None, chain.and_then(|chain| Ok((chain, key?))))
+    }
+
+    /// As [`pem`](Self::pem), for clients that ask for that name; `*.example.org` stands for every
+    /// name with one label more than `example.org`.
+    pub fn pem_for(self, name: &str, chain: &[u8], key: &[u8]) -> Self {
+        self.with(Some(name), read(chain, key))
+    }
+
+    fn with(mut self, name: Option<&str>, pair: Result<Pair, TlsConfigError>) -> Self {
+        match (pair, name) {
+            (Ok(pair), None) => self.default = Some(pair),
+            (Ok(pair), Some(name)) => self.named.push((name.to_ascii_lowercase(), pair)),
+            (Err(e), _) => {
+                self.first_error.get_or_insert(e);
+            }
+        }
+        self
+    }
+
+    fn load(self, provider: &CryptoProvider) -> Result<Loaded, TlsConfigError> {
+        if let Some(error) = self.first_error {
+            return Err(error);
+        }
+        if self.default.is_none() && self.named.is_empty() {
+            return Err(TlsConfigError::NoIdentity);
+        }
+        let load = |(chain, key): Pair| {
+            CertifiedKey::from_der(chain, key, provider)
+                .map(Arc::new)
+                .map_err(TlsConfigError::BadServerCertificate)
+        };
+        let named = self.named.into_iter();
+        Ok(Loaded {
+            default: self.default.map(load).transpose()?,
+            named: named
+                .map(|(name, pair)| Ok((name, load(pair)?)))
+                .collect::<Result<_, TlsConfigError>>()?,
+        })
+    }
+}
+
+fn read(chain: &[u8], key: &[u8]) -> Result<Pair, TlsConfigError> {
+    Ok((pem::certificates(chain, CHAIN)?, pem::private_key(key, KEY)?))
+}
+
+/// What `TlsConfigError` calls the two inputs.
+const CHAIN: &str = "server certificate chain";
+const KEY: &str = "server private key";
+
+/// Certificates that are ready to be used.
+#[derive(Debug)]
+struct Loaded {
+    default: Option<Arc<CertifiedKey>>,
+    named: HashMap<String, Arc<CertifiedKey>>,
+}
+
+impl Loaded {
+    fn find(&self, name: Option<&str>) -> Option<Arc<CertifiedKey>> {
+        let by_name = name.and_then(|name| {
+            let name = name.to_ascii_lowercase();
+            let wildcard = || {
+                let (_, parent) = name.split_once('.')?;
+                self.named.get(&format!("*.{parent}"))
+            };
+            self.named.get(&name).or_else(wildcard)
+        });
+        by_name.or(self.default.as_ref()).cloned()
+    }
+}
+
+/// Chooses the certificate for each handshake, of those loaded last.
+#[derive(Debug)]
+struct Chooser(RwLock<Arc<Loaded>>);
+
+impl ResolvesServerCert for Chooser {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let loaded = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let loaded = loaded.clone();
+        loaded.find(hello.server_name())
+    }
+}
+
+/// How a server does TLS: made once, shared by any number of listeners on any threads. A clone is
+/// cheap, and sees what [`reload`](TlsServerConfig::reload) brings.
+#[derive(Clone)]
+pub struct TlsServerConfig {
+    rustls: Arc<ServerConfig>,
+    /// `None`: rustls' own configuration chooses.
+    chooser: Option<(Arc<Chooser>, Arc<CryptoProvider>)>,
+}
+
+impl TlsServerConfig {
+    /// TLS 1.2 and 1.3 with these certificates; clients need none.
+    ///
+    /// # Errors
+    /// See [`TlsServerConfigBuilder::build`].
+    pub fn new(identities: TlsIdentities) -> Result<Self, TlsConfigError> {
+        Self::builder(identities).build()
+    }
+
+    /// A builder that starts from the default.
+    pub fn builder(identities: TlsIdentities) -> TlsServerConfigBuilder {
+        TlsServerConfigBuilder {
+            identities,
+            client_roots: None,
+            client_optional: false,
+            alpn: Vec::new(),
+            provider: None,
+            min_version: None,
+            first_error: None,
+        }
+    }
+
+    /// Takes a configuration made with rustls itself, as it is.
+    pub fn from_rustls(config: Arc<ServerConfig>) -> Self {
+        Self {
+            rustls: config,
+            chooser: None,
+        }
+    }
+
+    /// The rustls configuration inside.
+    pub fn as_rustls(&self) -> &Arc<ServerConfig> {
+        &self.rustls
+    }
+
+    /// Uses other certificates from now on, without a restart: handshakes that begin after this
+    /// call get the new ones, connections that are up stay. Any thread.
+    ///
+    /// # Errors
+    /// Damaged input, or a configuration of rustls' own: then the certificates stay as they were.
+    pub fn reload(&self, identities: TlsIdentities) -> Result<(), TlsConfigError> {
+        let Some((chooser, provider)) = &self.chooser else {
+            return Err(TlsConfigError::NoIdentity);
+        };
+        let loaded = Arc::new(identities.load(provider)?);
+        *chooser.0.write().unwrap_or_else(PoisonError::into_inner) = loaded;
+        Ok(())
+    }
+}
+
+impl fmt::Debug for TlsServerConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsServerConfig")
+            .field("alpn_protocols", &self.rustls.alpn_protocols)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Builds a [`TlsServerConfig`]. An input that is wrong is reported by
+/// [`build`](TlsServerConfigBuilder::build), the first one if there are several.
+#[must_use = "a builder does nothing until `build`"]
+#[derive(Debug)]
+pub struct TlsServerConfigBuilder {
+    identities: TlsIdentities,
+    client_roots: Option<Vec<CertificateDer<'static>>>,
+    client_optional: bool,
+    alpn: Vec<Vec<u8>>,
+    provider: Option<Arc<CryptoProvider>>,
+    min_version: Option<TlsVersion>,
+    first_error: Option<TlsConfigError>,
+}
+
+impl TlsServerConfigBuilder {
+    /// Lets in only clients with a certificate that one of these, in PEM, has issued.
+    pub fn client_roots_pem(mut self, roots: &[u8]) -> Self {
+        match pem::certificates(roots, "client roots") {
+            Ok(mut found) => self.client_roots.get_or_insert_default().append(&mut found),
+            Err(e) => {
+                self.first_error.get_or_insert(e);
+            }
+        }
+        self
+    }
+
+    /// Lets in clients without a certificate, too; one that is shown must still be good.
+    pub fn client_auth_optional(mut self) -> Self {
+        self.client_optional = true;
+        self
+    }
+
+    /// The application protocols to accept, the preferred one first (RFC 7301). By default clients
+    /// may offer what they like, and none is chosen.
+    pub fn alpn<P: AsRef<[u8]>>(mut self, protocols: impl IntoIterator<Item = P>) -> Self {
+        let accepted: Vec<Vec<u8>> = protocols.into_iter().map(|p| p.as_ref().to_vec()).collect();
+        let bad = |p: &&Vec<u8>| p.is_empty() || p.len() > MAX_ALPN_LEN;
+        if let Some(bad) = accepted.iter().find(bad) {
+            let error = TlsConfigError::BadAlpn { len: bad.len() };
+            self.first_error.get_or_insert(error);
+        }
+        self.alpn = accepted;
+        self
+    }
+
+    /// The crypto provider to use; see
+    /// [`TlsClientConfigBuilder::provider`](super::TlsClientConfigBuilder::provider).
+    pub fn provider(mut self, provider: Arc<CryptoProvider>) -> Self {
+        self.provider = Some(provider);
+        self
+    }
+
+    /// The lowest protocol version to accept; TLS 1.2 by default.
+    pub fn min_version(mut self, version: TlsVersion) -> Self {
+        self.min_version = Some(version);
+        self
+    }
+
+    /// Makes the configuration.
+    ///
+    /// # Errors
+    /// The first wrong input, a key that does not fit its certificate, no crypto provider.
+    pub fn build(self) -> Result<TlsServerConfig, TlsConfigError> {
+        if let Some(error) = self.first_error {
+            return Err(error);
+        }
+        let provider = self
+            .provider
+            .or_else(compiled_in_provider)
+            .ok_or(TlsConfigError::NoCryptoProvider)?;
+        let loaded = self.identities.load(&provider)?;
+        let chooser = Arc::new(Chooser(RwLock::new(Arc::new(loaded))));
+        let versions = self.min_version.unwrap_or(TlsVersion::Tls12).and_later();
+        let builder = ServerConfig::builder_with_provider(provider.clone())
+            .with_protocol_versions(versions)
+            .map_err(TlsConfigError::Rustls)?;
+        let builder = match self.client_roots {
+            None => builder.with_no_client_auth(),
+            Some(roots) => {
+                let mut store = RootCertStore::empty();
+                for root in roots {
+                    let added = store.add(root);
+                    added.map_err(TlsConfigError::BadRootCertificate)?;
+                }
+                let verifier =
+                    WebPkiClientVerifier::builder_with_provider(store.into(), provider.clone());
+                let verifier = match self.client_optional {
+                    true => verifier.allow_unauthenticated(),
+                    false => verifier,
+                };
+                // An empty store is the only error without revocation lists.
+                let verifier = verifier.build().map_err(|_| TlsConfigError::NoRoots)?;
+                builder.with_client_cert_verifier(verifier)
+            }
+        };
+        let mut config = builder.with_cert_resolver(chooser.clone());
+        config.alpn_protocols = self.alpn;
+        Ok(TlsServerConfig {
+            rustls: Arc::new(config),
+            chooser: Some((chooser, provider)),
+        })
+    }
+}
+
+const _: () = {
+    const fn send_and_sync<T: Send + Sync>() {}
+    send_and_sync::<TlsServerConfig>();
+    send_and_sync::<TlsServerConfigBuilder>();
+};
+
+#[cfg(all(test, any(feature = "ring", feature = "aws-lc-rs")))]
+mod tests;

@@ -1,0 +1,269 @@
+//! A UDP socket as users hold it, on any thread.
+
+use crate::conn::SendBudget;
+use crate::core::slots::Key;
+use crate::core::sources::SourceCall;
+use crate::error::{CloseReason, DatagramError, LoopClosed};
+use crate::event_loop::EventLoop;
+use crate::io::datagram::check_size;
+use crate::sys::{Datagrams, Interface, MulticastOut};
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// A UDP socket on a loop: a handle that may be cloned, kept and used on any thread.
+///
+/// libhv: `hv::SocketChannel` of a `UdpClient` or `UdpServer`.
+#[derive(Clone)]
+pub struct UdpChannel {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    event_loop: EventLoop,
+    /// The token of its key; [`NONE`] before the loop knows of it, [`CLOSED`] after the end.
+    key: AtomicU64,
+    /// Told to close, maybe before the loop knew of it.
+    closing: AtomicBool,
+    local: SocketAddr,
+    /// Where `send` goes.
+    peer: Option<SocketAddr>,
+    budget: Arc<SendBudget>,
+}
+
+/// No source has these tokens: their low half is that of `Key::NONE`.
+const NONE: u64 = u32::MAX as u64;
+const CLOSED: u64 = u64::MAX;
+
+impl UdpChannel {
+    pub(super) fn new(
+        event_loop: EventLoop,
+        local: SocketAddr,
+        peer: Option<SocketAddr>,
+        send_limit: usize,
+    ) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                event_loop,
+                key: AtomicU64::new(NONE),
+                closing: AtomicBool::new(false),
+                local,
+                peer,
+                budget: Arc::new(SendBudget::new(send_limit)),
+            }),
+        }
+    }
+
+    /// Sends one datagram to that address. On the loop's thread it is sent at once, or queued while
+    /// the system takes none; from another thread it is handed over first.
+    ///
+    /// # Errors
+    ///
+    /// The socket is closed, the datagram is too long for UDP, no room in the queue, or what the
+    /// system said; nothing was taken then. From another thread, what the system says goes to
+    /// `on_error`.
+    ///
+    /// libhv: `UdpServer::sendto`.
+    pub fn send_to(&self, data: &[u8], to: SocketAddr) -> Result<(), DatagramError> {
+        self.transmit(data, Some(to))
+    }
+
+    /// Sends one datagram to the peer of a [`UdpClient`](super::UdpClient).
+    ///
+    /// # Errors
+    ///
+    /// As [`send_to`](UdpChannel::send_to). The socket of a server has no peer:
+    /// [`DatagramError::NotOpen`].
+    ///
+    /// libhv: `UdpClient::sendto`.
+    pub fn send(&self, data: &[u8]) -> Result<(), DatagramError> {
+        match self.inner.peer {
+            Some(_) => self.transmit(data, None),
+            None => Err(DatagramError::NotOpen),
+        }
+    }
+
+    fn transmit(&self, data: &[u8], to: Option<SocketAddr>) -> Result<(), DatagramError> {
+        let inner = &self.inner;
+        if !self.is_open() {
+            return Err(DatagramError::NotOpen);
+        }
+        if let (Some(local), Some(key)) = (inner.event_loop.local(), self.key()) {
+            return local.core().send_datagram(key, data, to);
+        }
+        check_size(data.len())?;
+        inner.budget.reserve(data.len())?;
+        let (channel, data, size) = (self.clone(), data.to_vec(), data.len());
+        let posted = inner.event_loop.post_event(move |local| {
+            let core = local.core();
+            match channel.key() {
+                Some(key) => {
+                    // Refused means: closed meanwhile; `on_close` tells.
+                    if let Err(DatagramError::Io(e)) = core.send_reserved_datagram(key, &data, to) {
+                        core.defer_source_call(key, SourceCall::Failed(e, to));
+                    }
+                }
+                None => channel.inner.budget.release(size),
+            }
+        });
+        posted.map_err(|_| {
+            inner.budget.release(size);
+            DatagramError::LoopClosed
+        })
+    }
+
+    /// Closes the socket when all that was accepted is sent. Any thread, any number of times.
+    ///
+    /// libhv: `UdpClient::closesocket`, `UdpServer::closesocket`.
+    pub fn close(&self) {
+        let channel = self.clone();
+        self.inner.closing.store(true, Ordering::Release);
+        let closed = self.inner.event_loop.with_local(move |local| {
+            if let Some(key) = channel.key() {
+                local.core().finish_datagrams(key, CloseReason::Local);
+            }
+        });
+        if closed.is_err() {
+            log::debug!("hvloop: close() after the loop had closed everything");
+        }
+    }
+
+    /// Whether the socket is open, or about to be.
+    pub fn is_open(&self) -> bool {
+        self.inner.key.load(Ordering::Acquire) != CLOSED
+    }
+
+    /// Bytes of datagrams that wait.
+    pub fn buffered_amount(&self) -> usize {
+        self.inner.budget.queued()
+    }
+
+    /// This side's address.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.inner.local
+    }
+
+    /// The peer of a client's socket.
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        self.inner.peer
+    }
+
+    /// The loop that the socket is on.
+    pub fn event_loop(&self) -> &EventLoop {
+        &self.inner.event_loop
+    }
+
+    /// Hears what is sent to a multicast group, on one interface. Any thread; done when the loop
+    /// gets to it, and what the system says against it goes to `on_error`.
+    ///
+    /// # Errors
+    ///
+    /// The loop is closed.
+    pub fn join_multicast(&self, group: IpAddr, on: Interface) -> Result<(), LoopClosed> {
+        self.configure(move |socket| socket.set_member(group, on, true))
+    }
+
+    /// Hears a multicast group no more. See [`join_multicast`](UdpChannel::join_multicast).
+    ///
+    /// # Errors
+    ///
+    /// The loop is closed.
+    pub fn leave_multicast(&self, group: IpAddr, on: Interface) -> Result<(), LoopClosed> {
+        self.configure(move |socket| socket.set_member(group, on, false))
+    }
+
+    /// Whether this machine hears what the socket sends to groups. The system's default: yes.
+    ///
+    /// # Errors
+    ///
+    /// The loop is closed.
+    pub fn set_multicast_loop(&self, on: bool) -> Result<(), LoopClosed> {
+        self.set_multicast(MulticastOut {
+            loopback: Some(on),
+            ..MulticastOut::default()
+        })
+    }
+
+    /// How many hops what the socket sends to groups may go. The system's default: 1.
+    ///
+    /// # Errors
+    ///
+    /// The loop is closed.
+    pub fn set_multicast_ttl(&self, hops: u32) -> Result<(), LoopClosed> {
+        self.set_multicast(MulticastOut {
+            ttl: Some(hops),
+            ..MulticastOut::default()
+        })
+    }
+
+    /// From which interface the socket sends to groups.
+    ///
+    /// # Errors
+    ///
+    /// The loop is closed.
+    pub fn set_multicast_interface(&self, interface: Interface) -> Result<(), LoopClosed> {
+        self.set_multicast(MulticastOut {
+            interface: Some(interface),
+            ..MulticastOut::default()
+        })
+    }
+
+    fn set_multicast(&self, out: MulticastOut) -> Result<(), LoopClosed> {
+        self.configure(move |socket| socket.set_multicast(&out))
+    }
+
+    fn configure(
+        &self,
+        f: impl FnOnce(&Datagrams) -> io::Result<()> + Send + 'static,
+    ) -> Result<(), LoopClosed> {
+        let channel = self.clone();
+        self.inner.event_loop.with_local(move |local| {
+            let core = local.core();
+            let Some(key) = channel.key() else { return };
+            let set = core.with_datagrams(key, |socket, _| f(socket.socket()));
+            if let Some(Err(e)) = set {
+                core.defer_source_call(key, SourceCall::Failed(Arc::new(e), None));
+            }
+        })
+    }
+
+    fn key(&self) -> Option<Key> {
+        match self.inner.key.load(Ordering::Acquire) {
+            NONE | CLOSED => None,
+            token => Some(Key::from_token(token as usize)),
+        }
+    }
+
+    pub(super) fn budget(&self) -> &Arc<SendBudget> {
+        &self.inner.budget
+    }
+
+    pub(super) fn opened(&self, key: Key) {
+        let token = key.to_token() as u64;
+        self.inner.key.store(token, Ordering::Release);
+    }
+
+    pub(super) fn was_closed(&self) -> bool {
+        self.inner.closing.load(Ordering::Acquire)
+    }
+
+    pub(super) fn mark_closed(&self) {
+        self.inner.key.store(CLOSED, Ordering::Release);
+    }
+}
+
+impl fmt::Debug for UdpChannel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UdpChannel")
+            .field("local", &self.inner.local)
+            .field("open", &self.is_open())
+            .finish_non_exhaustive()
+    }
+}
+
+const _: () = {
+    const fn send_sync<T: Send + Sync>() {}
+    send_sync::<UdpChannel>();
+};

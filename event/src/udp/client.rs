@@ -1,0 +1,310 @@
+//! A UDP socket with one peer.
+
+use super::{Callbacks, UdpChannel, UdpHandler, UdpOptions};
+use crate::core::Deferred;
+use crate::core::shared::lock;
+use crate::error::{CloseReason, DatagramError};
+use crate::event_loop::EventLoop;
+use crate::local_loop::LocalLoop;
+use crate::sys::Datagrams;
+use crate::tcp::ConnectError;
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
+
+/// A UDP client: one socket that sends to one peer and hears it alone, its callbacks on the loop's
+/// thread.
+///
+/// Callbacks are set before [`open`](UdpClient::open), belong to that one socket and are dropped on
+/// the loop's thread right after its `on_close`.
+///
+/// libhv: `hv::UdpClient`.
+pub struct UdpClient {
+    event_loop: EventLoop,
+    callbacks: Mutex<Callbacks>,
+    current: Arc<Mutex<Current>>,
+}
+
+/// What handles on other threads mean.
+#[derive(Default)]
+struct Current {
+    /// Counts opens, so that a late close does not hit the next one.
+    number: u64,
+    live: bool,
+    given_up: bool,
+    channel: Option<UdpChannel>,
+}
+
+impl UdpClient {
+    /// A client on that loop, which need not run yet. The client never starts, runs or stops the
+    /// loop.
+    #[must_use]
+    pub fn new(event_loop: &EventLoop) -> Self {
+        Self {
+            event_loop: event_loop.clone(),
+            callbacks: Mutex::default(),
+            current: Arc::default(),
+        }
+    }
+
+    /// Called when the host is looked up and the socket is there.
+    pub fn on_open(&self, f: impl FnMut(&UdpChannel) + Send + 'static) {
+        let old = lock(&self.callbacks).open.replace(Box::new(f));
+        drop(old); // with no lock held, here and below: it is the user's
+    }
+
+    /// Called with each datagram of the peer, in the loop's own buffer.
+    ///
+    /// libhv: `UdpClient::onMessage`.
+    pub fn on_message(&self, f: impl FnMut(&UdpChannel, &mut [u8], SocketAddr) + Send + 'static) {
+        let old = lock(&self.callbacks).message.replace(Box::new(f));
+        drop(old);
+    }
+
+    /// Called when all that had to wait has been sent.
+    ///
+    /// libhv: `UdpClient::onWriteComplete`.
+    pub fn on_write_complete(&self, f: impl FnMut(&UdpChannel) + Send + 'static) {
+        let old = lock(&self.callbacks).write_complete.replace(Box::new(f));
+        drop(old);
+    }
+
+    /// Called with what the system said against a datagram, such as that nobody listens at the
+    /// peer's port ([`io::ErrorKind::ConnectionRefused`]); the socket goes on.
+    pub fn on_error(
+        &self,
+        f: impl FnMut(&UdpChannel, &io::Error, Option<SocketAddr>) + Send + 'static,
+    ) {
+        let old = lock(&self.callbacks).error.replace(Box::new(f));
+        drop(old);
+    }
+
+    /// Called exactly once per accepted [`open`](UdpClient::open), as the last of its callbacks.
+    pub fn on_close(&self, f: impl FnMut(&CloseReason) + Send + 'static) {
+        let old = lock(&self.callbacks).close.replace(Box::new(f));
+        drop(old);
+    }
+
+    /// Looks `host` up (a name or an IP address), takes its first address and opens a socket to
+    /// it. Any thread; may be called again after `on_close`.
+    ///
+    /// # Errors
+    ///
+    /// The client is open already, or the loop is closed. What else goes wrong is told by
+    /// `on_close`.
+    ///
+    /// libhv: `UdpClient::createsocket` and `start`.
+    pub fn open(&self, host: &str, port: u16, options: UdpOptions) -> Result<(), ConnectError> {
+        let number = {
+            let mut current = lock(&self.current);
+            if current.live {
+                return Err(ConnectError::AlreadyOpen);
+            }
+            current.live = true;
+            current.given_up = false;
+            current.number += 1;
+            current.number
+        };
+        let opening = Opening {
+            callbacks: std::mem::take(&mut *lock(&self.callbacks)),
+            current: self.current.clone(),
+            number,
+            port,
+            options,
+        };
+        let host = host.to_owned();
+        let posted = self
+            .event_loop
+            .with_local(move |local| opening.begin(local, &host));
+        posted.map_err(|_| {
+            lock(&self.current).live = false;
+            ConnectError::LoopClosed
+        })
+    }
+
+    /// The socket, once it is there.
+    pub fn channel(&self) -> Option<UdpChannel> {
+        lock(&self.current).channel.clone()
+    }
+
+    /// Sends one datagram to the peer. See [`UdpChannel::send`].
+    ///
+    /// # Errors
+    ///
+    /// As `UdpChannel::send`; [`DatagramError::NotOpen`] before the socket is there.
+    ///
+    /// libhv: `UdpClient::sendto`.
+    pub fn send(&self, data: &[u8]) -> Result<(), DatagramError> {
+        self.channel().ok_or(DatagramError::NotOpen)?.send(data)
+    }
+
+    /// Closes the socket when all that was accepted is sent, or gives the lookup up. Any thread.
+    ///
+    /// libhv: `UdpClient::closesocket`, `stop`.
+    pub fn close(&self) {
+        let current = self.current.clone();
+        let number = lock(&current).number;
+        let closed = self.event_loop.with_local(move |_| {
+            let channel = {
+                let mut current = lock(&current);
+                if current.number != number {
+                    return;
+                }
+                current.given_up = true;
+                current.channel.clone()
+            };
+            if let Some(channel) = channel {
+                channel.close();
+            }
+        });
+        if closed.is_err() {
+            log::debug!("hvloop: close() after the loop had closed everything");
+        }
+    }
+
+    /// The loop that the client is on.
+    ///
+    /// libhv: `UdpClient::loop`.
+    pub fn event_loop(&self) -> &EventLoop {
+        &self.event_loop
+    }
+}
+
+/// An open that looks for its peer.
+struct Opening {
+    callbacks: Callbacks,
+    current: Arc<Mutex<Current>>,
+    number: u64,
+    port: u16,
+    options: UdpOptions,
+}
+
+impl Opening {
+    fn begin(self, local: &LocalLoop, host: &str) {
+        if local.is_stopping() {
+            return self.refuse(local, CloseReason::Stopped);
+        }
+        // In a cell of its own: a lookup that the loop gives up drops its callback uncalled.
+        let mut waiting = Waiting(Some(self));
+        let here = local.clone();
+        let asked = local.resolve_dns(host, move |answer| waiting.answered(&here, answer));
+        if let Err(e) = asked {
+            // The callback was dropped, and told of a stop; this is the better word.
+            log::warn!("hvloop: cannot look {host} up: {e}");
+        }
+    }
+
+    fn connect(self, local: &LocalLoop, ip: IpAddr) {
+        let to = SocketAddr::new(ip, self.port);
+        match self.socket(local, to) {
+            Ok((socket, channel)) => {
+                {
+                    let mut current = lock(&self.current);
+                    current.channel = Some(channel.clone());
+                }
+                let Self {
+                    callbacks,
+                    current,
+                    number,
+                    ..
+                } = self;
+                let ended = move || end(&current, number);
+                let handler = UdpHandler {
+                    callbacks,
+                    channel,
+                    ended: Box::new(ended),
+                };
+                handler.begin(local, socket);
+            }
+            Err(e) => {
+                let reason = CloseReason::Connect(Some(to), Arc::new(e));
+                self.refuse(local, reason);
+            }
+        }
+    }
+
+    fn socket(&self, local: &LocalLoop, to: SocketAddr) -> io::Result<(Datagrams, UdpChannel)> {
+        let any: IpAddr = match to {
+            SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        let socket = Datagrams::bind(SocketAddr::new(any, 0), &self.options.socket)?;
+        socket.connect(to)?;
+        let limit = self.options.send_limit;
+        let channel = UdpChannel::new(local.event_loop(), socket.local()?, Some(to), limit);
+        Ok((socket, channel))
+    }
+
+    /// The one `on_close` of an open that came to nothing, from the loop's own frame.
+    fn refuse(mut self, local: &LocalLoop, reason: CloseReason) {
+        let call = move |local: &LocalLoop| {
+            end(&self.current, self.number);
+            if let Some(mut f) = self.callbacks.close.take() {
+                f(&reason);
+            }
+            local.drop_user(self.callbacks);
+        };
+        local.core().defer(Deferred::Call(Box::new(call)));
+    }
+}
+
+/// The open of that number is over.
+fn end(current: &Mutex<Current>, number: u64) {
+    let mut current = lock(current);
+    if current.number == number {
+        current.live = false;
+        current.channel = None;
+    }
+}
+
+/// An open whose lookup is under way; dropped with it, it still gets its `on_close`.
+struct Waiting(Option<Opening>);
+
+impl Waiting {
+    fn answered(&mut self, local: &LocalLoop, answer: io::Result<Vec<IpAddr>>) {
+        let Some(opening) = self.0.take() else { return };
+        let given_up = lock(&opening.current).given_up;
+        match answer {
+            _ if given_up => opening.refuse(local, CloseReason::Local),
+            Ok(ips) => match ips.first() {
+                Some(ip) => opening.connect(local, *ip),
+                None => {
+                    let e = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+                    opening.refuse(local, CloseReason::Dns(Arc::new(e)));
+                }
+            },
+            Err(e) => opening.refuse(local, CloseReason::Dns(Arc::new(e))),
+        }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if let (Some(opening), Some(local)) = (self.0.take(), EventLoop::current()) {
+            opening.refuse(&local, CloseReason::Stopped);
+        }
+    }
+}
+
+impl Drop for UdpClient {
+    /// Closes the socket; its callbacks still run on the loop's thread.
+    fn drop(&mut self) {
+        if lock(&self.current).live {
+            self.close();
+        }
+    }
+}
+
+impl fmt::Debug for UdpClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UdpClient")
+            .field("channel", &self.channel())
+            .finish_non_exhaustive()
+    }
+}
+
+const _: () = {
+    const fn send_sync<T: Send + Sync>() {}
+    send_sync::<UdpClient>();
+};

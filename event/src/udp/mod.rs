@@ -1,0 +1,110 @@
+//! Datagrams over UDP.
+
+mod channel;
+mod client;
+mod options;
+mod server;
+
+pub use self::channel::UdpChannel;
+pub use self::client::UdpClient;
+pub use self::options::UdpOptions;
+pub use self::server::UdpServer;
+
+use crate::core::Deferred;
+use crate::core::sources::{AddError, SourceCall};
+use crate::error::{CloseReason, LoopClosed};
+use crate::io::datagram::{DatagramHandler, DatagramSocket};
+use crate::local_loop::LocalLoop;
+use crate::sys::Datagrams;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// Called with a datagram and where it came from.
+type OnDatagram = Box<dyn FnMut(&UdpChannel, &mut [u8], SocketAddr) + Send>;
+/// Called with an error and whom it was about.
+type OnError = Box<dyn FnMut(&UdpChannel, &io::Error, Option<SocketAddr>) + Send>;
+type OnChannel = Box<dyn FnMut(&UdpChannel) + Send>;
+type OnClose = Box<dyn FnMut(&CloseReason) + Send>;
+
+/// What both sides have.
+#[derive(Default)]
+struct Callbacks {
+    open: Option<OnChannel>,
+    message: Option<OnDatagram>,
+    write_complete: Option<OnChannel>,
+    error: Option<OnError>,
+    close: Option<OnClose>,
+}
+
+/// One socket's callbacks, on the loop.
+struct UdpHandler {
+    callbacks: Callbacks,
+    channel: UdpChannel,
+    /// Told when the socket has closed, before the user.
+    ended: Box<dyn FnMut() + Send>,
+}
+
+impl UdpHandler {
+    /// Puts an open socket on the loop. What is refused is told by `on_close`.
+    fn begin(self, local: &LocalLoop, socket: Datagrams) {
+        let channel = self.channel.clone();
+        let budget = channel.budget().clone();
+        let name = format!("UDP socket {}", channel.local_addr());
+        let socket = DatagramSocket::new(socket, budget);
+        match local.core().add_datagrams(name, socket, Box::new(self)) {
+            Ok(key) => {
+                channel.opened(key);
+                local.core().defer_source_call(key, SourceCall::Opened);
+                if channel.was_closed() {
+                    channel.close(); // before the loop knew of it
+                }
+            }
+            Err(AddError::Closed(LoopClosed(handler))) => {
+                refuse(local, handler, CloseReason::Stopped);
+            }
+            Err(AddError::Io(e, handler)) => refuse(local, handler, CloseReason::Io(Arc::new(e))),
+        }
+    }
+}
+
+/// Its one `on_close`, from the loop's own frame.
+fn refuse(local: &LocalLoop, handler: Box<dyn DatagramHandler>, reason: CloseReason) {
+    let call = move |local: &LocalLoop| handler.on_close(local, reason);
+    local.core().defer(Deferred::Call(Box::new(call)));
+}
+
+impl DatagramHandler for UdpHandler {
+    fn on_open(&mut self, _local: &LocalLoop) {
+        if let Some(f) = &mut self.callbacks.open {
+            f(&self.channel);
+        }
+    }
+
+    fn on_datagram(&mut self, _local: &LocalLoop, data: &mut [u8], from: SocketAddr) {
+        if let Some(f) = &mut self.callbacks.message {
+            f(&self.channel, data, from);
+        }
+    }
+
+    fn on_error(&mut self, _local: &LocalLoop, e: &io::Error, to: Option<SocketAddr>) {
+        match &mut self.callbacks.error {
+            Some(f) => f(&self.channel, e, to),
+            None => log::debug!("hvloop: UDP {}: {e}", self.channel.local_addr()),
+        }
+    }
+
+    fn on_drained(&mut self, _local: &LocalLoop) {
+        if let Some(f) = &mut self.callbacks.write_complete {
+            f(&self.channel);
+        }
+    }
+
+    fn on_close(mut self: Box<Self>, _local: &LocalLoop, reason: CloseReason) {
+        self.channel.mark_closed();
+        (self.ended)();
+        if let Some(f) = &mut self.callbacks.close {
+            f(&reason);
+        }
+    }
+}

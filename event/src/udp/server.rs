@@ -1,0 +1,174 @@
+//! A UDP socket at an address of its own.
+
+use super::{Callbacks, UdpChannel, UdpHandler, UdpOptions};
+use crate::core::shared::lock;
+use crate::error::{CloseReason, DatagramError};
+use crate::event_loop::EventLoop;
+use crate::sys::Datagrams;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+/// A UDP server: one socket, its callbacks on the loop's thread.
+///
+/// Callbacks are set before [`bind`](UdpServer::bind), belong to that one socket and are dropped on
+/// the loop's thread right after its `on_close`.
+///
+/// ```no_run
+/// use hvloop_event::{EventLoopThread, UdpOptions, UdpServer};
+///
+/// let thread = EventLoopThread::new()?;
+/// thread.start()?;
+/// let server = UdpServer::new(thread.event_loop());
+/// server.on_message(|socket, data, from| {
+///     socket.send_to(data, from).unwrap_or_else(|e| eprintln!("{e}"));
+/// });
+/// let address = server.bind("127.0.0.1:0".parse()?, UdpOptions::new())?;
+/// println!("echoing at {address}");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// libhv: `hv::UdpServer`.
+pub struct UdpServer {
+    event_loop: EventLoop,
+    callbacks: Mutex<Callbacks>,
+    channel: Arc<Mutex<Option<UdpChannel>>>,
+}
+
+impl UdpServer {
+    /// A server on that loop, which need not run yet. The server never starts, runs or stops the
+    /// loop.
+    #[must_use]
+    pub fn new(event_loop: &EventLoop) -> Self {
+        Self {
+            event_loop: event_loop.clone(),
+            callbacks: Mutex::default(),
+            channel: Arc::default(),
+        }
+    }
+
+    /// Called with each datagram and where it came from, in the loop's own buffer.
+    ///
+    /// libhv: `UdpServer::onMessage`.
+    pub fn on_message(&self, f: impl FnMut(&UdpChannel, &mut [u8], SocketAddr) + Send + 'static) {
+        let old = lock(&self.callbacks).message.replace(Box::new(f));
+        drop(old); // with no lock held, here and below: it is the user's
+    }
+
+    /// Called when all that had to wait has been sent.
+    ///
+    /// libhv: `UdpServer::onWriteComplete`.
+    pub fn on_write_complete(&self, f: impl FnMut(&UdpChannel) + Send + 'static) {
+        let old = lock(&self.callbacks).write_complete.replace(Box::new(f));
+        drop(old);
+    }
+
+    /// Called with what the system said against one datagram (and its address), or against hearing
+    /// or joining; the socket goes on.
+    pub fn on_error(
+        &self,
+        f: impl FnMut(&UdpChannel, &io::Error, Option<SocketAddr>) + Send + 'static,
+    ) {
+        let old = lock(&self.callbacks).error.replace(Box::new(f));
+        drop(old);
+    }
+
+    /// Called exactly once per [`bind`](UdpServer::bind) that succeeded, as the last of its
+    /// callbacks.
+    pub fn on_close(&self, f: impl FnMut(&CloseReason) + Send + 'static) {
+        let old = lock(&self.callbacks).close.replace(Box::new(f));
+        drop(old);
+    }
+
+    /// Opens the socket; port 0: any that is free. The address that it got is returned. Any thread;
+    /// may be called again after `on_close`.
+    ///
+    /// # Errors
+    ///
+    /// What the system said; the server is open already ([`io::ErrorKind::AlreadyExists`]); the
+    /// loop takes nothing any more ([`io::ErrorKind::NotConnected`]).
+    ///
+    /// libhv: `UdpServer::createsocket` and `start`.
+    pub fn bind(&self, address: SocketAddr, options: UdpOptions) -> io::Result<SocketAddr> {
+        let mut current = lock(&self.channel);
+        if current.as_ref().is_some_and(UdpChannel::is_open) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        if self.event_loop.is_stopping() {
+            return Err(io::ErrorKind::NotConnected.into());
+        }
+        let socket = Datagrams::bind(address, &options.socket)?;
+        let local = socket.local()?;
+        let limit = options.send_limit;
+        let channel = UdpChannel::new(self.event_loop.clone(), local, None, limit);
+        *current = Some(channel.clone());
+        drop(current);
+        let handler = UdpHandler {
+            callbacks: std::mem::take(&mut *lock(&self.callbacks)),
+            channel: channel.clone(),
+            ended: Box::new(|| {}),
+        };
+        let posted = self
+            .event_loop
+            .with_local(move |local| handler.begin(local, socket));
+        posted.map_err(|_| {
+            channel.mark_closed();
+            io::Error::from(io::ErrorKind::NotConnected)
+        })?;
+        Ok(local)
+    }
+
+    /// The socket, from [`bind`](UdpServer::bind) until it is closed.
+    pub fn channel(&self) -> Option<UdpChannel> {
+        lock(&self.channel).clone().filter(UdpChannel::is_open)
+    }
+
+    /// Sends one datagram. See [`UdpChannel::send_to`].
+    ///
+    /// # Errors
+    ///
+    /// As `UdpChannel::send_to`.
+    ///
+    /// libhv: `UdpServer::sendto`.
+    pub fn send_to(&self, data: &[u8], to: SocketAddr) -> Result<(), DatagramError> {
+        let channel = self.channel().ok_or(DatagramError::NotOpen)?;
+        channel.send_to(data, to)
+    }
+
+    /// Closes the socket when all that was accepted is sent. Any thread.
+    ///
+    /// libhv: `UdpServer::closesocket`, `stop`.
+    pub fn close(&self) {
+        if let Some(channel) = self.channel() {
+            channel.close();
+        }
+    }
+
+    /// The loop that the server is on.
+    ///
+    /// libhv: `UdpServer::loop`.
+    pub fn event_loop(&self) -> &EventLoop {
+        &self.event_loop
+    }
+}
+
+impl Drop for UdpServer {
+    /// Closes the socket; its callbacks still run on the loop's thread.
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl fmt::Debug for UdpServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UdpServer")
+            .field("channel", &self.channel())
+            .finish_non_exhaustive()
+    }
+}
+
+const _: () = {
+    const fn send_sync<T: Send + Sync>() {}
+    send_sync::<UdpServer>();
+};
