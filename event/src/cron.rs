@@ -193,7 +193,7 @@ mod tests {
 
     fn local(text: &str) -> DateTime<Local> {
         let naive = chrono::NaiveDateTime::parse_from_str(text, "%F %T").expect("a time");
-        Local.from_local_datetime(&naive).earliest().expect("it exists").into()
+        Local.from_local_datetime(&naive).earliest().expect("it exists")
     }
 
     #[test]

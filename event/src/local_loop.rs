@@ -1,7 +1,10 @@
 //! The loop as its own thread sees it.
 
-use crate::conn::{AdoptError, Conn, ConnId, Connect, Handler, Transport};
+use crate::conn::{
+    Acceptor, AdoptError, Conn, ConnId, Connect, Handler, ListenerId, Listening, Transport,
+};
 use crate::core::slots::Key;
+use crate::core::sources::AddError;
 use crate::core::idle::IdleId;
 use crate::core::timers::TimerId;
 use crate::core::{Deferred, LoopCore, TimerAction};
@@ -230,6 +233,34 @@ impl LocalLoop {
         handler: Box<dyn Handler>,
     ) -> Result<ConnId, LoopClosed<Box<dyn Handler>>> {
         self.core.connect(connect, handler).map(ConnId)
+    }
+
+    /// Takes an open listener on this loop, which from now on accepts.
+    ///
+    /// # Errors
+    ///
+    /// The loop is stopping ([`io::ErrorKind::NotConnected`]), or what the system said. The
+    /// listener is closed then, and the acceptor dropped.
+    pub fn listen(
+        &self,
+        listening: Listening,
+        acceptor: Box<dyn Acceptor>,
+    ) -> io::Result<ListenerId> {
+        let Listening { listener, listen } = listening;
+        let (e, acceptor) = match self.core.listen(listener, listen, acceptor) {
+            Ok(key) => return Ok(ListenerId(key)),
+            Err(AddError::Closed(LoopClosed(acceptor))) => {
+                (io::ErrorKind::NotConnected.into(), acceptor)
+            }
+            Err(AddError::Io(e, acceptor)) => (e, acceptor),
+        };
+        self.drop_user(acceptor);
+        Err(e)
+    }
+
+    /// Closes a listener, at the end of this turn; connections that wait in its backlog are reset.
+    pub fn close_listener(&self, id: ListenerId) {
+        self.core.begin_close(id.0, CloseReason::Local);
     }
 
     /// Takes a connected socket on this loop; its events go to `handler`, [`Handler::on_up`] first,

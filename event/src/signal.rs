@@ -70,7 +70,7 @@ impl EventLoop {
                 return;
             }
             let removed = shared.clone();
-            let added = local.add_source(pipe, Interest::Read, move |_, pipe, _| {
+            let added = local.add_background_source(pipe, Interest::Read, move |_, pipe, _| {
                 // One that was removed in this very turn is not called any more.
                 if pipe.came() && !removed.removed.load(Ordering::Acquire) {
                     f(signal);

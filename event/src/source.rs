@@ -170,9 +170,39 @@ impl LocalLoop {
             interest,
             on_ready: f,
         };
+        let name = "source of the user's".to_owned();
         let added = self
             .core()
-            .add_source("source of the user's".to_owned(), SourceIo::Foreign, watching);
+            .add_source(name, SourceIo::Foreign, watching);
+        self.added(added)
+    }
+
+    /// As [`add_source`](LocalLoop::add_source), for a source that goes on while the loop drains,
+    /// does not keep it alive, and is dropped with it: as signals are.
+    ///
+    /// # Errors
+    ///
+    /// As `add_source`, save that a loop which is stopping takes it.
+    pub fn add_background_source<S, F>(
+        &self,
+        source: S,
+        interest: Interest,
+        f: F,
+    ) -> io::Result<IoHandle>
+    where
+        S: ForeignSource + 'static,
+        F: FnMut(&IoHandle, &mut S, Ready) + 'static,
+    {
+        let watching = Watching {
+            source,
+            interest,
+            on_ready: f,
+        };
+        let name = "background source".to_owned();
+        self.added(self.core().add_background_source(name, watching))
+    }
+
+    fn added<H>(&self, added: Result<Key, AddError<H>>) -> io::Result<IoHandle> {
         match added {
             Ok(key) => Ok(IoHandle {
                 event_loop: self.event_loop(),

@@ -224,7 +224,7 @@ impl<'a> Conn<'a> {
         Ok(())
     }
 
-    /// Sets the marks of the send queue: [`Handler::on_low_water`] is called each time the queue,
+    /// Sets the marks of the send queue: [`Handler::on_low_water`](super::Handler::on_low_water) is called each time the queue,
     /// having held more than `high` bytes, has fallen to `low` or less. Both in bytes; off at first.
     pub fn set_water_marks(&self, low: usize, high: usize) {
         if let Some(slot) = self.core().slots.borrow_mut().get_mut(self.key) {
@@ -232,7 +232,7 @@ impl<'a> Conn<'a> {
         }
     }
 
-    /// Asks for one [`Handler::on_low_water`] although the high mark was not passed, as after a
+    /// Asks for one [`Handler::on_low_water`](super::Handler::on_low_water) although the high mark was not passed, as after a
     /// refused send. Comes in this turn if the queue is low already.
     pub fn notify_low_water(&self) {
         let reached = {
@@ -251,18 +251,20 @@ impl<'a> Conn<'a> {
     }
 
     /// Queues bytes that other queues may hold, too: they are not copied. For broadcasts. Room for
-    /// them is taken, as by [`send`](Conn::send).
+    /// them was taken from the [`SendBudget`] before.
     ///
     /// # Errors
     ///
-    /// As `send`.
-    pub fn send_shared(&self, data: &Arc<[u8]>) -> Result<(), SendError> {
+    /// The connection is not up; the room was given back.
+    pub fn send_shared_reserved(&self, data: &Arc<[u8]>) -> Result<(), SendError> {
         let core = self.core();
         {
             let mut slots = core.slots.borrow_mut();
-            let slot = slots.get_mut(self.key).filter(|slot| slot.takes_data());
-            let slot = slot.ok_or(SendError::NotOpen)?;
-            slot.settings.budget.reserve(data.len())?;
+            let slot = slots.get_mut(self.key).ok_or(SendError::NotOpen)?;
+            if !slot.takes_data() {
+                slot.settings.budget.release(data.len());
+                return Err(SendError::NotOpen);
+            }
             if slot.unsent() == 0 {
                 slot.last_progress = core.now();
             }
@@ -365,7 +367,7 @@ impl<'a> Conn<'a> {
 
     /// Ends the connection in order: writes out what was accepted, ends TLS (`close_notify`), shuts
     /// the write side, waits for the peer's end, and closes; by force if that takes longer than
-    /// [`Connect::linger`]. What comes in meanwhile is discarded. A connection that is not up is
+    /// [`Connect::linger`](super::Connect::linger). What comes in meanwhile is discarded. A connection that is not up is
     /// closed at once. Only the first call counts.
     pub fn finish(&self, reason: CloseReason) {
         self.core().finish_connection(self.key, reason, false);

@@ -1,9 +1,11 @@
 //! Where to listen, and how what is accepted is treated.
 
+use crate::core::slots::Key;
 use crate::io::budget::SendBudget;
 use crate::io::settings::ConnSettings;
-use crate::sys::{Address, ListenSettings};
+use crate::sys::{Address, ListenSettings, Listener};
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
 #[cfg(unix)]
 use std::path::PathBuf;
@@ -140,6 +142,44 @@ impl Listen {
         self
     }
 }
+
+impl Listen {
+    /// Opens the listener: from now on connections wait in its backlog, until a loop has it. Any
+    /// thread.
+    ///
+    /// # Errors
+    ///
+    /// What the system said, usually that the address is in use.
+    pub fn bind(mut self) -> io::Result<Listening> {
+        let listener = Listener::bind(&self.address, &self.socket)?;
+        // Where port 0 led.
+        self.address = listener.local()?;
+        Ok(Listening {
+            listener,
+            listen: Arc::new(self),
+        })
+    }
+}
+
+/// An open listener on its way to a loop: see [`LocalLoop::listen`](crate::LocalLoop::listen).
+/// Dropping it closes it.
+#[derive(Debug)]
+#[must_use = "dropping a Listening closes the listener"]
+pub struct Listening {
+    pub(crate) listener: Listener,
+    pub(crate) listen: Arc<Listen>,
+}
+
+impl Listening {
+    /// The address that it listens at.
+    pub fn address(&self) -> &Address {
+        &self.listen.address
+    }
+}
+
+/// Names a listener of one loop. Never names another one, also when it is closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ListenerId(pub(crate) Key);
 
 impl fmt::Debug for Listen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -7,8 +7,12 @@ mod connect;
 mod handle;
 mod listen;
 
-pub use self::{connect::Connect, handle::Conn, listen::Listen};
-pub use crate::io::{budget::SendBudget, transport::Transport};
+pub use self::{
+    connect::Connect,
+    handle::Conn,
+    listen::{Listen, ListenerId, Listening},
+};
+pub use crate::io::{accept::Acceptor, budget::SendBudget, transport::Transport};
 pub(crate) use connect::Target;
 
 use crate::core::slots::Key;
@@ -22,7 +26,7 @@ pub struct ConnId(pub(crate) Key);
 pub type AdoptError = LoopClosed<(Transport, Box<dyn Handler>)>;
 
 /// What a connection tells the protocol above it. Every call comes from the loop's own frame, on
-/// its thread, never from inside a call of [`Conn`] or [`LocalLoop`].
+/// its thread, never from inside a call of [`Conn`] or [`LocalLoop`](crate::LocalLoop).
 ///
 /// Order: `on_up` at most once, then `on_data`, `on_low_water`, `on_end` and `on_stop`, then
 /// `on_close` exactly once, also for a connection that never came up.

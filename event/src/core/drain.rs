@@ -200,7 +200,9 @@ impl LoopCore {
                 (!slot.life.is_closed()).then(|| slot.describe())
             });
             let sources = self.sources.borrow();
-            let others = sources.iter().filter(|(_, slot)| !slot.closed);
+            let others = sources
+                .iter()
+                .filter(|(_, slot)| !slot.closed && !slot.background);
             connections
                 .chain(others.map(|(_, slot)| slot.describe().to_owned()))
                 .chain(self.shared.hold_names())
@@ -234,6 +236,8 @@ impl LoopCore {
             }
             self.run_task(local, task);
         }
+        // Only what did not keep the loop alive is left.
+        self.force_all(&CloseReason::Stopped);
         // What those tasks began to close, or put off: nothing new can begin any more.
         while self.has_calls_pending() {
             self.run_deferred(local);

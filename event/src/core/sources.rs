@@ -75,6 +75,8 @@ pub(crate) struct SourceSlot {
     /// It ends in step 10.
     pub(crate) closed: bool,
     pub(crate) in_ready: bool,
+    /// Goes on while the loop drains, and does not keep it alive.
+    pub(crate) background: bool,
     /// What the report calls it.
     name: String,
 }
@@ -120,16 +122,42 @@ impl SourceSlot {
 }
 
 impl LoopCore {
-    /// Puts a source on the loop, which from now on holds it (I8).
+    /// Puts a source on the loop, which from now on it holds (I8).
     pub(crate) fn add_source<H: SourceHandler + 'static>(
         &self,
         name: String,
-        mut io: SourceIo,
-        mut handler: H,
+        io: SourceIo,
+        handler: H,
     ) -> Result<Key, AddError<H>> {
         if self.is_stopping() || !self.shared.gate.acquire() {
             return Err(AddError::Closed(LoopClosed(handler)));
         }
+        let added = self.insert_source(name, io, handler, false);
+        if added.is_err() {
+            self.shared.release();
+        }
+        added
+    }
+
+    /// Puts a source on the loop that goes on while it drains, and does not keep it alive.
+    pub(crate) fn add_background_source<H: SourceHandler + 'static>(
+        &self,
+        name: String,
+        handler: H,
+    ) -> Result<Key, AddError<H>> {
+        if self.has_closed() {
+            return Err(AddError::Closed(LoopClosed(handler)));
+        }
+        self.insert_source(name, SourceIo::Foreign, handler, true)
+    }
+
+    fn insert_source<H: SourceHandler + 'static>(
+        &self,
+        name: String,
+        mut io: SourceIo,
+        mut handler: H,
+        background: bool,
+    ) -> Result<Key, AddError<H>> {
         let key = self.sources.borrow_mut().insert(SourceSlot {
             io: None,
             handler: None,
@@ -137,6 +165,7 @@ impl LoopCore {
             writable: false,
             closed: false,
             in_ready: false,
+            background,
             name,
         });
         let registered = self.with_poller(|poller| {
@@ -146,7 +175,6 @@ impl LoopCore {
         if let Err(e) = registered {
             let slot = self.sources.borrow_mut().remove(key);
             drop(slot);
-            self.shared.release();
             return Err(AddError::Io(e, handler));
         }
         if let Some(slot) = self.sources.borrow_mut().get_mut(key) {
@@ -199,6 +227,9 @@ impl LoopCore {
 
     /// The loop is stopping.
     pub(super) fn stop_source(&self, local: &LocalLoop, key: Key) {
+        if self.with_source(key, |slot| slot.background) == Some(true) {
+            return;
+        }
         self.call_source(local, key, |handler, local| handler.on_stop(local, key));
     }
 
@@ -225,8 +256,9 @@ impl LoopCore {
             handler.on_close(local, reason);
         }
         let slot = self.sources.borrow_mut().remove(key);
-        drop(slot);
-        self.shared.release();
+        if slot.is_some_and(|slot| !slot.background) {
+            self.shared.release();
+        }
     }
 
     /// Calls [`SourceHandler::on_timer`] later.

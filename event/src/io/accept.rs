@@ -22,12 +22,14 @@ const ACCEPTS: usize = 16;
 /// How long to wait for descriptors, the first time and at most.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
 
-/// What a listener tells the layer above, on the loop's thread.
-pub(crate) trait Acceptor {
-    /// A connection was accepted. Dropping the transport turns it away.
+/// What a listener tells the layer above it, from the loop's own frame, on its thread. See
+/// [`LocalLoop::listen`].
+pub trait Acceptor {
+    /// A connection was accepted: [adopt](LocalLoop::adopt) it on this loop or on another one.
+    /// Dropping the transport turns it away.
     fn on_accept(&mut self, local: &LocalLoop, transport: Transport);
 
-    /// The listener is closed.
+    /// The listener is closed, and its address can be bound again.
     fn on_close(self: Box<Self>, local: &LocalLoop, reason: CloseReason);
 }
 

@@ -110,31 +110,59 @@ impl Channel {
     /// libhv: `Channel::write`.
     pub fn send(&self, data: &[u8]) -> Result<(), SendError> {
         let inner = self.here();
-        if !inner.open.load(Ordering::Acquire) {
-            return Err(SendError::NotOpen);
-        }
         if let Some(local) = inner.event_loop.local() {
             let conn = local.conn(inner.conn).ok_or(SendError::NotOpen)?;
             return conn.send(data);
         }
-        inner.budget.reserve(data.len())?;
-        let (channel, budget, size) = (self.clone(), inner.budget.clone(), data.len());
-        let data: Arc<[u8]> = Arc::from(data);
-        let posted = inner
-            .event_loop
-            .post_event(move |local| channel.deliver(local, data));
+        self.reserve(data.len())?;
+        self.post(Arc::from(data))
+    }
+
+    /// As [`send`](Channel::send), for bytes that go to several channels: where they are many, the
+    /// queues share them instead of copying.
+    ///
+    /// # Errors
+    ///
+    /// As `send`.
+    pub fn send_shared(&self, data: &Arc<[u8]>) -> Result<(), SendError> {
+        self.reserve(data.len())?;
+        match self.here().event_loop.local() {
+            Some(local) => {
+                self.deliver(&local, data.clone());
+                Ok(())
+            }
+            None => self.post(data.clone()),
+        }
+    }
+
+    /// Takes room for so many bytes.
+    pub(super) fn reserve(&self, size: usize) -> Result<(), SendError> {
+        let inner = self.here();
+        match inner.open.load(Ordering::Acquire) {
+            true => inner.budget.reserve(size),
+            false => Err(SendError::NotOpen),
+        }
+    }
+
+    /// Hands bytes, for which there is room, over to the connection's loop.
+    fn post(&self, data: Arc<[u8]>) -> Result<(), SendError> {
+        let inner = self.here();
+        let (channel, size) = (self.clone(), data.len());
+        let deliver = move |local: &LocalLoop| channel.deliver(local, data);
+        let posted = inner.event_loop.post_event(deliver);
         posted.map_err(|_| {
-            budget.release(size);
+            inner.budget.release(size);
             SendError::LoopClosed
         })
     }
 
-    /// Bytes from another thread have come to the connection's loop, or to the one it was on.
-    fn deliver(&self, local: &LocalLoop, data: Arc<[u8]>) {
+    /// Bytes, for which there is room, have come to the connection's loop, or to the one that it
+    /// was on.
+    pub(super) fn deliver(&self, local: &LocalLoop, data: Arc<[u8]>) {
         let inner = self.here();
-        if let Some(conn) = local.conn(inner.conn).filter(|_| inner.is_on(local)) {
+        if let Some(conn) = self.conn(local) {
             // Refused means: closed meanwhile; `on_close` tells.
-            let _ = conn.send_reserved(data.len(), |out| out.extend_from_slice(&data));
+            let _ = conn.send_shared_reserved(&data);
             return;
         }
         // It left in between: what was accepted follows it, behind its arrival.
@@ -147,30 +175,6 @@ impl Channel {
         if !matches!(sent, Some(Ok(()))) {
             inner.budget.release(size);
         }
-    }
-
-    /// As [`send`](Channel::send), for bytes that go to several channels: where they are many, the
-    /// queues share them instead of copying.
-    ///
-    /// # Errors
-    ///
-    /// As `send`.
-    pub fn send_shared(&self, data: &Arc<[u8]>) -> Result<(), SendError> {
-        let inner = self.here();
-        if let Some(local) = inner.event_loop.local() {
-            let conn = local.conn(inner.conn).ok_or(SendError::NotOpen)?;
-            return conn.send_shared(data);
-        }
-        if !inner.open.load(Ordering::Acquire) {
-            return Err(SendError::NotOpen);
-        }
-        let (channel, data) = (self.clone(), data.clone());
-        let posted = inner.event_loop.post_event(move |_| {
-            if let Err(e) = channel.send_shared(&data) {
-                log::debug!("hvloop: not sent to {channel:?}: {e}");
-            }
-        });
-        posted.map_err(|_| SendError::LoopClosed)
     }
 
     /// Ends the connection in order: what was accepted is written first. Any thread, any number of

@@ -1,8 +1,9 @@
 //! A TCP (or TLS) client.
 
-use super::accepted::send_to;
+
 use super::channel::Channel;
 use super::flow::Flow;
+use super::handover::send_to;
 use super::retry::{Retry, Waiting};
 use crate::conn::{Conn, ConnId, Connect, Handler, Transport};
 use crate::core::shared::lock;

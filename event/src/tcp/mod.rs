@@ -5,14 +5,15 @@
 //! | `channel` | a connection as a handle for any thread |
 //! | `control` | what such handles ask of the loop's side |
 //! | `flow` | the loop's side of a channel: framing, single reads, pauses, moves |
+//! | `handover` | the way of a connection to another loop |
 //! | `client`, `retry` | `TcpClient` and its reconnects |
-//! | `server`, `accepted` | `TcpServer`, and its connections |
+//! | `server` | `TcpServer`, and its connections |
 
-mod accepted;
 mod channel;
 mod client;
 mod control;
 mod flow;
+mod handover;
 mod retry;
 mod server;
 

@@ -1,14 +1,12 @@
-//! A server's connection on its loop, and connections on their way to another loop.
+//! A server's connection on its loop.
 
-use super::channel::Channel;
-use super::flow::Flow;
-use super::server::{Callbacks, Shared};
-use crate::conn::{Conn, ConnId, Handler, Transport};
-use crate::core::shared::lock;
-use crate::error::{CloseReason, LoopClosed};
-use crate::event_loop::EventLoop;
-use crate::local_loop::LocalLoop;
-use std::sync::{Arc, Mutex};
+use super::shared::{Callbacks, Shared};
+use crate::conn::{Conn, Handler, Transport};
+use crate::error::CloseReason;
+use crate::tcp::channel::Channel;
+use crate::tcp::flow::Flow;
+use crate::tcp::handover::send_to;
+use std::sync::Arc;
 
 /// A connection that a server has accepted.
 pub(super) struct Accepted {
@@ -19,19 +17,19 @@ pub(super) struct Accepted {
     /// Which of the server's loops it counts for.
     worker: usize,
     /// The server's, when it was accepted.
-    epoch: u64,
+    stops: u64,
 }
 
 impl Accepted {
     /// `worker` has counted it already.
-    pub(super) fn new(server: Arc<Shared>, worker: usize, epoch: u64) -> Self {
+    pub(super) fn new(server: Arc<Shared>, worker: usize, stops: u64) -> Self {
         Self {
             callbacks: server.callbacks(),
             flow: Flow::new(server.unpack()),
             server,
             channel: None,
             worker,
-            epoch,
+            stops,
         }
     }
 
@@ -56,7 +54,7 @@ impl Handler for Accepted {
         if moved.is_some() {
             self.server.moved(&channel);
             self.flow.arrive(conn, &channel);
-        } else if !self.server.enter(self.worker, conn.id(), &channel, self.epoch) {
+        } else if !self.server.enter(self.worker, conn.id(), &channel, self.stops) {
             // Stopped meanwhile.
             return conn.finish(CloseReason::Local);
         } else if let Some(f) = &self.callbacks.connection {
@@ -105,62 +103,6 @@ impl Handler for Accepted {
             (None, _, Some(f)) => f(conn.peer().as_ref(), &reason),
             (None, _, None) => log::debug!("hvloop: a connection never came up: {reason}"),
             (Some(_), None, _) => {}
-        }
-    }
-}
-
-/// Takes a connection to a loop, at once if it is `from`, where this is called: there `on_close` is
-/// told if the loop takes nothing any more. `taken` is called on the loop that took it.
-pub(super) fn send_to<H>(
-    to: &EventLoop,
-    transport: Transport,
-    handler: Box<H>,
-    from: &LocalLoop,
-    taken: impl FnOnce(&LocalLoop, ConnId) + Send + 'static,
-) where
-    H: Handler + Send + 'static,
-{
-    if to.same_loop(&from.event_loop()) {
-        return adopt(from, transport, handler, taken);
-    }
-    // Held, so that the other loop does not end while the connection is on its way to it.
-    let Ok(hold) = to.hold("a connection on its way") else {
-        drop(transport);
-        return from.refuse(handler);
-    };
-    // In a cell, to have it back if the other loop refuses.
-    let parcel = Arc::new(Mutex::new(Some((transport, handler))));
-    let sent = {
-        let parcel = parcel.clone();
-        to.post_event(move |local| {
-            let parcel = lock(&parcel).take();
-            let Some((transport, handler)) = parcel else {
-                return;
-            };
-            adopt(local, transport, handler, taken);
-            drop(hold);
-        })
-    };
-    if sent.is_err() {
-        let parcel = lock(&parcel).take();
-        if let Some((transport, handler)) = parcel {
-            drop(transport);
-            from.refuse(handler);
-        }
-    }
-}
-
-fn adopt<H: Handler + 'static>(
-    local: &LocalLoop,
-    transport: Transport,
-    handler: Box<H>,
-    taken: impl FnOnce(&LocalLoop, ConnId),
-) {
-    match local.adopt(transport, handler) {
-        Ok(id) => taken(local, id),
-        Err(LoopClosed((transport, handler))) => {
-            drop(transport);
-            local.refuse(handler);
         }
     }
 }

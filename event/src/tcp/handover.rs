@@ -1,0 +1,64 @@
+//! Connections on their way to a loop.
+
+use crate::conn::{ConnId, Handler, Transport};
+use crate::core::shared::lock;
+use crate::error::LoopClosed;
+use crate::event_loop::EventLoop;
+use crate::local_loop::LocalLoop;
+use std::sync::{Arc, Mutex};
+
+/// Takes a connection to a loop, at once if it is `from`, where this is called: there `on_close` is
+/// told if the loop takes nothing any more. `taken` is called on the loop that took it.
+pub(super) fn send_to<H>(
+    to: &EventLoop,
+    transport: Transport,
+    handler: Box<H>,
+    from: &LocalLoop,
+    taken: impl FnOnce(&LocalLoop, ConnId) + Send + 'static,
+) where
+    H: Handler + Send + 'static,
+{
+    if to.same_loop(&from.event_loop()) {
+        return adopt(from, transport, handler, taken);
+    }
+    // Held, so that the other loop does not end while the connection is on its way to it.
+    let Ok(hold) = to.hold("a connection on its way") else {
+        drop(transport);
+        return from.refuse(handler);
+    };
+    // In a cell, to have it back if the other loop refuses.
+    let parcel = Arc::new(Mutex::new(Some((transport, handler))));
+    let sent = {
+        let parcel = parcel.clone();
+        to.post_event(move |local| {
+            let parcel = lock(&parcel).take();
+            let Some((transport, handler)) = parcel else {
+                return;
+            };
+            adopt(local, transport, handler, taken);
+            drop(hold);
+        })
+    };
+    if sent.is_err() {
+        let parcel = lock(&parcel).take();
+        if let Some((transport, handler)) = parcel {
+            drop(transport);
+            from.refuse(handler);
+        }
+    }
+}
+
+fn adopt<H: Handler + 'static>(
+    local: &LocalLoop,
+    transport: Transport,
+    handler: Box<H>,
+    taken: impl FnOnce(&LocalLoop, ConnId),
+) {
+    match local.adopt(transport, handler) {
+        Ok(id) => taken(local, id),
+        Err(LoopClosed((transport, handler))) => {
+            drop(transport);
+            local.refuse(handler);
+        }
+    }
+}
