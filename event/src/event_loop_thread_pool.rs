@@ -127,6 +127,28 @@ impl EventLoopThreadPool {
         Ok(())
     }
 
+    /// Like [`start_with`](EventLoopThreadPool::start_with), with each thread bound to a CPU of its
+    /// own, as far as there are as many: thread n to the n-th that the process may use. Where the
+    /// system does not let a thread be bound, that is logged and it runs all the same.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](EventLoopThreadPool::start).
+    #[cfg(feature = "affinity")]
+    pub fn start_pinned(
+        &self,
+        pre: impl Fn(usize) + Send + Sync + 'static,
+        post: impl Fn(usize) + Send + Sync + 'static,
+    ) -> Result<(), StartError> {
+        let pinned = move |n| {
+            if !crate::sys::thread::pin(n) {
+                log::warn!("hvloop: thread {n} of a pool is not bound to a CPU");
+            }
+            pre(n);
+        };
+        self.start_with(pinned, post)
+    }
+
     /// The loop for the next piece of work. For
     /// [`LeastConnections`](LoadBalance::LeastConnections), what was posted to a loop and has not
     /// got there yet does not count. Any thread.

@@ -156,3 +156,23 @@ fn pool_dropped_outside_and_inside() {
     assert!(wait_for(DEADLINE.as_secs(), || loops[0].status()
         == LoopStatus::Stopped));
 }
+
+/// Each thread runs on one CPU alone.
+#[cfg(all(feature = "affinity", target_os = "linux"))]
+#[test]
+fn pinned_threads_have_one_cpu() {
+    let pool = pool(2);
+    pool.start_pinned(|_| {}, |_| {}).unwrap();
+    let cpus = |n| {
+        on_loop(pool.event_loop(n).unwrap(), |_| {
+            let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+            let list = status.lines().find(|l| l.starts_with("Cpus_allowed_list"));
+            list.unwrap().to_owned()
+        })
+    };
+    for n in 0..2 {
+        let list = cpus(n);
+        let list = list.split_whitespace().last().unwrap();
+        assert!(list.parse::<usize>().is_ok(), "not one CPU: {list}");
+    }
+}

@@ -43,3 +43,12 @@ pub(crate) fn spawn<T: Send + 'static>(
 ) -> io::Result<JoinHandle<T>> {
     std::thread::Builder::new().name(name.to_owned()).spawn(f)
 }
+
+/// Binds this thread to the n-th CPU that the process may use, counted round. `false`: the system
+/// does not.
+#[cfg(feature = "affinity")]
+pub(crate) fn pin(n: usize) -> bool {
+    let cpus = core_affinity::get_core_ids().unwrap_or_default();
+    let cpu = cpus.get(n.checked_rem(cpus.len()).unwrap_or(0));
+    cpu.is_some_and(|cpu| core_affinity::set_for_current(*cpu))
+}
