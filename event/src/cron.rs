@@ -193,7 +193,10 @@ mod tests {
 
     fn local(text: &str) -> DateTime<Local> {
         let naive = chrono::NaiveDateTime::parse_from_str(text, "%F %T").expect("a time");
-        Local.from_local_datetime(&naive).earliest().expect("it exists")
+        Local
+            .from_local_datetime(&naive)
+            .earliest()
+            .expect("it exists")
     }
 
     #[test]
@@ -201,8 +204,16 @@ mod tests {
         for (pattern, from, next) in [
             ("*/5 * * * *", "2026-01-05 10:02:30", "2026-01-05 10:05:00"),
             ("0 9 * * 1", "2026-01-05 09:00:00", "2026-01-12 09:00:00"),
-            ("30 4 1,15 * *", "2026-01-02 00:00:00", "2026-01-15 04:30:00"),
-            ("*/10 * * * * *", "2026-01-05 10:02:31", "2026-01-05 10:02:40"),
+            (
+                "30 4 1,15 * *",
+                "2026-01-02 00:00:00",
+                "2026-01-15 04:30:00",
+            ),
+            (
+                "*/10 * * * * *",
+                "2026-01-05 10:02:31",
+                "2026-01-05 10:02:40",
+            ),
         ] {
             let schedule = CronSchedule::parse(pattern).expect("a schedule");
             assert_eq!(schedule.after(local(from)), Some(local(next)), "{pattern}");

@@ -2,8 +2,8 @@
 
 use crate::core::LoopCore;
 use crate::core::current;
-use crate::core::shared::{LoopShared, Task};
 use crate::core::idle::IdleId;
+use crate::core::shared::{LoopShared, Task};
 use crate::core::timers::TimerId;
 use crate::error::{LoopClosed, RunError};
 use crate::hold::Hold;

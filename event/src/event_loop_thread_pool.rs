@@ -156,7 +156,9 @@ impl EventLoopThreadPool {
     /// libhv: `nextLoop(lb)`.
     pub fn next_loop(&self, balance: LoadBalance) -> &EventLoop {
         let connections = |n: usize| self.threads[n].event_loop().metrics().connections;
-        let n = self.chooser.choose(balance, self.threads.len(), connections);
+        let n = self
+            .chooser
+            .choose(balance, self.threads.len(), connections);
         self.threads[n].event_loop()
     }
 

@@ -76,11 +76,16 @@ pub mod tls;
 #[cfg(not(loom))]
 mod udp;
 
+#[cfg(all(feature = "cron", not(loom)))]
+pub use self::cron::{CronError, CronSchedule};
 #[cfg(not(loom))]
 pub use self::{
     conn::{Connect, Listen},
     core::{idle::IdleId, timers::TimerId},
-    error::{CloseReason, ConnectPhase, DatagramError, JoinError, LoopClosed, RunError, SendError, StartError},
+    error::{
+        CloseReason, ConnectPhase, DatagramError, JoinError, LoopClosed, RunError, SendError,
+        StartError,
+    },
     event_loop::{EventLoop, Turn},
     event_loop_thread::EventLoopThread,
     event_loop_thread_pool::EventLoopThreadPool,
@@ -99,8 +104,6 @@ pub use self::{
     timer_thread::TimerThread,
     udp::{UdpChannel, UdpClient, UdpOptions, UdpServer},
 };
-#[cfg(all(feature = "cron", not(loom)))]
-pub use self::cron::{CronError, CronSchedule};
 #[cfg(all(feature = "tls", not(loom)))]
 pub use rustls;
 
@@ -109,5 +112,8 @@ pub use rustls;
 #[doc(hidden)]
 pub mod sim {
     pub use crate::core::current::forget_all as forget_loops;
-    pub use crate::sys::sim::{Answer, Backlog, Faults, Peer, PeerIo, Route, World, mutant_is_on};
+    pub use crate::sys::sim::{
+        Answer, Backlog, DatagramIo, DatagramPeer, Faults, Peer, PeerIo, Pipe, Route, World,
+        mutant_is_on,
+    };
 }

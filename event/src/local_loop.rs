@@ -3,9 +3,9 @@
 use crate::conn::{
     Acceptor, AdoptError, Conn, ConnId, Connect, Handler, ListenerId, Listening, Transport,
 };
+use crate::core::idle::IdleId;
 use crate::core::slots::Key;
 use crate::core::sources::AddError;
-use crate::core::idle::IdleId;
 use crate::core::timers::TimerId;
 use crate::core::{Deferred, LoopCore, TimerAction};
 use crate::error::{CloseReason, LoopClosed};

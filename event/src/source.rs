@@ -171,9 +171,7 @@ impl LocalLoop {
             on_ready: f,
         };
         let name = "source of the user's".to_owned();
-        let added = self
-            .core()
-            .add_source(name, SourceIo::Foreign, watching);
+        let added = self.core().add_source(name, SourceIo::Foreign, watching);
         self.added(added)
     }
 

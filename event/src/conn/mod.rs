@@ -76,4 +76,3 @@ pub trait Handler {
     /// asked for.
     fn on_close(self: Box<Self>, conn: &Conn<'_>, reason: CloseReason);
 }
-

@@ -2,6 +2,7 @@
 //! which looks after every turn.
 
 use super::LoopCore;
+use super::sources::SourceIo;
 use crate::io::conn::ConnSlot;
 use crate::machine::lifecycle::Lifecycle;
 use crate::sync::Phase;
@@ -13,6 +14,8 @@ impl LoopCore {
         self.slots.borrow().check_invariants()?;
         self.attachments.borrow().check_invariants()?;
         self.lookups.borrow().check_invariants()?;
+        self.sources.borrow().check_invariants()?;
+        self.idles.borrow().check_invariants()?;
         self.check_lists()?;
         self.check_holds()?;
         let slots = self.slots.borrow();
@@ -34,7 +37,11 @@ impl LoopCore {
         let mut closing = BTreeMap::new();
         for (key, _) in self.closing.borrow().iter() {
             *closing.entry(key.to_token()).or_insert(0) += 1;
-            if slots.get(*key).is_none() {
+            let there = match key.is_source() {
+                true => self.sources.borrow().get(*key).is_some(),
+                false => slots.get(*key).is_some(),
+            };
+            if !there {
                 return Err(format!("I5: {key:?} is to be closed and has gone"));
             }
         }
@@ -55,20 +62,51 @@ impl LoopCore {
                 return Err(format!("{key:?} is {ready} times to be read"));
             }
         }
+        for (key, slot) in self.sources.borrow().iter() {
+            let listed = closing.get(&key.to_token()).copied().unwrap_or(0);
+            if listed != usize::from(slot.closed) {
+                return Err(format!(
+                    "I5: {} is {listed} times to be closed",
+                    slot.describe()
+                ));
+            }
+            let ready = self.ready.borrow().iter().filter(|k| **k == key).count();
+            if ready != usize::from(slot.in_ready) {
+                return Err(format!(
+                    "{} is {ready} times to be looked at",
+                    slot.describe()
+                ));
+            }
+            let own = matches!(
+                slot.io,
+                Some(SourceIo::Listener(_) | SourceIo::Datagrams(_))
+            );
+            if own && slot.readable && !slot.closed && !slot.in_ready && !slot.waiting {
+                return Err(format!("{} was left unread", slot.describe()));
+            }
+            if slot.handler.is_none() {
+                return Err(format!(
+                    "the handler of {} was not put back",
+                    slot.describe()
+                ));
+            }
+        }
         Ok(())
     }
 
-    /// I8: one hold a connection, and one a `Hold`.
+    /// I8: one hold a connection or source, and one a `Hold`.
     fn check_holds(&self) -> Result<(), String> {
         if matches!(self.shared.gate.phase(), Phase::Closing | Phase::Stopped) {
             return Ok(()); // by force, with holds left
         }
         let holds = self.shared.gate.holds();
         let connections = self.slots.borrow().len() as u64;
+        let sources = self.sources.borrow();
+        let sources = sources.iter().filter(|(_, slot)| !slot.background).count() as u64;
         let explicit = self.shared.hold_names().len() as u64;
-        if holds != connections + explicit {
+        if holds != connections + sources + explicit {
             return Err(format!(
-                "I8: {holds} holds of {connections} connections and {explicit} others"
+                "I8: {holds} holds of {connections} connections, {sources} sources and {explicit} others"
             ));
         }
         Ok(())
@@ -81,7 +119,9 @@ fn check_slot(slot: &ConnSlot) -> Result<(), String> {
     if live && slot.wants_write() && slot.writable && !slot.in_dirty && !slot.in_ready {
         return Err("bytes wait for a socket that takes them".to_owned());
     }
-    if live && slot.readable && !slot.read_closed && !slot.in_ready {
+    let comes_up = slot.life == Lifecycle::Connecting; // adopted, and told in the next turn
+    let reads = !slot.holds_back() && !comes_up;
+    if live && reads && slot.readable && !slot.read_closed && !slot.in_ready {
         return Err("bytes were left unread, and no event will tell of them".to_owned());
     }
     if live && slot.tls.as_ref().is_some_and(|tls| tls.has_unread()) {

@@ -95,7 +95,9 @@ impl<T> Slots<T> {
 
     /// Where the entry of that key is, if it is one of these slots.
     fn place(&self, key: Key) -> Option<usize> {
-        key.index.checked_sub(self.first).map(|place| place as usize)
+        key.index
+            .checked_sub(self.first)
+            .map(|place| place as usize)
     }
 
     /// Stores a value.

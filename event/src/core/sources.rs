@@ -4,8 +4,8 @@
 use super::LoopCore;
 use super::slots::Key;
 use crate::error::{CloseReason, LoopClosed};
-use crate::local_loop::LocalLoop;
 use crate::io::datagram::DatagramSocket;
+use crate::local_loop::LocalLoop;
 use crate::sys::{Interest, Listener, Poller};
 use std::io;
 use std::net::SocketAddr;
@@ -75,6 +75,8 @@ pub(crate) struct SourceSlot {
     /// It ends in step 10.
     pub(crate) closed: bool,
     pub(crate) in_ready: bool,
+    /// A listener that waits for descriptors.
+    pub(crate) waiting: bool,
     /// Goes on while the loop drains, and does not keep it alive.
     pub(crate) background: bool,
     /// What the report calls it.
@@ -165,6 +167,7 @@ impl LoopCore {
             writable: false,
             closed: false,
             in_ready: false,
+            waiting: false,
             background,
             name,
         });
@@ -220,7 +223,9 @@ impl LoopCore {
     pub(crate) fn defer_source_call(&self, key: Key, call: SourceCall) {
         let f = move |local: &LocalLoop| {
             let core = local.core();
-            core.call_source(local, key, |handler, local| handler.on_call(local, key, call));
+            core.call_source(local, key, |handler, local| {
+                handler.on_call(local, key, call)
+            });
         };
         self.defer(super::Deferred::Call(Box::new(f)));
     }

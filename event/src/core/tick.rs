@@ -72,7 +72,11 @@ impl LoopCore {
             false => self.until_next_deadline(),
         };
         let may_sleep = timeout != Some(Duration::ZERO) && self.shared.inbox.prepare_sleep();
-        if may_sleep { timeout } else { Some(Duration::ZERO) }
+        if may_sleep {
+            timeout
+        } else {
+            Some(Duration::ZERO)
+        }
     }
 
     /// Steps 1 and 2: how long to sleep, and the sleep.

@@ -127,6 +127,7 @@ impl SourceHandler for Accepting {
 
     fn on_timer(&mut self, local: &LocalLoop, key: Key) {
         self.waiting = None;
+        local.core().with_source(key, |slot| slot.waiting = false);
         if !mutant!("accept_back_off_for_ever") {
             self.on_ready(local, key);
         }
@@ -152,6 +153,7 @@ impl Accepting {
         }
         core.shared.counters.accept_errors.add(1);
         self.waiting = core.arm_source_timer(key, self.back_off);
+        core.with_source(key, |slot| slot.waiting = true);
         self.back_off = (self.back_off * 2).min(BACK_OFF.1);
     }
 }

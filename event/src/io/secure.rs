@@ -273,7 +273,9 @@ impl ConnSlot {
                 return Flushed::All;
             };
             if !tls.session.wants_write() {
-                self.settings.budget.release(std::mem::take(&mut tls.encrypted));
+                self.settings
+                    .budget
+                    .release(std::mem::take(&mut tls.encrypted));
                 if tls.plain.is_empty() || tls.session.is_handshaking() {
                     return Flushed::All;
                 }

@@ -21,16 +21,16 @@ pub use address::{Address, Interface};
 pub(crate) use address::{DatagramSettings, ListenSettings, MulticastOut};
 pub use dns::{Resolver, SystemResolver};
 pub(crate) use world::clock;
+pub(crate) use world::datagram::Datagrams;
 pub(crate) use world::dns::{DnsPool, JobToken};
 pub(crate) use world::entropy::random_seed;
-pub(crate) use world::poller::{LoopWaker, Poller, Readiness};
-pub(crate) use world::datagram::Datagrams;
 pub(crate) use world::foreign;
 pub use world::foreign::{ForeignSource, Interest};
 pub(crate) use world::listener::{AcceptError, Listener};
-pub(crate) use world::stream::{Stream, short_io_means_drained};
+pub(crate) use world::poller::{LoopWaker, Poller, Readiness};
 #[cfg(all(unix, not(hvloop_sim)))]
 pub(crate) use world::signal::SignalPipe;
 #[cfg(all(unix, not(hvloop_sim)))]
 pub use world::signal::numbers as signal_numbers;
+pub(crate) use world::stream::{Stream, short_io_means_drained};
 pub(crate) use world::thread;

@@ -76,7 +76,9 @@ impl Channel {
                 peer: conn.peer(),
                 local: conn.local_address(),
                 // Gone only with the connection, which is there.
-                budget: conn.budget().unwrap_or_else(|| Arc::new(SendBudget::new(0))),
+                budget: conn
+                    .budget()
+                    .unwrap_or_else(|| Arc::new(SendBudget::new(0))),
                 open: AtomicBool::new(true),
                 shared,
                 leaving_for: OnceLock::new(),

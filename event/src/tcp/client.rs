@@ -1,6 +1,5 @@
 //! A TCP (or TLS) client.
 
-
 use super::channel::Channel;
 use super::flow::Flow;
 use super::handover::send_to;

@@ -87,7 +87,10 @@ impl TlsIdentities {
 }
 
 fn read(chain: &[u8], key: &[u8]) -> Result<Pair, TlsConfigError> {
-    Ok((pem::certificates(chain, CHAIN)?, pem::private_key(key, KEY)?))
+    Ok((
+        pem::certificates(chain, CHAIN)?,
+        pem::private_key(key, KEY)?,
+    ))
 }
 
 /// What `TlsConfigError` calls the two inputs.

@@ -22,7 +22,10 @@ enum Inner {
     Tcp(mio::net::TcpListener),
     #[cfg(unix)]
     /// The file goes with the listener.
-    Unix(mio::net::UnixListener, #[allow(dead_code, reason = "dropped")] unix::SocketFile),
+    Unix(
+        mio::net::UnixListener,
+        #[allow(dead_code, reason = "dropped")] unix::SocketFile,
+    ),
 }
 
 /// Calls the same method of whichever it is.
@@ -78,9 +81,9 @@ impl Listener {
         match &self.inner {
             Inner::Tcp(listener) => listener.local_addr().map(Address::Inet),
             #[cfg(unix)]
-            Inner::Unix(listener, _) => {
-                listener.local_addr().map(|a| super::stream::unix_address(&a))
-            }
+            Inner::Unix(listener, _) => listener
+                .local_addr()
+                .map(|a| super::stream::unix_address(&a)),
         }
     }
 

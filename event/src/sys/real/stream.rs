@@ -52,9 +52,7 @@ impl Stream {
     /// [`Stream::connected`] once the stream is writable.
     pub(crate) fn connect(address: &Address, bind: Option<SocketAddr>) -> io::Result<Self> {
         match (address, bind) {
-            (Address::Inet(address), None) => {
-                mio::net::TcpStream::connect(*address).map(Self::Tcp)
-            }
+            (Address::Inet(address), None) => mio::net::TcpStream::connect(*address).map(Self::Tcp),
             (Address::Inet(address), Some(bind)) => connect_from(bind, *address).map(Self::Tcp),
             #[cfg(unix)]
             (Address::Unix(Some(path)), _) => {

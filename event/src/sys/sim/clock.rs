@@ -15,3 +15,10 @@ fn beginning() -> Instant {
 pub(crate) fn now() -> Instant {
     beginning() + World::here().elapsed()
 }
+
+/// The time of the calendar: as the clock goes, from the same day for every world.
+#[cfg(feature = "cron")]
+pub(crate) fn wall() -> chrono::DateTime<chrono::Local> {
+    let beginning = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000);
+    (beginning + World::here().elapsed()).into()
+}

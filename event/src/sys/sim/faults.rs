@@ -26,6 +26,14 @@ pub struct Faults {
     pub oversleep: f64,
     /// A connect finds no file descriptor (EMFILE).
     pub no_fd: f64,
+    /// A connection has ended before it is accepted.
+    pub accept_gone: f64,
+    /// An accept begins a time without file descriptors.
+    pub accept_exhausted: f64,
+    /// A datagram is lost.
+    pub datagram_lost: f64,
+    /// A datagram arrives twice.
+    pub datagram_twice: f64,
     /// A lookup finds no thread.
     pub no_thread: f64,
     /// The network breaks a connection, at any moment.
@@ -55,6 +63,10 @@ impl Default for Faults {
             late_wake: 0.0,
             oversleep: 0.0,
             no_fd: 0.0,
+            accept_gone: 0.0,
+            accept_exhausted: 0.0,
+            datagram_lost: 0.0,
+            datagram_twice: 0.0,
             no_thread: 0.0,
             reset: 0.0,
             latency: Duration::from_micros(50),

@@ -8,20 +8,29 @@
 //! | `net` | sockets, and what a poller is told of them |
 //! | `wire` | the bytes under way, and the calls of the peers |
 //! | `peer` | the other ends of connections, which the tests write |
-//! | `poller`, `tcp`, `dns`, `clock`, `entropy`, `thread` | the twins of `sys::real` |
+//! | `backlog` | listeners, and connections that wait for them |
+//! | `packets` | datagrams, and the peers that send them |
+//! | `pipe` | a descriptor of a user's |
+//! | `poller`, `stream`, `listener`, `datagram`, `foreign`, `dns`, `clock`, `entropy`, `thread` | the twins of `sys::real` |
 //!
 //! Every choice is drawn from the world's seed, so that a history can be run again. Nothing sleeps:
 //! a poll moves the clock to the next thing on the agenda. What "other threads" do is on the agenda
 //! too, and happens while the loop is in its poll, asleep or about to be.
 
+mod backlog;
 pub(crate) mod clock;
+pub(crate) mod datagram;
 pub(crate) mod dns;
 pub(crate) mod entropy;
 mod faults;
+pub(crate) mod foreign;
+pub(crate) mod listener;
 mod net;
+mod packets;
 mod peer;
+mod pipe;
 pub(crate) mod poller;
-pub(crate) mod tcp;
+pub(crate) mod stream;
 pub(crate) mod thread;
 mod wire;
 mod world;
@@ -29,5 +38,7 @@ mod world;
 pub use dns::Answer;
 pub use faults::Faults;
 pub use net::{Backlog, Route};
+pub use packets::{DatagramIo, DatagramPeer};
 pub use peer::{Peer, PeerIo};
+pub use pipe::Pipe;
 pub use world::{World, mutant_is_on};

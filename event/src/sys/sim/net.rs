@@ -1,10 +1,14 @@
 //! Sockets, the bytes under way, and what a poller is told of them.
 
+use super::backlog::Ear;
+use super::packets::{DatagramPeer, Socket};
 use super::peer::Peer;
+use super::pipe::PipeEnd;
 use super::poller::Readiness;
 use super::world::{Happening, World};
 use crate::core::slots::Key;
-use std::collections::{BTreeMap, VecDeque};
+use crate::sys::Address;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -50,10 +54,14 @@ pub(super) struct Edge {
 
 /// Both ends of one connection.
 pub(crate) struct Link {
-    pub(super) fd: Fd,
-    pub(super) address: SocketAddr,
+    /// Of the other side.
+    pub(super) address: Address,
+    /// Of the loop's side.
+    pub(super) local: Address,
     pub(super) state: State,
     pub(super) open: bool,
+    /// In a listener's backlog: no descriptor of the loop's yet.
+    pub(super) waiting: bool,
     pub(super) poller: Option<(usize, Key)>,
     pub(super) readable: Edge,
     pub(super) writable: Edge,
@@ -86,11 +94,52 @@ pub(crate) struct Link {
     pub(super) last_to_peer: Duration,
 }
 
+/// What a poller is told of something that is no connection.
+#[derive(Default)]
+pub(super) struct Watch {
+    pub(super) open: bool,
+    pub(super) poller: Option<(usize, Key)>,
+    pub(super) readable: Edge,
+    pub(super) writable: Edge,
+}
+
+impl Watch {
+    pub(super) fn opened() -> Self {
+        Self {
+            open: true,
+            ..Self::default()
+        }
+    }
+
+    fn is_ready(&self, poller: usize) -> bool {
+        let mine = self.poller.is_some_and(|(id, _)| id == poller);
+        mine && (self.readable.set || self.writable.set)
+    }
+
+    pub(super) fn close(&mut self) {
+        self.open = false;
+        self.poller = None;
+    }
+}
+
+impl Edge {
+    /// It is ready, anew. Unless a short read uses readiness up, nothing is told before
+    /// `WouldBlock` was seen.
+    pub(super) fn mark(&mut self, drained_by_short_io: bool) {
+        self.set |= drained_by_short_io || !self.used;
+    }
+}
+
 /// All connections there were.
 #[derive(Default)]
 pub(crate) struct Net {
     pub(super) links: Vec<Link>,
-    pub(super) routes: BTreeMap<SocketAddr, Route>,
+    pub(super) routes: HashMap<Address, Route>,
+    pub(super) ears: Vec<Ear>,
+    pub(super) dials: Vec<Option<(Address, Box<dyn Peer>)>>,
+    pub(super) sockets: Vec<Socket>,
+    pub(super) datagram_peers: HashMap<SocketAddr, Box<dyn DatagramPeer>>,
+    pub(super) pipes: Vec<PipeEnd>,
 }
 
 impl Net {
@@ -103,11 +152,29 @@ impl Net {
     }
 
     pub(super) fn open(&self) -> usize {
-        self.links.iter().filter(|link| link.open).count()
+        let links = self.links.iter();
+        let links = links.filter(|link| link.open && !link.waiting).count();
+        links + self.watches().filter(|watch| watch.open).count()
     }
 
     pub(super) fn is_ready(&self, poller: usize) -> bool {
         self.links.iter().any(|link| link.is_ready(poller))
+            || self.watches().any(|watch| watch.is_ready(poller))
+    }
+
+    /// What is no connection.
+    fn watches(&self) -> impl Iterator<Item = &Watch> {
+        let ears = self.ears.iter().map(|ear| &ear.watch);
+        let sockets = self.sockets.iter().map(|socket| &socket.watch);
+        ears.chain(sockets)
+            .chain(self.pipes.iter().map(|pipe| &pipe.watch))
+    }
+
+    fn watches_mut(&mut self) -> impl Iterator<Item = &mut Watch> {
+        let ears = self.ears.iter_mut().map(|ear| &mut ear.watch);
+        let sockets = self.sockets.iter_mut().map(|socket| &mut socket.watch);
+        ears.chain(sockets)
+            .chain(self.pipes.iter_mut().map(|pipe| &mut pipe.watch))
     }
 }
 
@@ -126,53 +193,14 @@ impl Link {
         }
     }
 
-    pub(super) fn peer_addr(&self) -> io::Result<SocketAddr> {
-        match self.state {
-            State::Up => Ok(self.address),
-            _ => Err(io::ErrorKind::NotConnected.into()),
-        }
-    }
-
-    pub(super) fn local_addr(&self) -> SocketAddr {
-        SocketAddr::new(
-            Ipv4Addr::LOCALHOST.into(),
-            40_000 + (self.fd % 20_000) as u16,
-        )
-    }
-
-    pub(super) fn mark_readable(&mut self, drained_by_short_io: bool) {
-        self.readable.set |= drained_by_short_io || !self.readable.used;
-    }
-
-    pub(super) fn mark_writable(&mut self, drained_by_short_io: bool) {
-        self.writable.set |= drained_by_short_io || !self.writable.used;
-    }
-
-    pub(super) fn is_broken(&self) -> bool {
-        self.inbound_end == Some(End::Reset)
-    }
-}
-
-/// What the loop's side does.
-impl World {
-    /// Sets what becomes of connects to that address; without it they are refused.
-    pub fn route(&self, address: SocketAddr, route: Route) {
-        self.net.borrow_mut().routes.insert(address, route);
-    }
-
-    pub(super) fn connect(&self, address: SocketAddr) -> io::Result<Fd> {
-        if self.chance(|faults| faults.no_fd) {
-            self.note(|| format!("connect to {address}: EMFILE"));
-            return Err(io::Error::other("EMFILE"));
-        }
-        let window = self.faults().window;
-        let mut net = self.net.borrow_mut();
-        let fd = net.links.len() as Fd;
-        net.links.push(Link {
-            fd,
+    /// A new one; what is sent on it arrives as the world says.
+    pub(super) fn new(address: Address, local: Address, window: usize) -> Self {
+        Self {
             address,
+            local,
             state: State::Connecting,
             open: true,
+            waiting: false,
             poller: None,
             readable: Edge::default(),
             writable: Edge::default(),
@@ -194,8 +222,60 @@ impl World {
             peer_told_end: false,
             last_to_loop: Duration::ZERO,
             last_to_peer: Duration::ZERO,
-        });
-        let (after, outcome) = match net.routes.get(&address) {
+        }
+    }
+
+    pub(super) fn peer_addr(&self) -> io::Result<Address> {
+        match self.state {
+            State::Up => Ok(self.address.clone()),
+            _ => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    /// A poller that begins to look tells what holds already.
+    fn looked_at(&mut self) {
+        if self.state == State::Up {
+            let ended = self.inbound_end.is_some();
+            self.readable = Edge::default();
+            self.writable = Edge::default();
+            self.readable.set = ended || !self.inbound.is_empty();
+            self.writable.set = self.room > 0;
+            self.hangup = ended;
+        }
+    }
+
+    pub(super) fn mark_readable(&mut self, drained_by_short_io: bool) {
+        self.readable.mark(drained_by_short_io);
+    }
+
+    pub(super) fn mark_writable(&mut self, drained_by_short_io: bool) {
+        self.writable.mark(drained_by_short_io);
+    }
+
+    pub(super) fn is_broken(&self) -> bool {
+        self.inbound_end == Some(End::Reset)
+    }
+}
+
+/// What the loop's side does.
+impl World {
+    /// Sets what becomes of connects to that address; without it they are refused.
+    pub fn route(&self, address: impl Into<Address>, route: Route) {
+        self.net.borrow_mut().routes.insert(address.into(), route);
+    }
+
+    pub(super) fn connect(&self, address: &Address) -> io::Result<Fd> {
+        if self.chance(|faults| faults.no_fd) {
+            self.note(|| format!("connect to {address}: EMFILE"));
+            return Err(io::Error::other("EMFILE"));
+        }
+        let window = self.faults().window;
+        let mut net = self.net.borrow_mut();
+        let fd = net.links.len() as Fd;
+        let local = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 40_000 + (fd % 20_000) as u16);
+        let link = Link::new(address.clone(), local.into(), window);
+        net.links.push(link);
+        let (after, outcome) = match net.routes.get(address) {
             Some(Route::Accept(after, _)) => (*after, Ok(())),
             Some(Route::Refuse(after)) => (*after, Err(io::ErrorKind::ConnectionRefused)),
             Some(Route::Hole) => {
@@ -208,16 +288,24 @@ impl World {
         drop(net);
         self.note(|| format!("fd {fd}: connect to {address}: {outcome:?} in {after:?}"));
         self.later(after, Happening::Connected(fd, outcome));
+        self.may_break(fd, after);
+        Ok(fd)
+    }
+
+    /// The network may break a connection that is there after that time.
+    pub(super) fn may_break(&self, fd: Fd, after: Duration) {
         if self.chance(|faults| faults.reset) {
             let after = after + self.up_to(Duration::from_millis(200));
             self.later(after, Happening::LoopEnd(fd, End::Reset));
             self.later(after, Happening::PeerEnd(fd, End::Reset));
         }
-        Ok(fd)
     }
 
     pub(super) fn register(&self, fd: Fd, poller: usize, key: Key) {
-        self.net.borrow_mut().link_mut(fd).poller = Some((poller, key));
+        let mut net = self.net.borrow_mut();
+        let link = net.link_mut(fd);
+        link.poller = Some((poller, key));
+        link.looked_at();
     }
 
     pub(super) fn deregister(&self, fd: Fd) {
@@ -366,6 +454,30 @@ impl World {
                     readable,
                     writable,
                     hangup: std::mem::take(&mut link.hangup),
+                });
+            } else if spurious {
+                out.push(Readiness {
+                    key,
+                    readable: self.below(2) == 0,
+                    writable: self.below(2) == 0,
+                    hangup: false,
+                });
+            }
+        }
+        for watch in net.watches_mut() {
+            let Some((_, key)) = watch.poller.filter(|(id, _)| *id == poller) else {
+                continue;
+            };
+            if watch.is_ready(poller) && !self.chance(|faults| faults.postponed) {
+                let readable = std::mem::take(&mut watch.readable.set);
+                let writable = std::mem::take(&mut watch.writable.set);
+                watch.readable.used |= readable;
+                watch.writable.used |= writable;
+                out.push(Readiness {
+                    key,
+                    readable,
+                    writable,
+                    hangup: false,
                 });
             } else if spurious {
                 out.push(Readiness {

@@ -1,11 +1,13 @@
-//! The twin of a non-blocking TCP stream.
+//! The twin of a non-blocking stream, TCP or Unix.
 
 use super::net::Fd;
 use super::poller::Poller;
 use super::world::World;
 use crate::core::slots::Key;
+use crate::sys::Address;
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// See [`Faults::drained_by_short_io`](super::Faults::drained_by_short_io).
 pub(crate) fn short_io_means_drained() -> bool {
@@ -14,19 +16,23 @@ pub(crate) fn short_io_means_drained() -> bool {
 
 /// A stream of this thread's world; dropping it closes its descriptor.
 #[derive(Debug)]
-pub(crate) struct TcpStream {
+pub(crate) struct Stream {
     fd: Fd,
 }
 
-impl TcpStream {
+impl Stream {
     /// Starts a connect.
     ///
     /// # Errors
     ///
     /// The world has no descriptor to give.
-    pub(crate) fn connect(address: SocketAddr) -> io::Result<Self> {
+    pub(crate) fn connect(address: &Address, _bind: Option<SocketAddr>) -> io::Result<Self> {
         let fd = World::here().connect(address)?;
         Ok(Self { fd })
+    }
+
+    pub(super) fn accepted(fd: Fd) -> Self {
+        Self { fd }
     }
 
     /// Registers with the poller for reading and writing.
@@ -62,12 +68,21 @@ impl TcpStream {
         Ok(())
     }
 
+    /// Nobody probes a peer here.
+    ///
+    /// # Errors
+    ///
+    /// Never; the operating system's twin has some.
+    pub(crate) fn set_keepalive(&self, _after: Duration) -> io::Result<()> {
+        Ok(())
+    }
+
     /// The address of the other side.
     ///
     /// # Errors
     ///
     /// Not connected.
-    pub(crate) fn peer_addr(&self) -> io::Result<SocketAddr> {
+    pub(crate) fn peer(&self) -> io::Result<Address> {
         World::here().with_socket(self.fd, |socket| socket.peer_addr())
     }
 
@@ -76,8 +91,8 @@ impl TcpStream {
     /// # Errors
     ///
     /// Never; the operating system's twin has some.
-    pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
-        Ok(World::here().with_socket(self.fd, |socket| socket.local_addr()))
+    pub(crate) fn local(&self) -> io::Result<Address> {
+        Ok(World::here().with_socket(self.fd, |socket| socket.local.clone()))
     }
 
     /// Reads what is there; `Ok(0)` is the end of the stream.
@@ -108,7 +123,7 @@ impl TcpStream {
     }
 }
 
-impl Drop for TcpStream {
+impl Drop for Stream {
     fn drop(&mut self) {
         if let Some(world) = World::find() {
             world.close(self.fd);

@@ -10,6 +10,17 @@ pub(crate) fn token() -> u64 {
     World::find().map_or(u64::MAX, |world| world.thread())
 }
 
+/// There is no fork here.
+pub(crate) fn process() -> u32 {
+    0
+}
+
+/// A world has no CPUs to bind a thread to.
+#[cfg(feature = "affinity")]
+pub(crate) fn pin(_n: usize) -> bool {
+    false
+}
+
 /// A world has no threads to give.
 ///
 /// # Errors

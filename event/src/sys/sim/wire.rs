@@ -38,6 +38,13 @@ impl World {
                 self.peer_takes(fd);
             }
             Happening::PeerTimer(fd, tag) => self.call_peer(fd, |peer, io| peer.on_timer(io, tag)),
+            Happening::Dialed(dial) => self.dialed(dial),
+            Happening::ToDatagramPeer(socket, to, data) => self.at_datagram_peer(socket, to, &data),
+            Happening::ToSocket(to, from, data) => self.at_socket(to, from, data),
+            Happening::Room(socket) => self.has_room(socket),
+            Happening::DatagramTimer(peer, tag) => {
+                self.call_datagram_peer(peer, |peer, io| peer.on_timer(io, tag));
+            }
             Happening::Call(..) | Happening::Wake(_) => {}
         }
     }
@@ -45,7 +52,7 @@ impl World {
     fn connect_ends(&self, fd: Fd, outcome: Result<(), io::ErrorKind>) {
         let accepted = {
             let mut net = self.net.borrow_mut();
-            let Net { links, routes } = &mut *net;
+            let Net { links, routes, .. } = &mut *net;
             let link = &mut links[fd as usize];
             if !link.open || link.state != State::Connecting {
                 return;
@@ -165,7 +172,7 @@ impl World {
         }
     }
 
-    fn call_peer(&self, fd: Fd, f: impl FnOnce(&mut dyn Peer, &mut PeerIo)) {
+    pub(super) fn call_peer(&self, fd: Fd, f: impl FnOnce(&mut dyn Peer, &mut PeerIo)) {
         let peer = self.net.borrow_mut().link_mut(fd).peer.take();
         let Some(mut peer) = peer else { return };
         let mut io = PeerIo::new(World::here(), fd);

@@ -9,6 +9,7 @@ use rand::{Rng, RngExt, SeedableRng};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::io;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -30,6 +31,16 @@ pub(super) enum Happening {
     PeerEnd(Fd, End),
     /// A timer of a peer.
     PeerTimer(Fd, u64),
+    /// The connect of a peer arrives.
+    Dialed(usize),
+    /// A datagram arrives at a peer: from which socket, to where.
+    ToDatagramPeer(usize, SocketAddr, Vec<u8>),
+    /// A datagram arrives at the loop's side: for where, from where.
+    ToSocket(SocketAddr, SocketAddr, Vec<u8>),
+    /// A socket has room for a datagram again.
+    Room(usize),
+    /// A timer of a datagram peer.
+    DatagramTimer(SocketAddr, u64),
 }
 
 /// A poller, as the world sees it.

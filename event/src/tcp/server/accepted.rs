@@ -54,7 +54,10 @@ impl Handler for Accepted {
         if moved.is_some() {
             self.server.moved(&channel);
             self.flow.arrive(conn, &channel);
-        } else if !self.server.enter(self.worker, conn.id(), &channel, self.stops) {
+        } else if !self
+            .server
+            .enter(self.worker, conn.id(), &channel, self.stops)
+        {
             // Stopped meanwhile.
             return conn.finish(CloseReason::Local);
         } else if let Some(f) = &self.callbacks.connection {

@@ -90,7 +90,8 @@ impl TcpServer {
     ///
     /// libhv: `TcpServer::onConnection`, connected.
     pub fn on_connection(&self, f: impl Fn(&Channel) + Send + Sync + 'static) {
-        self.shared.set(|callbacks| callbacks.connection = Some(Arc::new(f)));
+        self.shared
+            .set(|callbacks| callbacks.connection = Some(Arc::new(f)));
     }
 
     /// Called with bytes as they come, in the loop's own buffer, or with packages
@@ -98,27 +99,31 @@ impl TcpServer {
     ///
     /// libhv: `TcpServer::onMessage`.
     pub fn on_message(&self, f: impl Fn(&Channel, &mut [u8]) + Send + Sync + 'static) {
-        self.shared.set(|callbacks| callbacks.message = Some(Arc::new(f)));
+        self.shared
+            .set(|callbacks| callbacks.message = Some(Arc::new(f)));
     }
 
     /// Called when everything that was queued on a connection has been written.
     ///
     /// libhv: `TcpServer::onWriteComplete`.
     pub fn on_write_complete(&self, f: impl Fn(&Channel) + Send + Sync + 'static) {
-        self.shared.set(|callbacks| callbacks.write_complete = Some(Arc::new(f)));
+        self.shared
+            .set(|callbacks| callbacks.write_complete = Some(Arc::new(f)));
     }
 
     /// Called exactly once per connection that came up, as the last of its callbacks.
     ///
     /// libhv: `TcpServer::onConnection`, disconnected.
     pub fn on_close(&self, f: impl Fn(&Channel, &CloseReason) + Send + Sync + 'static) {
-        self.shared.set(|callbacks| callbacks.close = Some(Arc::new(f)));
+        self.shared
+            .set(|callbacks| callbacks.close = Some(Arc::new(f)));
     }
 
     /// Called with connections that were accepted and never came up, such as by a TLS handshake
     /// that failed. By default they are noted in the log (debug).
     pub fn on_failed(&self, f: impl Fn(Option<&Address>, &CloseReason) + Send + Sync + 'static) {
-        self.shared.set(|callbacks| callbacks.failed = Some(Arc::new(f)));
+        self.shared
+            .set(|callbacks| callbacks.failed = Some(Arc::new(f)));
     }
 
     /// How a server with workers chooses among them. Default: by turns.

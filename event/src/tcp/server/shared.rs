@@ -172,7 +172,12 @@ impl Shared {
     }
 
     /// Puts a listener on its loop, on the loop's thread.
-    pub(super) fn accept_on(self: Arc<Self>, local: &LocalLoop, listening: Listening, closings: u64) {
+    pub(super) fn accept_on(
+        self: Arc<Self>,
+        local: &LocalLoop,
+        listening: Listening,
+        closings: u64,
+    ) {
         let stops = {
             let state = lock(&self.state);
             if state.closings != closings {
@@ -213,13 +218,11 @@ impl Shared {
     pub(super) fn close_handshakes(&self) {
         let handshakes: Vec<_> = lock(&self.state).handshakes.iter().copied().collect();
         for (worker, id) in handshakes {
-            let closed = self.workers[worker]
-                .event_loop
-                .with_local(move |local| {
-                    if let Some(conn) = local.conn(id) {
-                        conn.close_now(CloseReason::Local);
-                    }
-                });
+            let closed = self.workers[worker].event_loop.with_local(move |local| {
+                if let Some(conn) = local.conn(id) {
+                    conn.close_now(CloseReason::Local);
+                }
+            });
             if closed.is_err() {
                 log::debug!("hvloop: a connection's loop had closed it already");
             }
@@ -229,17 +232,19 @@ impl Shared {
     /// Counts a connection for one of the workers. `None`: there are too many.
     fn count(&self, acceptor: &EventLoop) -> Option<usize> {
         let limit = self.max_connections.load(Ordering::Relaxed);
-        let counted = self
-            .connections
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| {
-                (count < limit).then_some(count + 1)
-            });
+        let counted =
+            self.connections
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| {
+                    (count < limit).then_some(count + 1)
+                });
         if counted.is_err() {
             self.turned_away.fetch_add(1, Ordering::Relaxed);
             return None;
         }
         let own = self.workers.iter();
-        let mut own = own.enumerate().filter(|(_, w)| w.event_loop.same_loop(acceptor));
+        let mut own = own
+            .enumerate()
+            .filter(|(_, w)| w.event_loop.same_loop(acceptor));
         let worker = match own.next().filter(|_| self.on_own_loop) {
             Some((worker, _)) => worker,
             None => {
@@ -248,7 +253,8 @@ impl Shared {
                     let count = &self.workers[n].connections;
                     count.load(Ordering::Relaxed) as u64
                 };
-                self.chooser.choose(balance, self.workers.len(), connections)
+                self.chooser
+                    .choose(balance, self.workers.len(), connections)
             }
         };
         let count = &self.workers[worker].connections;
@@ -278,7 +284,9 @@ impl Shared {
 
     /// It has come to another loop: the handle is another one.
     pub(super) fn moved(&self, channel: &Channel) {
-        lock(&self.state).channels.insert(channel.id(), channel.clone());
+        lock(&self.state)
+            .channels
+            .insert(channel.id(), channel.clone());
     }
 
     /// It has ended.
@@ -289,7 +297,9 @@ impl Shared {
             channel.and_then(|channel| state.channels.remove(&channel.id()))
         };
         drop(gone); // with no lock held: its context is the user's
-        self.workers[worker].connections.fetch_sub(1, Ordering::Relaxed);
+        self.workers[worker]
+            .connections
+            .fetch_sub(1, Ordering::Relaxed);
         self.connections.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -318,4 +328,3 @@ impl Acceptor for Accepting {
         log::debug!("hvloop: a listener is closed: {reason}");
     }
 }
-

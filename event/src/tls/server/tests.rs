@@ -17,8 +17,13 @@ fn chosen_by_name_then_wildcard_then_default() {
     let ids = TlsIdentities::new();
     let ids = [("A.example", &a), ("*.b.example", &b)]
         .into_iter()
-        .fold(ids, |ids, (name, id)| ids.pem_for(name, &pem(id).0, &pem(id).1));
-    let loaded = ids.pem(&pem(&c).0, &pem(&c).1).load(&provider()).expect("good input");
+        .fold(ids, |ids, (name, id)| {
+            ids.pem_for(name, &pem(id).0, &pem(id).1)
+        });
+    let loaded = ids
+        .pem(&pem(&c).0, &pem(&c).1)
+        .load(&provider())
+        .expect("good input");
     let der = |id: &Identity| id.cert.der().clone();
     for (name, expected) in [
         (Some("a.example"), &a),
@@ -41,9 +46,15 @@ fn wrong_input_is_told() {
     assert!(matches!(none, Err(TlsConfigError::NoIdentity)));
     let mixed = TlsIdentities::new().pem(&pem(&one).0, &pem(&other).1);
     let mixed = TlsServerConfig::new(mixed);
-    assert!(matches!(mixed, Err(TlsConfigError::BadServerCertificate(_))), "{mixed:?}");
+    assert!(
+        matches!(mixed, Err(TlsConfigError::BadServerCertificate(_))),
+        "{mixed:?}"
+    );
     let text = TlsServerConfig::new(TlsIdentities::new().pem(b"no PEM", &pem(&one).1));
-    assert!(matches!(text, Err(TlsConfigError::NoCertificateIn(_))), "{text:?}");
+    assert!(
+        matches!(text, Err(TlsConfigError::NoCertificateIn(_))),
+        "{text:?}"
+    );
 }
 
 /// A renewal that fails changes nothing; one that works is seen by clones.
@@ -59,8 +70,14 @@ fn reload_swaps_or_leaves() {
         let loaded = chooser.0.read().expect("not poisoned").clone();
         loaded.find(None).expect("a default").cert[0].clone()
     };
-    assert!(config.reload(TlsIdentities::new().pem(&pem(&new).0, &pem(&old).1)).is_err());
+    assert!(
+        config
+            .reload(TlsIdentities::new().pem(&pem(&new).0, &pem(&old).1))
+            .is_err()
+    );
     assert_eq!(shown(), *old.cert.der());
-    config.reload(TlsIdentities::new().pem(&pem(&new).0, &pem(&new).1)).expect("good input");
+    config
+        .reload(TlsIdentities::new().pem(&pem(&new).0, &pem(&new).1))
+        .expect("good input");
     assert_eq!(shown(), *new.cert.der());
 }

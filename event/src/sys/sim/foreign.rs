@@ -1,0 +1,64 @@
+//! The twin of descriptors that are not the library's.
+
+use super::pipe::Pipe;
+use super::poller::Poller;
+use super::world::World;
+use crate::core::slots::Key;
+use std::io;
+
+/// What a user may put on the loop.
+pub trait ForeignSource {
+    /// The pipe that it is.
+    fn pipe(&self) -> &Pipe;
+}
+
+impl ForeignSource for Pipe {
+    fn pipe(&self) -> &Pipe {
+        self
+    }
+}
+
+/// What the loop looks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Interest {
+    /// Something to read, or the end.
+    Read,
+    /// Room to write.
+    Write,
+    /// Both.
+    Both,
+}
+
+/// Registers with the poller.
+///
+/// # Errors
+///
+/// Never; the operating system's twin has some.
+pub(crate) fn register(
+    source: &mut impl ForeignSource,
+    poller: &Poller,
+    key: Key,
+    _interest: Interest,
+) -> io::Result<()> {
+    World::here().register_pipe(source.pipe().id(), Some((poller.id(), key)));
+    Ok(())
+}
+
+/// Looks for something else from now on: what holds already is told again.
+///
+/// # Errors
+///
+/// Never; the operating system's twin has some.
+pub(crate) fn reregister(
+    source: &mut impl ForeignSource,
+    poller: &Poller,
+    key: Key,
+    interest: Interest,
+) -> io::Result<()> {
+    register(source, poller, key, interest)
+}
+
+/// Takes it off the poller.
+pub(crate) fn deregister(source: &mut impl ForeignSource, _poller: &Poller) {
+    World::here().register_pipe(source.pipe().id(), None);
+}

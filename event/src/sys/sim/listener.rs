@@ -1,0 +1,100 @@
+//! The twin of a listening socket.
+
+use super::backlog::EXHAUSTED;
+use super::poller::Poller;
+use super::stream::Stream;
+use super::world::World;
+use crate::core::slots::Key;
+use crate::sys::{Address, ListenSettings};
+use std::io;
+
+/// A listener of this thread's world; dropping it closes it.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    id: usize,
+}
+
+impl Listener {
+    /// Opens a listener.
+    ///
+    /// # Errors
+    ///
+    /// The address is in use, or the world has no descriptor to give.
+    pub(crate) fn bind(address: &Address, settings: &ListenSettings) -> io::Result<Self> {
+        let id = World::here().listen(address, settings)?;
+        Ok(Self { id })
+    }
+
+    /// Registers with the poller.
+    ///
+    /// # Errors
+    ///
+    /// Never; the operating system's twin has some.
+    pub(crate) fn register(&mut self, poller: &Poller, key: Key) -> io::Result<()> {
+        World::here().register_ear(self.id, Some((poller.id(), key)));
+        Ok(())
+    }
+
+    /// Takes the listener off the poller.
+    pub(crate) fn deregister(&mut self, _poller: &Poller) {
+        World::here().register_ear(self.id, None);
+    }
+
+    /// The address that it listens at.
+    ///
+    /// # Errors
+    ///
+    /// Never; the operating system's twin has some.
+    pub(crate) fn local(&self) -> io::Result<Address> {
+        Ok(World::here().ear_address(self.id))
+    }
+
+    /// Takes the next connection that waits.
+    ///
+    /// # Errors
+    ///
+    /// None waits, or the world says so, by its seed.
+    pub(crate) fn accept(&self) -> io::Result<(Stream, Address)> {
+        let (fd, peer) = World::here().accept(self.id)?;
+        Ok((Stream::accepted(fd), peer))
+    }
+
+    /// Turns the connection that waits longest away.
+    pub(crate) fn turn_away(&mut self) -> bool {
+        World::here().turn_away(self.id)
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let Some(world) = World::find() {
+            world.close_ear(self.id);
+        }
+    }
+}
+
+/// What an error of [`Listener::accept`] means for the next call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AcceptError {
+    /// None waits.
+    Blocked,
+    /// One connection had ended before it was accepted; others may wait.
+    Gone,
+    /// There is no descriptor.
+    Exhausted,
+    /// Anything else.
+    #[allow(dead_code, reason = "the operating system has more to say")]
+    Other,
+}
+
+impl AcceptError {
+    /// See the operating system's twin.
+    pub(crate) fn of(e: &io::Error) -> Self {
+        match e.kind() {
+            io::ErrorKind::WouldBlock => Self::Blocked,
+            io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => Self::Gone,
+            _ if e.to_string() == EXHAUSTED => Self::Exhausted,
+            _ => Self::Other,
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! Datagrams under way, and the peers that send them.
+
+use super::net::Watch;
+use super::world::{Happening, World};
+use crate::core::slots::Key;
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// Datagrams that a socket keeps unread; more are lost.
+const UNREAD: usize = 200;
+/// Datagrams of a socket that may be under way; a send of one more is `WouldBlock`.
+const UNDER_WAY: usize = 8;
+
+/// A datagram socket of the loop's side.
+pub(super) struct Socket {
+    pub(super) watch: Watch,
+    address: SocketAddr,
+    peer: Option<SocketAddr>,
+    inbox: VecDeque<(Vec<u8>, SocketAddr)>,
+    /// Nobody was there: the next call says so.
+    refused: bool,
+    room: usize,
+    starved: bool,
+}
+
+/// Somebody who sends and receives datagrams, on no thread of the library's.
+pub trait DatagramPeer {
+    /// A datagram came.
+    fn on_datagram(&mut self, io: &mut DatagramIo, data: &[u8], from: SocketAddr);
+
+    /// A timer of [`DatagramIo::timer`].
+    fn on_timer(&mut self, io: &mut DatagramIo, tag: u64) {
+        let (_, _) = (io, tag);
+    }
+}
+
+/// What a [`DatagramPeer`] can do, during a call.
+pub struct DatagramIo {
+    world: Rc<World>,
+    address: SocketAddr,
+}
+
+impl DatagramIo {
+    /// Sends a datagram.
+    pub fn send_to(&mut self, data: &[u8], to: SocketAddr) {
+        self.world.send_to_socket(to, self.address, data);
+    }
+
+    /// Calls [`DatagramPeer::on_timer`] later.
+    pub fn timer(&mut self, after: Duration, tag: u64) {
+        let happening = Happening::DatagramTimer(self.address, tag);
+        self.world.later(after, happening);
+    }
+}
+
+impl World {
+    /// From now on somebody is at that address.
+    pub fn datagram_peer(&self, address: SocketAddr, peer: Box<dyn DatagramPeer>) {
+        let mut net = self.net.borrow_mut();
+        net.datagram_peers.insert(address, peer);
+    }
+
+    /// Sends a datagram to a socket of the loop's side.
+    pub fn send_to_socket(&self, to: SocketAddr, from: SocketAddr, data: &[u8]) {
+        for _ in 0..self.copies() {
+            let after = self.up_to(self.faults().latency);
+            self.later(after, Happening::ToSocket(to, from, data.to_vec()));
+        }
+    }
+
+    /// How often a datagram arrives.
+    fn copies(&self) -> usize {
+        if self.chance(|faults| faults.datagram_lost) {
+            return 0;
+        }
+        1 + usize::from(self.chance(|faults| faults.datagram_twice))
+    }
+
+    pub(super) fn call_datagram_peer(
+        &self,
+        address: SocketAddr,
+        f: impl FnOnce(&mut dyn DatagramPeer, &mut DatagramIo),
+    ) -> bool {
+        let peer = self.net.borrow_mut().datagram_peers.remove(&address);
+        let Some(mut peer) = peer else { return false };
+        let mut io = DatagramIo {
+            world: World::here(),
+            address,
+        };
+        f(&mut *peer, &mut io);
+        self.net.borrow_mut().datagram_peers.insert(address, peer);
+        true
+    }
+
+    pub(super) fn at_datagram_peer(&self, socket: usize, to: SocketAddr, data: &[u8]) {
+        let from = self.net.borrow().sockets[socket].address;
+        let there = self.call_datagram_peer(to, |peer, io| peer.on_datagram(io, data, from));
+        if !there {
+            let short = self.faults().drained_by_short_io;
+            let mut net = self.net.borrow_mut();
+            let socket = &mut net.sockets[socket];
+            if socket.peer == Some(to) {
+                socket.refused = true;
+                socket.watch.readable.mark(short);
+            }
+        }
+    }
+
+    pub(super) fn has_room(&self, socket: usize) {
+        let short = self.faults().drained_by_short_io;
+        let mut net = self.net.borrow_mut();
+        let socket = &mut net.sockets[socket];
+        socket.room += 1;
+        if std::mem::take(&mut socket.starved) {
+            socket.watch.writable.mark(short);
+        }
+    }
+
+    pub(super) fn at_socket(&self, to: SocketAddr, from: SocketAddr, data: Vec<u8>) {
+        let short = self.faults().drained_by_short_io;
+        let mut net = self.net.borrow_mut();
+        let mut open = net.sockets.iter_mut();
+        let socket = open.find(|socket| {
+            let hears = socket.peer.is_none_or(|peer| peer == from);
+            socket.watch.open && socket.address == to && hears
+        });
+        if let Some(socket) = socket.filter(|socket| socket.inbox.len() < UNREAD) {
+            socket.inbox.push_back((data, from));
+            socket.watch.readable.mark(short);
+        }
+    }
+
+    pub(super) fn open_socket(&self, mut address: SocketAddr) -> io::Result<usize> {
+        if self.chance(|faults| faults.no_fd) {
+            return Err(io::Error::other("EMFILE"));
+        }
+        let mut net = self.net.borrow_mut();
+        let id = net.sockets.len();
+        if address.port() == 0 {
+            address.set_port(60_000 + (id % 5_000) as u16);
+        }
+        let mut open = net.sockets.iter().filter(|socket| socket.watch.open);
+        if open.any(|socket| socket.address == address) {
+            return Err(io::ErrorKind::AddrInUse.into());
+        }
+        net.sockets.push(Socket {
+            watch: Watch::opened(),
+            address,
+            peer: None,
+            inbox: VecDeque::new(),
+            refused: false,
+            room: UNDER_WAY,
+            starved: false,
+        });
+        Ok(id)
+    }
+
+    pub(super) fn socket_address(&self, id: usize) -> SocketAddr {
+        self.net.borrow().sockets[id].address
+    }
+
+    pub(super) fn connect_socket(&self, id: usize, to: SocketAddr) {
+        self.net.borrow_mut().sockets[id].peer = Some(to);
+    }
+
+    pub(super) fn register_socket(&self, id: usize, at: Option<(usize, Key)>) {
+        let mut net = self.net.borrow_mut();
+        let socket = &mut net.sockets[id];
+        socket.watch.poller = at;
+        socket.watch.readable.set |= !socket.inbox.is_empty() || socket.refused;
+        socket.watch.writable.set |= socket.room > 0;
+    }
+
+    pub(super) fn receive(&self, id: usize, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        if self.chance(|faults| faults.interrupted) {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        let mut net = self.net.borrow_mut();
+        let socket = &mut net.sockets[id];
+        if std::mem::take(&mut socket.refused) {
+            return Err(io::ErrorKind::ConnectionRefused.into());
+        }
+        match socket.inbox.pop_front() {
+            Some((data, from)) => {
+                let n = data.len().min(buf.len());
+                buf[..n].copy_from_slice(&data[..n]);
+                Ok((n, from))
+            }
+            None => {
+                socket.watch.readable.used = false;
+                Err(io::ErrorKind::WouldBlock.into())
+            }
+        }
+    }
+
+    pub(super) fn send(&self, id: usize, data: &[u8], to: Option<SocketAddr>) -> io::Result<usize> {
+        if self.chance(|faults| faults.interrupted) {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        let to = {
+            let mut net = self.net.borrow_mut();
+            let socket = &mut net.sockets[id];
+            if std::mem::take(&mut socket.refused) {
+                return Err(io::ErrorKind::ConnectionRefused.into());
+            }
+            if socket.room == 0 {
+                socket.starved = true;
+                socket.watch.writable.used = false;
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            let to = to.or(socket.peer).ok_or(io::ErrorKind::NotConnected)?;
+            socket.room -= 1;
+            to
+        };
+        let after = self.up_to(self.faults().latency);
+        self.later(after, Happening::Room(id));
+        for _ in 0..self.copies() {
+            let after = self.up_to(self.faults().latency);
+            self.later(after, Happening::ToDatagramPeer(id, to, data.to_vec()));
+        }
+        Ok(data.len())
+    }
+
+    pub(super) fn close_socket(&self, id: usize) {
+        self.net.borrow_mut().sockets[id].watch.close();
+    }
+}
