@@ -268,7 +268,8 @@ impl LocalLoop {
     ///
     /// # Errors
     ///
-    /// The loop is stopping and takes no connections; both come back.
+    /// The loop is stopping and takes no connections; both come back. One that was open on another
+    /// loop is taken as long as this one drains, and told to finish.
     ///
     /// libhv: `hio_attach`.
     pub fn adopt(
@@ -282,9 +283,14 @@ impl LocalLoop {
     /// Gives a handler that [`connect`](LocalLoop::connect) refused its one `on_close`, with
     /// [`CloseReason::Stopped`], from the loop's own frame.
     pub fn refuse(&self, handler: Box<dyn Handler>) {
+        self.refuse_for(handler, CloseReason::Stopped);
+    }
+
+    /// As `refuse`, for another reason.
+    pub(crate) fn refuse_for(&self, handler: Box<dyn Handler>, reason: CloseReason) {
         let call = move |local: &LocalLoop| {
             let conn = Conn::new(local, Key::NONE);
-            handler.on_close(&conn, CloseReason::Stopped);
+            handler.on_close(&conn, reason);
         };
         self.core.defer(Deferred::Call(Box::new(call)));
     }

@@ -250,8 +250,23 @@ impl<'a> Conn<'a> {
         }
     }
 
-    /// Queues bytes that other queues may hold, too: they are not copied. For broadcasts. Room for
-    /// them was taken from the [`SendBudget`] before.
+    /// Queues bytes that other queues may hold, too: they are not copied. For broadcasts.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Conn::send).
+    pub fn send_shared(&self, data: &Arc<[u8]>) -> Result<(), SendError> {
+        {
+            let slots = self.core().slots.borrow();
+            let slot = slots.get(self.key).filter(|slot| slot.takes_data());
+            let slot = slot.ok_or(SendError::NotOpen)?;
+            slot.settings.budget.reserve(data.len())?;
+        }
+        self.send_shared_reserved(data)
+    }
+
+    /// As [`send_shared`](Conn::send_shared), for bytes for which room was taken from the
+    /// [`SendBudget`] before.
     ///
     /// # Errors
     ///
@@ -344,25 +359,20 @@ impl<'a> Conn<'a> {
     }
 
     /// Takes the connection off this loop, for another one: at the end of this turn the handler's
-    /// [`on_leave`](super::Handler::on_leave) gets the socket. `false`: it is not open, or is
+    /// [`on_leave`](super::Handler::on_leave) gets the socket, unless the connection or the loop
+    /// ends before. What this turn has read is handled here. `false`: it is not open, or is
     /// finishing, or the loop is stopping.
     ///
     /// libhv: `hio_detach`.
     pub fn leave(&self) -> bool {
-        let core = self.core();
-        if core.is_stopping() {
-            return false;
+        let may = self.core().may_leave(self.key);
+        if may && mutant!("leave_in_mid_read") {
+            self.core().leave(self.key);
+        } else if may {
+            // Not here: a read may be under way, and what TLS has of it would be lost.
+            self.core().defer(Deferred::Leave(self.key));
         }
-        {
-            let mut slots = core.slots.borrow_mut();
-            let slot = slots.get_mut(self.key).filter(|slot| slot.life.is_up());
-            let Some(slot) = slot.filter(|slot| slot.was_open && !slot.half_closed) else {
-                return false;
-            };
-            slot.leaving = true;
-        }
-        core.begin_close(self.key, CloseReason::Local);
-        true
+        may
     }
 
     /// Ends the connection in order: writes out what was accepted, ends TLS (`close_notify`), shuts

@@ -56,6 +56,8 @@ pub(crate) enum Deferred {
     LowWater(Key),
     /// An adopted connection comes up.
     Up(Key),
+    /// A connection leaves this loop.
+    Leave(Key),
     /// A connection's handler asked to be called.
     Handler(Key),
     /// Something of the layers above.

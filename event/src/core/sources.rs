@@ -6,6 +6,7 @@ use super::slots::Key;
 use crate::error::{CloseReason, LoopClosed};
 use crate::io::datagram::DatagramSocket;
 use crate::local_loop::LocalLoop;
+use crate::mutant::mutant;
 use crate::sys::{Interest, Listener, Poller};
 use std::io;
 use std::net::SocketAddr;
@@ -232,7 +233,8 @@ impl LoopCore {
 
     /// The loop is stopping.
     pub(super) fn stop_source(&self, local: &LocalLoop, key: Key) {
-        if self.with_source(key, |slot| slot.background) == Some(true) {
+        let kept = self.with_source(key, |slot| slot.background) == Some(true);
+        if kept || mutant!("sources_kept_at_stop") {
             return;
         }
         self.call_source(local, key, |handler, local| handler.on_stop(local, key));

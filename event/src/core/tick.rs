@@ -234,6 +234,7 @@ impl LoopCore {
                 None => break,
                 Some(Deferred::LowWater(key)) => self.low_water(local, key),
                 Some(Deferred::Up(key)) => self.adopted_up(local, key),
+                Some(Deferred::Leave(key)) => self.leave(key),
                 Some(Deferred::Handler(key)) => self.call_handler(local, key),
                 Some(Deferred::Call(f)) => {
                     self.call_user("deferred", || f(local));

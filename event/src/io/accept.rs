@@ -12,6 +12,7 @@ use crate::core::{Deferred, LoopCore};
 use crate::error::{CloseReason, LoopClosed};
 use crate::local_loop::LocalLoop;
 use crate::mutant::mutant;
+use crate::sync::Phase;
 use crate::sys::{AcceptError, Address, Listener, Stream};
 use std::io;
 use std::sync::Arc;
@@ -166,6 +167,7 @@ impl Transport {
             local: stream.local().ok(),
             stream: Some(stream),
             peer: Some(peer),
+            moved: false,
             settings,
             out: OutQueue::default(),
             #[cfg(feature = "tls")]
@@ -184,7 +186,10 @@ impl LoopCore {
         transport: Transport,
         handler: Box<dyn Handler>,
     ) -> Result<Key, AdoptError> {
-        if self.is_stopping() || !self.shared.gate.acquire() {
+        // One that was open on another loop has to finish, and can do so here.
+        let moved = transport.parts.moved;
+        let refused = self.is_stopping() && !moved;
+        if refused || !self.shared.gate.acquire() {
             return Err(LoopClosed((transport, handler)));
         }
         #[cfg(feature = "tls")]
@@ -205,9 +210,9 @@ impl LoopCore {
             self.begin_close(key, CloseReason::Io(Arc::new(e)));
             return Ok(key);
         }
-        let timer = self.arm_conn_timer(None, deadline, key, ConnTimer::Open);
-        if let Some(slot) = self.slots.borrow_mut().get_mut(key) {
-            slot.open_timer = timer;
+        // One that was open before has its time from when it comes up.
+        if !moved {
+            self.arm_open(key, deadline);
         }
         if unsent {
             self.mark_dirty(key);
@@ -222,15 +227,50 @@ impl LoopCore {
         Ok(key)
     }
 
+    fn arm_open(&self, key: Key, deadline: Duration) {
+        let timer = self.arm_conn_timer(None, deadline, key, ConnTimer::Open);
+        if let Some(slot) = self.slots.borrow_mut().get_mut(key) {
+            slot.open_timer = timer;
+        }
+    }
+
     /// An adopted connection comes up.
     pub(crate) fn adopted_up(&self, local: &LocalLoop, key: Key) {
-        let up = match self.slots.borrow_mut().get_mut(key) {
-            Some(slot) => slot.life.connected(false),
-            None => false,
+        let (up, untimed) = match self.slots.borrow_mut().get_mut(key) {
+            // While there are racers it is no adopted one.
+            Some(slot) if slot.connecting.is_none() => {
+                let untimed = slot.open_timer.is_none().then_some(slot.settings.deadline);
+                (slot.life.connected(false), untimed)
+            }
+            _ => (false, None),
         };
+        if let Some(deadline) = untimed.filter(|_| up) {
+            self.arm_open(key, deadline);
+        }
         if up {
             self.read_what_came_early(key);
             self.is_up(local, key);
+        }
+        // It came when the others had been told already.
+        if up && self.shared.gate.phase() == Phase::Draining {
+            self.with_handler(local, key, |handler, conn| handler.on_stop(conn));
+        }
+    }
+
+    /// Whether a connection is one that another loop could take.
+    pub(crate) fn may_leave(&self, key: Key) -> bool {
+        let slots = self.slots.borrow();
+        let slot = slots.get(key).filter(|slot| slot.life.is_up());
+        !self.is_stopping() && slot.is_some_and(|slot| slot.was_open && !slot.half_closed)
+    }
+
+    /// Step 8: a connection leaves, if it still may.
+    pub(crate) fn leave(&self, key: Key) {
+        if self.may_leave(key) {
+            if let Some(slot) = self.slots.borrow_mut().get_mut(key) {
+                slot.leaving = true;
+            }
+            self.begin_close(key, CloseReason::Local);
         }
     }
 
@@ -250,8 +290,12 @@ impl LoopCore {
             stream: Some(stream),
             peer: slot.peer.clone(),
             local: slot.local.clone(),
+            moved: true,
             settings: slot.settings.clone(),
-            out: std::mem::take(&mut slot.out),
+            out: match mutant!("moved_queue_lost") {
+                true => OutQueue::default(),
+                false => std::mem::take(&mut slot.out),
+            },
             #[cfg(feature = "tls")]
             begin_tls: None,
             #[cfg(feature = "tls")]

@@ -97,6 +97,8 @@ impl LoopCore {
 
     /// The loop is stopping: what is not up closes, what is up is told to finish.
     pub(crate) fn stop_connection(&self, local: &LocalLoop, key: Key) {
+        // One that was adopted in this turn may have something to say.
+        self.adopted_up(local, key);
         let life = self.slots.borrow().get(key).map(|slot| slot.life);
         match life {
             Some(life) if life.is_up() => {

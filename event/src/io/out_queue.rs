@@ -1,6 +1,7 @@
 //! Bytes on their way to the socket.
 
 use crate::core::buffers::BufferPool;
+use crate::mutant::mutant;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -70,7 +71,10 @@ impl OutQueue {
         }
         self.shared_len += data.len();
         self.shared.push_back(Shared {
-            at: self.buffer.len(),
+            at: match mutant!("shared_overtakes") {
+                true => self.head,
+                false => self.buffer.len(),
+            },
             data: data.clone(),
             written: 0,
         });

@@ -22,6 +22,8 @@ pub(crate) struct Parts {
     pub(crate) stream: Option<Stream>,
     pub(crate) peer: Option<Address>,
     pub(crate) local: Option<Address>,
+    /// It was open on another loop.
+    pub(crate) moved: bool,
     pub(crate) settings: ConnSettings,
     pub(crate) out: OutQueue,
     /// TLS that is to be begun.

@@ -127,14 +127,13 @@ impl Channel {
     ///
     /// As `send`.
     pub fn send_shared(&self, data: &Arc<[u8]>) -> Result<(), SendError> {
-        self.reserve(data.len())?;
-        match self.here().event_loop.local() {
-            Some(local) => {
-                self.deliver(&local, data.clone());
-                Ok(())
-            }
-            None => self.post(data.clone()),
+        let inner = self.here();
+        if let Some(local) = inner.event_loop.local() {
+            let conn = local.conn(inner.conn).ok_or(SendError::NotOpen)?;
+            return conn.send_shared(data);
         }
+        self.reserve(data.len())?;
+        self.post(data.clone())
     }
 
     /// Takes room for so many bytes.
@@ -144,6 +143,11 @@ impl Channel {
             true => inner.budget.reserve(size),
             false => Err(SendError::NotOpen),
         }
+    }
+
+    /// Gives room back that was taken for bytes which go nowhere.
+    pub(super) fn give_back(&self, size: usize) {
+        self.inner.budget.release(size);
     }
 
     /// Hands bytes, for which there is room, over to the connection's loop.

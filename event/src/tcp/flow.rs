@@ -92,9 +92,7 @@ impl Flow {
             if let Some(event_loop) = move_to
                 && conn.leave()
             {
-                channel.leave_for(&event_loop);
                 self.destination = Some(event_loop);
-                return;
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::conn::{ConnId, Handler, Transport};
 use crate::core::shared::lock;
-use crate::error::LoopClosed;
+use crate::error::{CloseReason, LoopClosed};
 use crate::event_loop::EventLoop;
 use crate::local_loop::LocalLoop;
 use std::sync::{Arc, Mutex};
@@ -23,8 +23,7 @@ pub(super) fn send_to<H>(
     }
     // Held, so that the other loop does not end while the connection is on its way to it.
     let Ok(hold) = to.hold("a connection on its way") else {
-        drop(transport);
-        return from.refuse(handler);
+        return refuse(from, transport, handler);
     };
     // In a cell, to have it back if the other loop refuses.
     let parcel = Arc::new(Mutex::new(Some((transport, handler))));
@@ -42,8 +41,7 @@ pub(super) fn send_to<H>(
     if sent.is_err() {
         let parcel = lock(&parcel).take();
         if let Some((transport, handler)) = parcel {
-            drop(transport);
-            from.refuse(handler);
+            refuse(from, transport, handler);
         }
     }
 }
@@ -56,9 +54,16 @@ fn adopt<H: Handler + 'static>(
 ) {
     match local.adopt(transport, handler) {
         Ok(id) => taken(local, id),
-        Err(LoopClosed((transport, handler))) => {
-            drop(transport);
-            local.refuse(handler);
-        }
+        Err(LoopClosed((transport, handler))) => refuse(local, transport, handler),
     }
+}
+
+/// The connection ends here: one that was open ends by force, since it is not told to finish.
+fn refuse(local: &LocalLoop, transport: Transport, handler: Box<dyn Handler>) {
+    let reason = match transport.parts.moved {
+        true => CloseReason::Forced,
+        false => CloseReason::Stopped,
+    };
+    drop(transport);
+    local.refuse_for(handler, reason);
 }

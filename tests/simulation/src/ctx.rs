@@ -1,9 +1,11 @@
 //! One history under way: what the callbacks share, and who may call them when.
 
 use crate::clients::Client;
+use crate::extras::Extras;
 use crate::history::{History, Op, Place};
 use crate::oracle::Turns;
 use crate::peers::{Certificates, Logs};
+use crate::servers::Server;
 use crate::work::Work;
 use hvloop_event::EventLoop;
 use hvloop_event::sim::World;
@@ -33,6 +35,8 @@ pub struct Ctx {
     pub logs: Logs,
     pub certificates: Rc<Certificates>,
     pub clients: Vec<Client>,
+    pub servers: Vec<Server>,
+    pub extras: Extras,
     pub work: Work,
     pub turns: Turns,
     pub stops: RefCell<Vec<StopAsked>>,
@@ -70,6 +74,7 @@ impl Ctx {
         pending: Vec<(Place, Op)>,
     ) -> Rc<Self> {
         let clients = history.clients.iter().cloned().map(Client::new).collect();
+        let servers = history.servers.iter().cloned().map(Server::new).collect();
         let ctx = Rc::new(Self {
             world,
             history,
@@ -77,6 +82,8 @@ impl Ctx {
             logs,
             certificates,
             clients,
+            servers,
+            extras: Extras::default(),
             work: Work::default(),
             turns: Turns::default(),
             stops: RefCell::default(),
@@ -201,6 +208,8 @@ impl Ctx {
                     std::panic::panic_any(ON_PURPOSE);
                 }
             }
+            Op::Server(s, op) => self.servers[s].perform(self, s, op),
+            Op::Extra(op) => self.extras.perform(self, op),
             Op::Burn(time) => {
                 if self.depth.get() > 0 {
                     self.burned.set(self.burned.get() + time);

@@ -1,5 +1,8 @@
 //! What happens in one history, drawn from its seed: the world, the clients, and who does what when.
 
+pub use crate::serving::{ExtraOp, ServerOp, ServerPlan};
+
+use crate::serving::serving;
 use hvloop_event::sim::Faults;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -13,6 +16,7 @@ pub struct History {
     pub faults: Faults,
     pub drain_limit: Duration,
     pub clients: Vec<ClientPlan>,
+    pub servers: Vec<ServerPlan>,
     pub actions: Vec<Action>,
     /// The stop that ends every history, by another thread.
     pub end: Duration,
@@ -164,11 +168,13 @@ pub enum Op {
     CancelResolve,
     Panic,
     Burn(Duration),
+    Server(usize, ServerOp),
+    Extra(ExtraOp),
 }
 
 const MS: Duration = Duration::from_millis(1);
 
-fn ms(rng: &mut StdRng, below: u64) -> Duration {
+pub(crate) fn ms(rng: &mut StdRng, below: u64) -> Duration {
     Duration::from_micros(rng.random_range(0..below * 1000))
 }
 
@@ -208,6 +214,7 @@ impl History {
                 });
             }
         }
+        let servers = serving(rng, end, &mut actions);
         if rng.random_bool(0.25) {
             churn(rng, &clients, end, &mut actions);
         }
@@ -229,6 +236,7 @@ impl History {
                 .choose(rng)
                 .unwrap_or(&MS),
             clients,
+            servers,
             actions,
             end,
         }
@@ -294,6 +302,10 @@ fn faults(rng: &mut StdRng) -> Faults {
     faults.oversleep = odds(0.5);
     faults.no_fd = odds(0.1);
     faults.no_thread = odds(0.1);
+    faults.accept_gone = odds(0.2);
+    faults.accept_exhausted = odds(0.2);
+    faults.datagram_lost = odds(0.2);
+    faults.datagram_twice = odds(0.1);
     faults.reset = odds(0.2);
     faults.poll_fails = if rng.random_bool(0.01) { 0.01 } else { 0.0 };
     faults.latency = *[0, 50, 2_000, 40_000]
@@ -332,22 +344,7 @@ fn client(rng: &mut StdRng) -> ClientPlan {
         }
         _ => Host::Literal,
     };
-    let manner = match rng.random_range(0..20) {
-        0 => Manner::NoAnswer,
-        1 => Manner::Flood,
-        2 => Manner::Garbage(ms(rng, 100)),
-        3 => Manner::HttpError,
-        4 => Manner::Mute,
-        5 => Manner::Drop,
-        6 if rng.random_bool(0.5) => Manner::Leave(ms(rng, 100)),
-        6 => Manner::Reset(ms(rng, 100)),
-        7 => Manner::Vanish(ms(rng, 100)),
-        8 => Manner::Dribble,
-        9 => Manner::Slow(ms(rng, 50)),
-        10 | 11 => Manner::CloseFirst(ms(rng, 200)),
-        12..15 => Manner::Chatty,
-        _ => Manner::Good,
-    };
+    let manner = manner(rng);
     ClientPlan {
         kind: if rng.random_bool(0.75) {
             Kind::WebSocket
@@ -371,12 +368,32 @@ fn client(rng: &mut StdRng) -> ClientPlan {
     }
 }
 
-fn at(rng: &mut StdRng, end: Duration) -> When {
+/// How a peer behaves.
+pub(crate) fn manner(rng: &mut StdRng) -> Manner {
+    match rng.random_range(0..20) {
+        0 => Manner::NoAnswer,
+        1 => Manner::Flood,
+        2 => Manner::Garbage(ms(rng, 100)),
+        3 => Manner::HttpError,
+        4 => Manner::Mute,
+        5 => Manner::Drop,
+        6 if rng.random_bool(0.5) => Manner::Leave(ms(rng, 100)),
+        6 => Manner::Reset(ms(rng, 100)),
+        7 => Manner::Vanish(ms(rng, 100)),
+        8 => Manner::Dribble,
+        9 => Manner::Slow(ms(rng, 50)),
+        10 | 11 => Manner::CloseFirst(ms(rng, 200)),
+        12..15 => Manner::Chatty,
+        _ => Manner::Good,
+    }
+}
+
+pub(crate) fn at(rng: &mut StdRng, end: Duration) -> When {
     let at = Duration::from_nanos(rng.random_range(0..=end.as_nanos() as u64));
     When::At(at, rng.random_range(2..5))
 }
 
-fn when(rng: &mut StdRng, end: Duration) -> When {
+pub(crate) fn when(rng: &mut StdRng, end: Duration) -> When {
     match rng.random_range(0..10) {
         0 => When::Before,
         1..5 => at(rng, end),

@@ -7,6 +7,7 @@ mod clients;
 #[cfg(hvloop_sim)]
 mod ctx;
 #[cfg(hvloop_sim)]
+mod extras;
 mod history;
 #[cfg(hvloop_sim)]
 mod mutants;
@@ -16,6 +17,8 @@ mod oracle;
 mod peers;
 #[cfg(hvloop_sim)]
 mod run;
+mod servers;
+mod serving;
 #[cfg(hvloop_sim)]
 mod shrink;
 #[cfg(hvloop_sim)]

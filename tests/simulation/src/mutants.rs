@@ -90,4 +90,34 @@ pub const MUTANTS: &[(&str, &str)] = &[
         "delivered_after_close",
         "messages are delivered after close()",
     ),
+    (
+        "accepts_after_budget_forgotten",
+        "connections beyond a turn's accepts wait for the next event",
+    ),
+    (
+        "accept_back_off_for_ever",
+        "a listener that found no descriptor does not look again",
+    ),
+    (
+        "datagrams_after_budget_forgotten",
+        "datagrams beyond a turn's budget wait for the next event",
+    ),
+    (
+        "resume_forgets_readiness",
+        "what came while reading was paused waits for the next event",
+    ),
+    ("idle_never_ends", "an idle callback is called for ever"),
+    (
+        "shared_overtakes",
+        "bytes of a broadcast overtake those before them",
+    ),
+    (
+        "leave_in_mid_read",
+        "a connection leaves its loop while a read of it is under way",
+    ),
+    (
+        "moved_queue_lost",
+        "a connection leaves its loop without its queue",
+    ),
+    ("sources_kept_at_stop", "a stopping loop goes on listening"),
 ];

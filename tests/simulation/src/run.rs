@@ -115,6 +115,10 @@ fn play(
     for (c, client) in ctx.clients.iter().enumerate() {
         client.make(&ctx, c);
     }
+    for (s, server) in ctx.servers.iter().enumerate() {
+        server.make(&ctx, s);
+    }
+    ctx.extras.set_up(&ctx);
     for action in &history.actions {
         match action.when {
             When::Before => world.as_thread(2, || ctx.perform(action.op)),
@@ -159,7 +163,7 @@ fn play(
 
 /// What is asked of a loop that has stopped: an answer, and nothing else.
 fn after(ctx: &Rc<Ctx>) {
-    use crate::history::Op;
+    use crate::history::{ExtraOp, Op, ServerOp};
     for thread in [World::LOOP_THREAD, 2] {
         ctx.world.as_thread(thread, || {
             for c in 0..ctx.clients.len() {
@@ -172,15 +176,26 @@ fn after(ctx: &Rc<Ctx>) {
                     ctx.perform(op);
                 }
             }
+            for s in 0..ctx.servers.len() {
+                for op in [ServerOp::Send(0, 20), ServerOp::Listen, ServerOp::Stop] {
+                    ctx.perform(Op::Server(s, op));
+                }
+            }
+            for op in [
+                ExtraOp::Bind,
+                ExtraOp::Open(true),
+                ExtraOp::SendTo(8),
+                ExtraOp::Fill(0),
+            ] {
+                ctx.perform(Op::Extra(op));
+            }
             for op in [Op::Task, Op::RunInLoop, Op::Stop, Op::Pause, Op::Resume] {
                 ctx.perform(op);
             }
         });
     }
     ctx.work.clear();
-    for client in &ctx.clients {
-        client.drop_handle(ctx);
-    }
+    drop_handles(ctx);
     let metrics = ctx.event_loop.metrics();
     ctx.check(metrics.holds == 0, || {
         format!("I8: {} holds at the very end", metrics.holds)
@@ -191,7 +206,15 @@ fn after(ctx: &Rc<Ctx>) {
 fn abandon(ctx: &Rc<Ctx>) {
     ctx.ended.set(true);
     ctx.work.clear();
+    drop_handles(ctx);
+}
+
+fn drop_handles(ctx: &Rc<Ctx>) {
     for client in &ctx.clients {
         client.drop_handle(ctx);
     }
+    for (s, server) in ctx.servers.iter().enumerate() {
+        server.perform(ctx, s, crate::history::ServerOp::Drop);
+    }
+    ctx.extras.drop_handles();
 }

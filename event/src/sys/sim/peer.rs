@@ -47,6 +47,11 @@ impl PeerIo {
         Self { world, fd }
     }
 
+    /// The connection's number.
+    pub fn id(&self) -> u64 {
+        self.fd
+    }
+
     /// Sends, as the loop's side makes room.
     pub fn send(&mut self, data: &[u8]) {
         self.world.peer_sends(self.fd, data);

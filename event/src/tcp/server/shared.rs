@@ -3,7 +3,7 @@
 use super::accepted::Accepted;
 use crate::conn::{Acceptor, ConnId, ListenerId, Listening, Transport};
 use crate::core::shared::lock;
-use crate::error::{CloseReason, SendError};
+use crate::error::CloseReason;
 use crate::event_loop::EventLoop;
 use crate::framing::Unpack;
 use crate::load_balance::{Chooser, LoadBalance};
@@ -112,33 +112,38 @@ impl Shared {
         let mut sent = 0;
         let mut others: Vec<(EventLoop, Vec<Channel>)> = Vec::new();
         for channel in self.channels() {
-            match channel.reserve(data.len()) {
+            let event_loop = channel.event_loop();
+            let here = event_loop.local().is_some();
+            let taken = match here {
+                true => channel.send_shared(data),
+                false => channel.reserve(data.len()),
+            };
+            match taken {
                 Ok(()) => sent += 1,
-                Err(SendError::NotOpen) => continue,
                 Err(e) => {
                     log::debug!("hvloop: no broadcast to {channel:?}: {e}");
                     continue;
                 }
             }
-            let event_loop = channel.event_loop();
-            if let Some(local) = event_loop.local() {
-                channel.deliver(&local, data.clone());
-                continue;
-            }
             match others.iter_mut().find(|(to, _)| to.same_loop(event_loop)) {
+                _ if here => {}
                 Some((_, channels)) => channels.push(channel),
                 None => others.push((event_loop.clone(), vec![channel])),
             }
         }
         for (event_loop, channels) in others {
-            let data = data.clone();
+            let (data, size) = (data.clone(), data.len());
+            let channels = Arc::new(channels);
+            let all = channels.clone();
             let deliver = move |local: &LocalLoop| {
-                for channel in &channels {
+                for channel in all.iter() {
                     channel.deliver(local, data.clone());
                 }
             };
             if event_loop.post_event(deliver).is_err() {
-                log::debug!("hvloop: a broadcast came to a loop that had closed everything");
+                // The loop had closed everything.
+                sent -= channels.len();
+                channels.iter().for_each(|channel| channel.give_back(size));
             }
         }
         sent

@@ -1,10 +1,12 @@
 //! What must be true of every history.
 
 mod closes;
+mod servers;
 mod sessions;
 mod turns;
 
 pub use closes::{check_close, check_tcp_close};
+pub use servers::check_served;
 pub use turns::{Turns, check_turn};
 
 use crate::clients::Client;
@@ -27,6 +29,11 @@ fn is_fast(ctx: &Ctx) -> bool {
 /// Nothing in the world or in the peer can have broken the connection.
 fn undisturbed(ctx: &Ctx, plan: &ClientPlan) -> bool {
     ctx.history.faults.reset == 0.0 && plan.manner.is_good()
+}
+
+/// Nothing in the world can have broken a connection.
+fn undisturbed_by(ctx: &Ctx) -> bool {
+    ctx.history.faults.reset == 0.0
 }
 
 /// When `run()` has returned.
@@ -61,12 +68,19 @@ pub fn check_return(ctx: &Ctx, result: &Result<ShutdownReport, RunError>) {
     for (c, client) in ctx.clients.iter().enumerate() {
         check_over(ctx, c, client);
     }
+    for (s, server) in ctx.servers.iter().enumerate() {
+        servers::check_over(ctx, s, server);
+    }
+    ctx.extras.check_end(ctx);
 }
 
 /// When all that was under way has arrived.
 pub fn check_end(ctx: &Ctx, result: &Result<ShutdownReport, RunError>) {
     for (c, client) in ctx.clients.iter().enumerate() {
         check_sessions(ctx, c, client, result.as_ref().ok());
+    }
+    for (s, server) in ctx.servers.iter().enumerate() {
+        servers::check_transfers(ctx, s, server);
     }
 }
 
@@ -87,6 +101,13 @@ fn check_time(ctx: &Ctx, result: &Result<ShutdownReport, RunError>) {
     ctx.check(now <= latest + slack, || {
         format!("the stop took {:?} longer than its deadline", now - latest)
     });
+    if let Ok(report) = result {
+        let late = report
+            .still_held
+            .iter()
+            .find(|name| name.contains("listener"));
+        ctx.check(late.is_none(), || format!("{late:?} outlived the stop"));
+    }
     if let Ok(report) = result
         && report.still_held.is_empty()
         && ctx.history.drain_limit > report.elapsed

@@ -1,9 +1,11 @@
 //! The other ends: what a peer says, plain or through TLS, and what it saw.
 
+mod caller;
 mod raw;
 mod tls;
 mod websocket;
 
+pub use caller::{Framing, dialer};
 pub use tls::{Certificates, reseed};
 
 use crate::history::{Kind, Manner};
@@ -114,18 +116,10 @@ pub fn peer(
         Kind::WebSocket => Box::new(websocket::WebSocketPeer::new(manner, log.clone())),
         Kind::Tcp => Box::new(raw::RawPeer::new(manner, log.clone())),
     };
-    Box::new(Transport {
-        talk,
-        tls: tls
-            .filter(|_| manner != Manner::Mute)
-            .map(Certificates::server),
-        log,
-        slow: (manner == Manner::Dribble).then(VecDeque::new),
-        shut: false,
-        // The end of a stream in the middle of a TLS handshake is not an orderly one.
-        at_once: manner == Manner::Drop,
-        started: false,
-    })
+    let tls = tls
+        .filter(|_| manner != Manner::Mute)
+        .map(Certificates::server);
+    Box::new(Transport::new(talk, tls, log, manner))
 }
 
 /// The log of one connection.
@@ -148,7 +142,7 @@ impl LogOf {
 /// The transport's part: TLS, and bytes that are sent a few at a time.
 struct Transport {
     talk: Box<dyn Talk>,
-    tls: Option<Box<rustls::ServerConnection>>,
+    tls: Option<Box<rustls::Connection>>,
     log: LogOf,
     slow: Option<VecDeque<u8>>,
     shut: bool,
@@ -160,6 +154,24 @@ struct Transport {
 const DRIP: u64 = u64::MAX;
 
 impl Transport {
+    fn new(
+        talk: Box<dyn Talk>,
+        tls: Option<Box<rustls::Connection>>,
+        log: LogOf,
+        manner: Manner,
+    ) -> Self {
+        Self {
+            talk,
+            tls,
+            log,
+            slow: (manner == Manner::Dribble).then(VecDeque::new),
+            shut: false,
+            // The end of a stream in the middle of a TLS handshake is not an orderly one.
+            at_once: manner == Manner::Drop,
+            started: false,
+        }
+    }
+
     fn act(&mut self, io: &mut PeerIo, acts: Vec<Act>) {
         for act in acts {
             match act {
