@@ -8,6 +8,7 @@ mod clients;
 mod ctx;
 #[cfg(hvloop_sim)]
 mod extras;
+#[cfg(hvloop_sim)]
 mod history;
 #[cfg(hvloop_sim)]
 mod mutants;
@@ -17,7 +18,9 @@ mod oracle;
 mod peers;
 #[cfg(hvloop_sim)]
 mod run;
+#[cfg(hvloop_sim)]
 mod servers;
+#[cfg(hvloop_sim)]
 mod serving;
 #[cfg(hvloop_sim)]
 mod shrink;
