@@ -4,10 +4,11 @@
 #![allow(clippy::unwrap_used)]
 
 use hvloop::event::tls::TlsClientConfig;
-use hvloop::{ClientOptions, EventLoopThread, WebSocketClient};
+use hvloop::{ClientOptions, Connect, EventLoopThread, TcpClient, WebSocketClient};
 use hvloop_test_support::{Event, ScriptServer, TestCa, Tls};
 use std::io::{IoSlice, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::unix::net::UnixListener;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitStatus};
 
@@ -41,6 +42,13 @@ fn sigpipe_default_host() {
     }
 }
 
+/// Nor does a Unix stream raise it, for which std says MSG_NOSIGNAL in newer versions alone.
+#[test]
+fn sigpipe_unix_stream() {
+    let status = run_child("unix", "", "");
+    assert!(status.success(), "{status:?}");
+}
+
 /// The program; does nothing in the parent.
 #[test]
 fn child_program() {
@@ -51,6 +59,10 @@ fn child_program() {
     let before = dispositions();
     if what == "control" {
         return write_vectored_to_the_gone();
+    }
+    if what == "unix" {
+        write_to_unix_peers_that_are_gone();
+        return assert_eq!(dispositions(), before);
     }
     let tls = TlsClientConfig::builder().root_pem(std::env::var(CA).unwrap().as_bytes());
     let options = ClientOptions::new().tls(tls.build().unwrap());
@@ -70,6 +82,28 @@ fn child_program() {
     thread.stop();
     thread.join().unwrap();
     assert_eq!(dispositions(), before);
+}
+
+fn write_to_unix_peers_that_are_gone() {
+    let path = std::env::temp_dir().join(format!("hvloop-sigpipe-{}.sock", std::process::id()));
+    let listener = UnixListener::bind(&path).unwrap();
+    let thread = EventLoopThread::new().unwrap();
+    thread.start().unwrap();
+    for _ in 0..50 {
+        let client = TcpClient::new(thread.event_loop());
+        let closed = Event::new();
+        let c = closed.clone();
+        client.on_connect(|channel| while channel.send(&[0; 100_000]).is_ok() {});
+        client.on_close(move |_, _| c.set());
+        client.connect(Connect::unix(&path)).unwrap();
+        drop(listener.accept().unwrap());
+        while !closed.is_set() {
+            let _ = client.send(b"into the void");
+        }
+    }
+    thread.stop();
+    thread.join().unwrap();
+    let _ = std::fs::remove_file(&path);
 }
 
 /// Which signals the process ignores and catches.

@@ -225,7 +225,7 @@ impl LocalLoop {
     ///
     /// As `add_source`; regular files are always ready, and are refused by the system.
     ///
-    /// libhv: `hio_get`, `hio_add`; `hloop_create_iofds`.
+    /// libhv: `hio_get`, `hio_add`.
     #[cfg(all(unix, not(hvloop_sim)))]
     pub fn add_fd<F>(
         &self,

@@ -10,7 +10,7 @@ use crate::sys::Address;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Queued bytes over which a connection is flushed at once instead of at the end of the turn.
 const FLUSH_EARLY: usize = 64 * 1024;
@@ -342,6 +342,25 @@ impl<'a> Conn<'a> {
     pub fn is_reading_paused(&self) -> bool {
         let slots = self.core().slots.borrow();
         slots.get(self.key).is_some_and(|slot| slot.reading_paused)
+    }
+
+    /// See [`Connect::read_timeout`](super::Connect::read_timeout); counted from now.
+    pub fn set_read_timeout(&self, limit: Option<Duration>) {
+        self.core()
+            .set_quiet(self.key, |settings| settings.read_timeout = limit);
+    }
+
+    /// See [`Connect::idle_timeout`](super::Connect::idle_timeout); counted from now.
+    pub fn set_idle_timeout(&self, limit: Option<Duration>) {
+        self.core()
+            .set_quiet(self.key, |settings| settings.idle_timeout = limit);
+    }
+
+    /// See [`Connect::write_stall`](super::Connect::write_stall); for what stalls from now on.
+    pub fn set_write_stall(&self, limit: Option<Duration>) {
+        if let Some(slot) = self.core().slots.borrow_mut().get_mut(self.key) {
+            slot.settings.write_stall = limit;
+        }
     }
 
     /// Ends this side alone, behind what is queued (half close): nothing more can be sent, what the

@@ -1,6 +1,7 @@
 //! Connections that are quiet for too long.
 
 use super::conn::ConnTimer;
+use super::settings::ConnSettings;
 use crate::core::LoopCore;
 use crate::core::slots::Key;
 use crate::error::CloseReason;
@@ -18,6 +19,21 @@ impl LoopCore {
             _ => None,
         };
         self.arm_quiet(key, first);
+    }
+
+    /// Changes the limits, counted from now.
+    pub(crate) fn set_quiet(&self, key: Key, change: impl FnOnce(&mut ConnSettings)) {
+        let timer = match self.slots.borrow_mut().get_mut(key) {
+            Some(slot) => {
+                change(&mut slot.settings);
+                slot.quiet_timer.take()
+            }
+            None => return,
+        };
+        if let Some(timer) = timer {
+            self.kill_timer(timer);
+        }
+        self.watch_quiet(key);
     }
 
     fn arm_quiet(&self, key: Key, after: Option<Duration>) {

@@ -205,7 +205,7 @@ impl Channel {
     /// Reads no further for now, so that the peer is held back. What was read already still comes,
     /// but for packages of [`set_unpack`](Channel::set_unpack), which wait. Any thread.
     ///
-    /// libhv: `Channel::readStop`, `hio_read_stop`.
+    /// libhv: `Channel::stopRead`, `hio_read_stop`.
     pub fn pause_reading(&self) {
         self.with_conn(|conn| conn.pause_reading());
     }
@@ -213,7 +213,7 @@ impl Channel {
     /// Reads again, all that comes, also after [`read_once`](Channel::read_once) and its like. Any
     /// thread.
     ///
-    /// libhv: `Channel::readStart`, `hio_read_start`.
+    /// libhv: `Channel::startRead`, `hio_read_start`.
     pub fn resume_reading(&self) {
         self.ask(|control| control.resume = true);
     }
@@ -247,7 +247,7 @@ impl Channel {
     /// Lets all up to the next `byte` come, with it, and pauses after that; as
     /// [`read_line`](Channel::read_line).
     ///
-    /// libhv: `Channel::readUntil`, `hio_readuntil`.
+    /// libhv: `hio_read_until_delim`.
     pub fn read_until(&self, byte: u8) {
         self.read_next(ReadMode::Until(byte));
     }
@@ -280,8 +280,40 @@ impl Channel {
     /// libhv: `Channel::setHeartbeat`, `hio_set_heartbeat`.
     pub fn set_heartbeat(&self, period: Duration, f: impl FnMut(&Channel) + Send + 'static) {
         let beat = Some((period, Box::new(f) as super::control::OnBeat));
-        let old = self.ask(|control| std::mem::replace(&mut control.beat, beat));
+        let old = self.ask(|control| control.beat.replace(beat));
         drop(old); // with no lock held: it is the user's
+    }
+
+    /// Takes the heartbeat off. Any thread.
+    ///
+    /// libhv: `setHeartbeat` with no interval.
+    pub fn clear_heartbeat(&self) {
+        let old = self.ask(|control| control.beat.replace(None));
+        drop(old);
+    }
+
+    /// Closes the connection when nothing was read for this long, counted from now; `None`: no
+    /// limit. See [`Connect::read_timeout`](crate::Connect::read_timeout). Any thread.
+    ///
+    /// libhv: `Channel::setReadTimeout`, `hio_set_read_timeout`.
+    pub fn set_read_timeout(&self, limit: Option<Duration>) {
+        self.with_conn(move |conn| conn.set_read_timeout(limit));
+    }
+
+    /// Closes the connection when nothing was read or written for this long; `None`: no limit. See
+    /// [`Connect::idle_timeout`](crate::Connect::idle_timeout). Any thread.
+    ///
+    /// libhv: `Channel::setKeepaliveTimeout`, `hio_set_keepalive_timeout`.
+    pub fn set_idle_timeout(&self, limit: Option<Duration>) {
+        self.with_conn(move |conn| conn.set_idle_timeout(limit));
+    }
+
+    /// Closes the connection when the peer takes nothing of the queue for this long; `None`: never.
+    /// See [`Connect::write_stall`](crate::Connect::write_stall). Any thread.
+    ///
+    /// libhv: `Channel::setWriteTimeout`, `hio_set_write_timeout`.
+    pub fn set_write_stall(&self, limit: Option<Duration>) {
+        self.with_conn(move |conn| conn.set_write_stall(limit));
     }
 
     /// Takes the connection to another loop, with its callbacks, its TLS and what is queued. While

@@ -25,6 +25,7 @@ pub(super) struct Control {
     pub(super) cut: Option<Cut>,
     /// Reading goes on: what is held comes out.
     pub(super) resume: bool,
-    pub(super) beat: Option<(Duration, OnBeat)>,
+    /// A heartbeat, or none.
+    pub(super) beat: Option<Option<(Duration, OnBeat)>>,
     pub(super) move_to: Option<EventLoop>,
 }

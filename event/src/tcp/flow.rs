@@ -74,8 +74,9 @@ impl Flow {
                     control.move_to.take(),
                 )
             });
-            if let Some((period, f)) = beat {
-                let old = self.beat.replace((period, Arc::new(Mutex::new(Some(f)))));
+            if let Some(beat) = beat {
+                let beat = beat.map(|(period, f)| (period, Arc::new(Mutex::new(Some(f)))));
+                let old = std::mem::replace(&mut self.beat, beat);
                 self.arm_beat(conn.local(), channel);
                 conn.local().drop_user(old);
             }

@@ -26,7 +26,8 @@ pub(crate) const fn short_io_means_drained() -> bool {
 /// A non-blocking stream, close-on-exec.
 ///
 /// No write may raise SIGPIPE in a host that kept its default disposition. Of std's calls that holds
-/// for `write` of a TCP stream alone: `write_vectored` and Unix streams do not say `MSG_NOSIGNAL`.
+/// for `write` of a TCP stream: `write_vectored` does not say `MSG_NOSIGNAL`, and for a Unix stream
+/// no call does in the oldest version of Rust that is supported.
 #[derive(Debug)]
 pub(crate) enum Stream {
     /// TCP.

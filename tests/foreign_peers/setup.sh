@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Installs the programs that hvloop's servers are tried with: `openssl` and OpenBSD's `nc`. Does nothing
+# when both are there.
+set -euo pipefail
+
+missing=()
+command -v openssl >/dev/null || missing+=(openssl)
+nc -h 2>&1 | grep -q 'OpenBSD' || missing+=(netcat-openbsd)
+((${#missing[@]} > 0)) || exit 0
+if [[ $EUID -ne 0 ]] || ! command -v apt-get >/dev/null; then
+    echo "setup.sh: please install: ${missing[*]}" >&2
+    exit 1
+fi
+# To stderr: callers read results from stdout.
+{
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${missing[@]}"
+} >&2

@@ -1,0 +1,91 @@
+//! Accepting: limits, and what is turned away.
+
+use crate::common::{Net, Recorded, Transport, started, stop_clean};
+use hvloop_test_support::{DEADLINE, wait_for};
+use std::io::Read;
+use std::net::TcpStream;
+
+/// Over the limit connections are closed at once, and counted; there is room again when one ends.
+#[test]
+fn max_connections_turn_away() {
+    let (net, thread) = (Net::new(Transport::Tcp), started());
+    let server = Recorded::on(&thread);
+    server.server.set_max_connections(3);
+    let address = server.listen(net.listen());
+    let mut peers: Vec<_> = (0..3).map(|_| net.connect(address)).collect();
+    server.wait("three", |seen| seen.opened == 3);
+    let mut over = TcpStream::connect(address).unwrap();
+    over.set_read_timeout(Some(DEADLINE)).unwrap();
+    // An end or a reset, as the system likes.
+    assert!(matches!(over.read(&mut [0; 1]), Ok(0) | Err(_)));
+    assert_eq!(server.server.turned_away(), 1);
+    let mut gone = peers.pop().unwrap();
+    gone.end();
+    gone.rest();
+    assert!(wait_for(DEADLINE.as_secs(), || server
+        .server
+        .connection_num()
+        == 2));
+    let mut next = net.connect(address);
+    next.send(b"in");
+    assert_eq!(next.expect(2), b"in");
+    assert_eq!(server.seen.read(|s| s.opened), 4);
+    drop((peers, next));
+    stop_clean(&thread);
+}
+
+/// With the listeners closed nothing comes in, and what is there goes on.
+#[test]
+fn close_listeners_keeps_connections() {
+    let (net, thread) = (Net::new(Transport::Tls), started());
+    let server = Recorded::on(&thread);
+    let address = server.listen(net.listen());
+    let other = server.listen(net.listen());
+    let mut peer = net.connect(address);
+    let mut second = net.connect(other);
+    server.wait("both", |seen| seen.opened == 2);
+    server.server.close_listeners();
+    let refused = |at| move || TcpStream::connect(at).is_err();
+    assert!(wait_for(DEADLINE.as_secs(), refused(address)));
+    assert!(wait_for(DEADLINE.as_secs(), refused(other)));
+    for peer in [&mut peer, &mut second] {
+        peer.send(b"still");
+        assert_eq!(peer.expect(5), b"still");
+        peer.end();
+        peer.rest();
+    }
+    stop_clean(&thread);
+}
+
+/// IPv6, where the machine has it.
+#[test]
+fn listens_on_ipv6() {
+    if std::net::TcpListener::bind("[::1]:0").is_err() {
+        eprintln!("this machine has no IPv6");
+        return;
+    }
+    let (net, thread) = (Net::new(Transport::Tcp), started());
+    let server = Recorded::on(&thread);
+    let address = server.listen(net.at("[::1]:0".parse().unwrap()).ipv6_only(true));
+    assert!(address.is_ipv6());
+    let mut peer = net.connect(address);
+    peer.send(b"six");
+    assert_eq!(peer.expect(3), b"six");
+    let v4 = TcpStream::connect(("127.0.0.1", address.port()));
+    assert!(v4.is_err(), "IPv6 alone");
+    drop(peer);
+    stop_clean(&thread);
+}
+
+/// An address in use is told, at once.
+#[test]
+fn address_in_use() {
+    let thread = started();
+    let net = Net::new(Transport::Tcp);
+    let server = Recorded::on(&thread);
+    let address = server.listen(net.listen());
+    let second = Recorded::on(&thread);
+    let e = second.server.listen(net.at(address)).unwrap_err();
+    assert_eq!(e.kind(), std::io::ErrorKind::AddrInUse);
+    stop_clean(&thread);
+}

@@ -1,0 +1,14 @@
+//! Servers through their public API: TCP, TLS, Unix and UDP on real sockets, with peers that are
+//! blocking sockets of std and rustls.
+#![allow(clippy::unwrap_used)]
+
+mod accept;
+mod common;
+mod load;
+mod moves;
+mod pools;
+mod serve;
+mod stop;
+mod tls;
+mod udp;
+mod unix;
