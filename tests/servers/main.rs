@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod accept;
+mod clients;
 mod common;
 mod load;
 mod moves;

@@ -19,6 +19,7 @@ pub(crate) fn now() -> Instant {
 /// The time of the calendar: as the clock goes, from the same day for every world.
 #[cfg(feature = "cron")]
 pub(crate) fn wall() -> chrono::DateTime<chrono::Local> {
-    let beginning = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000);
-    (beginning + World::here().elapsed()).into()
+    let day = chrono::DateTime::from_timestamp(1_700_000_000, 0).unwrap_or_default();
+    let day: chrono::DateTime<chrono::Local> = day.into();
+    day + World::here().elapsed()
 }
