@@ -111,7 +111,7 @@ impl Reader {
     /// # Errors
     ///
     /// As for `push`.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn resume(
         &mut self,
         each: impl FnMut(&mut [u8]) -> Option<ReadMode>,
@@ -120,7 +120,7 @@ impl Reader {
     }
 
     /// Bytes that came in and were not handed on.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn held(&self) -> usize {
         self.gather.held()
     }

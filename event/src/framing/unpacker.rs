@@ -61,7 +61,7 @@ impl Unpacker {
     /// # Errors
     ///
     /// As for `push`.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn resume(
         &mut self,
         each: impl FnMut(&mut [u8]) -> ControlFlow<()>,
@@ -71,7 +71,7 @@ impl Unpacker {
 
     /// Bytes that came in and were not handed on. When the peer ends the stream and this is not
     /// zero, it ended inside a package.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn held(&self) -> usize {
         self.gather.held()
     }
