@@ -1,7 +1,8 @@
 //! Listeners, and connections that wait for them.
 
-use super::net::{End, Fd, Link, State, Watch};
+use super::net::{End, Fd, Link, State};
 use super::peer::Peer;
+use super::watch::Watch;
 use super::world::{Happening, World};
 use crate::core::slots::Key;
 use crate::sys::{Address, ListenSettings};

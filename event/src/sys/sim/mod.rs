@@ -6,6 +6,7 @@
 //! | `world` | the clock, the agenda of what will happen, who the calling "thread" is |
 //! | `faults` | how much the world misbehaves |
 //! | `net` | sockets, and what a poller is told of them |
+//! | `watch` | edges of readiness |
 //! | `wire` | the bytes under way, and the calls of the peers |
 //! | `peer` | the other ends of connections, which the tests write |
 //! | `backlog` | listeners, and connections that wait for them |
@@ -32,6 +33,7 @@ mod pipe;
 pub(crate) mod poller;
 pub(crate) mod stream;
 pub(crate) mod thread;
+mod watch;
 mod wire;
 mod world;
 

@@ -5,6 +5,7 @@ use super::packets::{DatagramPeer, Socket};
 use super::peer::Peer;
 use super::pipe::PipeEnd;
 use super::poller::Readiness;
+use super::watch::{Edge, Watch};
 use super::world::{Happening, World};
 use crate::core::slots::Key;
 use crate::sys::Address;
@@ -41,15 +42,6 @@ pub(super) enum State {
     Connecting,
     Up,
     Failed(io::ErrorKind),
-}
-
-/// One direction's readiness.
-#[derive(Default)]
-pub(super) struct Edge {
-    /// To be told at the next poll.
-    pub(super) set: bool,
-    /// Told, and `WouldBlock` has not been seen since: pollers other than epoll say no more.
-    pub(super) used: bool,
 }
 
 /// Both ends of one connection.
@@ -92,42 +84,6 @@ pub(crate) struct Link {
     /// When the last of each direction arrives: nothing overtakes.
     pub(super) last_to_loop: Duration,
     pub(super) last_to_peer: Duration,
-}
-
-/// What a poller is told of something that is no connection.
-#[derive(Default)]
-pub(super) struct Watch {
-    pub(super) open: bool,
-    pub(super) poller: Option<(usize, Key)>,
-    pub(super) readable: Edge,
-    pub(super) writable: Edge,
-}
-
-impl Watch {
-    pub(super) fn opened() -> Self {
-        Self {
-            open: true,
-            ..Self::default()
-        }
-    }
-
-    fn is_ready(&self, poller: usize) -> bool {
-        let mine = self.poller.is_some_and(|(id, _)| id == poller);
-        mine && (self.readable.set || self.writable.set)
-    }
-
-    pub(super) fn close(&mut self) {
-        self.open = false;
-        self.poller = None;
-    }
-}
-
-impl Edge {
-    /// It is ready, anew. Unless a short read uses readiness up, nothing is told before
-    /// `WouldBlock` was seen.
-    pub(super) fn mark(&mut self, drained_by_short_io: bool) {
-        self.set |= drained_by_short_io || !self.used;
-    }
 }
 
 /// All connections there were.

@@ -1,6 +1,6 @@
 //! Datagrams under way, and the peers that send them.
 
-use super::net::Watch;
+use super::watch::Watch;
 use super::world::{Happening, World};
 use crate::core::slots::Key;
 use std::collections::VecDeque;

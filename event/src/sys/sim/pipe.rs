@@ -1,6 +1,6 @@
 //! A descriptor of a user's: something to read comes at times.
 
-use super::net::Watch;
+use super::watch::Watch;
 use super::world::World;
 use crate::core::slots::Key;
 use std::collections::VecDeque;
