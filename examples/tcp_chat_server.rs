@@ -70,17 +70,6 @@ fn play(address: SocketAddr) -> Result<(), Box<dyn Error>> {
     let mut bob = TcpStream::connect(address)?;
     let mut bobs = BufReader::new(bob.try_clone()?);
     let (ann_is, bob_is) = (ann.local_addr()?.port(), bob.local_addr()?.port());
-    let mut hear = |who: &mut BufReader<TcpStream>, expected: String| {
-        let mut line = String::new();
-        who.read_line(&mut line)?;
-        print!("{line}");
-        match line == expected {
-            true => Ok(()),
-            false => Err(format!("{line:?} instead of {expected:?}").into()),
-        }
-    };
-    let hear: &mut dyn FnMut(&mut BufReader<TcpStream>, String) -> Result<(), Box<dyn Error>> =
-        &mut hear;
     hear(&mut anns, format!("{bob_is} joins\n"))?;
     ann.write_all(b"hello, Bob\n")?;
     hear(&mut bobs, format!("{ann_is}: hello, Bob\n"))?;
@@ -89,4 +78,15 @@ fn play(address: SocketAddr) -> Result<(), Box<dyn Error>> {
     hear(&mut anns, format!("{bob_is}: hello, Ann\n"))?;
     drop((bob, bobs));
     hear(&mut anns, format!("{bob_is} leaves\n"))
+}
+
+/// The next line has to be this one.
+fn hear(who: &mut BufReader<TcpStream>, expected: String) -> Result<(), Box<dyn Error>> {
+    let mut line = String::new();
+    who.read_line(&mut line)?;
+    print!("{line}");
+    match line == expected {
+        true => Ok(()),
+        false => Err(format!("{line:?} instead of {expected:?}").into()),
+    }
 }
