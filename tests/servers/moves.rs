@@ -2,9 +2,10 @@
 
 use crate::common::{End, Net, Transport, inet, started, stop_clean};
 use hvloop::event::ChannelId;
-use hvloop::{Channel, CloseReason, EventLoop, TcpServer};
+use hvloop::{Channel, CloseReason, Connect, EventLoop, ReconnectPolicy, TcpClient, TcpServer};
 use hvloop_test_support::{DEADLINE, Latch, Monitor, wait_for};
 use std::thread::ThreadId;
+use std::time::Duration;
 
 crate::over_tcp_and_tls! {
     /// Back and forth under traffic: nothing lost, nothing out of order, callbacks on the right thread.
@@ -94,4 +95,66 @@ fn stopped_scenario(transport: Transport) {
     stop_clean(&a);
     assert!(closed.read(|c| matches!(c[..], [CloseReason::Forced])));
     assert!(!channel.is_connected() && channel.send(b"x").is_err());
+}
+
+/// A client that has moved is closed where it is; and it comes back on its own loop.
+#[test]
+fn client_that_moved() {
+    let (net, home, other) = (Net::new(Transport::Tcp), started(), started());
+    let server = TcpServer::new(home.event_loop());
+    server.on_message(|channel, data| channel.send(data).unwrap());
+    let address = inet(server.listen(net.listen()).unwrap());
+    let connect = || Connect::to("127.0.0.1", address.port());
+    // The names of connections on the two loops are alike, so that a mistake would hit the wrong one.
+    let neighbour = TcpClient::new(other.event_loop());
+    let lost = Monitor::new(0);
+    let l = lost.clone();
+    neighbour.on_close(move |_, _| l.update(|lost| *lost += 1));
+    neighbour.connect(connect()).unwrap();
+    let client = TcpClient::new(home.event_loop());
+    client
+        .set_reconnect(Some(ReconnectPolicy::fixed(Duration::from_millis(1))))
+        .unwrap();
+    let at = Monitor::new(Vec::new());
+    let a = at.clone();
+    client.on_connect(move |channel| a.update(|at| at.push(channel.event_loop().clone())));
+    let ends = Monitor::new(0);
+    let e = ends.clone();
+    client.on_close(move |_, _| e.update(|ends| *ends += 1));
+    client.connect(connect()).unwrap();
+    let there = || neighbour.is_connected() && client.is_connected();
+    assert!(wait_for(DEADLINE.as_secs(), there));
+    let moved = |client: &TcpClient| {
+        client.channel().unwrap().move_to(other.event_loop());
+        let there = || {
+            client
+                .channel()
+                .is_some_and(|c| c.event_loop().same_loop(other.event_loop()))
+        };
+        assert!(wait_for(DEADLINE.as_secs(), there));
+    };
+    moved(&client);
+    // Lost there, it comes back here.
+    let mine = client.channel().unwrap().local_addr();
+    server.for_each_channel(|channel| {
+        if channel.peer_addr() == mine {
+            channel.close();
+        }
+    });
+    assert!(at.wait(DEADLINE, |at| at.len() == 2));
+    assert!(at.read(|at| at.iter().all(|at| at.same_loop(home.event_loop()))));
+    assert!(wait_for(DEADLINE.as_secs(), || client.is_connected()));
+    moved(&client);
+    client.close();
+    assert!(ends.wait(DEADLINE, |ends| *ends == 2));
+    let free = || client.connect(connect()).is_ok();
+    assert!(wait_for(DEADLINE.as_secs(), free), "closed for good");
+    assert!(neighbour.is_connected() && lost.read(|lost| *lost == 0));
+    stop_clean(&home);
+    stop_clean(&other);
+    assert_eq!(
+        ends.read(|ends| *ends),
+        2,
+        "callbacks belong to one session"
+    );
 }

@@ -214,6 +214,7 @@ impl TcpClient {
             channel: None,
             current: self.current.clone(),
             session,
+            home: self.event_loop.clone(),
             retry,
         };
         let posted = self
@@ -232,16 +233,18 @@ impl TcpClient {
         let current = self.current.clone();
         let session = lock(&current).session;
         let closed = self.event_loop.with_local(move |local| {
-            let (id, waiting) = {
+            let (id, channel, waiting) = {
                 let mut current = lock(&current);
                 if current.session != session {
                     return;
                 }
                 // The attempt may still be on its way to the loop, from another thread.
                 current.given_up = true;
-                (current.id, current.waiting.take())
+                (current.id, current.channel.clone(), current.waiting.take())
             };
-            if let Some(conn) = id.and_then(|id| local.conn(id)) {
+            if let Some(channel) = channel {
+                channel.close(); // which may have moved
+            } else if let Some(conn) = id.and_then(|id| local.conn(id)) {
                 conn.finish(CloseReason::Local);
             }
             if let Some(waiting) = waiting {
@@ -310,6 +313,8 @@ pub(super) struct TcpHandler {
     channel: Option<Channel>,
     pub(super) current: Arc<Mutex<Current>>,
     session: u64,
+    /// The client's own loop, from which it may have moved.
+    home: EventLoop,
     /// Whether and when another attempt follows.
     pub(super) retry: Option<Retry>,
 }
@@ -336,7 +341,7 @@ impl TcpHandler {
     }
 
     /// The session is over, and not only its attempt.
-    pub(super) fn is_over(&self) {
+    fn is_over(&self) {
         let mut current = lock(&self.current);
         if current.session == self.session {
             current.live = false;
@@ -365,6 +370,13 @@ impl TcpHandler {
     }
 }
 
+impl Drop for TcpHandler {
+    /// However it went: with its callbacks the session is over.
+    fn drop(&mut self) {
+        self.is_over();
+    }
+}
+
 impl Handler for TcpHandler {
     fn on_up(&mut self, conn: &Conn<'_>) {
         let moved = self.channel.take();
@@ -373,7 +385,8 @@ impl Handler for TcpHandler {
         {
             let mut current = lock(&self.current);
             if current.session == self.session {
-                current.id = Some(conn.id());
+                // On another loop its id is that of something else at home.
+                current.id = moved.is_none().then(|| conn.id());
                 current.channel = Some(channel.clone());
             }
         }
@@ -437,7 +450,15 @@ impl Handler for TcpHandler {
 
     fn on_close(mut self: Box<Self>, conn: &Conn<'_>, reason: CloseReason) {
         self.end(conn, &reason);
-        Retry::decide(self, conn.local(), &reason);
+        if self.home.same_loop(&conn.local().event_loop()) {
+            return Retry::decide(self, conn.local(), &reason);
+        }
+        let home = self.home.clone();
+        let refused = home.post_event(move |local| Retry::decide(self, local, &reason));
+        // The closure comes back, and with it the callbacks: the session is over.
+        if let Err(LoopClosed(decide)) = refused {
+            conn.local().drop_user(decide);
+        }
     }
 }
 

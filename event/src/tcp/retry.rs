@@ -43,10 +43,7 @@ impl Retry {
         });
         match delay {
             Some(delay) => Waiting::begin(handler, local, delay),
-            None => {
-                handler.is_over();
-                local.drop_user(handler);
-            }
+            None => local.drop_user(handler),
         }
     }
 }
@@ -85,7 +82,7 @@ impl Waiting {
         lock(&handler.current).waiting = None;
         match handler.retry.as_ref().map(|retry| retry.options.clone()) {
             Some(options) => handler.begin(local, options),
-            None => handler.is_over(),
+            None => local.drop_user(handler),
         }
     }
 
@@ -104,7 +101,6 @@ impl Waiting {
         let handler = self.handler.borrow_mut().take();
         if let Some(handler) = handler {
             lock(&handler.current).waiting = None;
-            handler.is_over();
             local.drop_user(handler);
         }
     }

@@ -298,8 +298,14 @@ impl Shared {
     pub(super) fn leave(&self, worker: usize, id: ConnId, channel: Option<&Channel>) {
         let gone = {
             let mut state = lock(&self.state);
-            state.handshakes.remove(&(worker, id));
-            channel.and_then(|channel| state.channels.remove(&channel.id()))
+            match channel {
+                Some(channel) => state.channels.remove(&channel.id()),
+                // Never up, and so never on another loop, where its id is that of something else.
+                None => {
+                    state.handshakes.remove(&(worker, id));
+                    None
+                }
+            }
         };
         drop(gone); // with no lock held: its context is the user's
         self.workers[worker]
