@@ -57,7 +57,11 @@ fn after_close(transport: Transport) {
                 let event = &seen.closed[round];
                 assert_eq!(event.attempt, 1);
                 assert_eq!(event.was_open, round % 8 != 7, "{event:?}");
-                assert_eq!(event.clean, !matches!(round % 8, 3 | 7), "{event:?}");
+                assert_eq!(
+                    event.clean,
+                    !matches!(round % 8, 3 | 7),
+                    "{round}: {event:?}"
+                );
             });
         }
         if !owned {

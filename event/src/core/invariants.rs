@@ -77,10 +77,11 @@ impl LoopCore {
                     slot.describe()
                 ));
             }
-            let own = matches!(
-                slot.io,
-                Some(SourceIo::Listener(_) | SourceIo::Datagrams(_))
-            );
+            let own = match &slot.io {
+                Some(SourceIo::Listener(_)) => true,
+                Some(SourceIo::Datagrams(socket)) => !socket.is_finishing(),
+                Some(SourceIo::Foreign) | None => false,
+            };
             if own && slot.readable && !slot.closed && !slot.in_ready && !slot.waiting {
                 return Err(format!("{} was left unread", slot.describe()));
             }

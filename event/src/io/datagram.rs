@@ -80,6 +80,12 @@ impl DatagramSocket {
         }
     }
 
+    /// Whether it only sends what waits, and hears no more.
+    #[cfg(hvloop_sim)]
+    pub(crate) fn is_finishing(&self) -> bool {
+        self.finishing.is_some()
+    }
+
     pub(crate) fn socket(&self) -> &Datagrams {
         &self.socket
     }
@@ -145,6 +151,13 @@ impl DatagramSocket {
             return Step::Blocked;
         }
         let to = next.to;
+        match sent {
+            // What became of an earlier one, which has cleared it: this one was not tried.
+            Err(e) if e.kind() == io::ErrorKind::ConnectionRefused && to.is_none() => {
+                return Step::Failed(e, to);
+            }
+            _ => {}
+        }
         self.budget.release(next.data.len());
         self.queue.pop_front();
         match sent {
@@ -206,8 +219,10 @@ impl LoopCore {
                 None
             }
             None => {
+                let first = socket.queue.is_empty();
                 let sent = socket.send(data, to);
-                *writable &= !matches!(sent, Ok(false));
+                // Behind others it was not tried, and nothing is known of the socket.
+                *writable &= !(first && matches!(sent, Ok(false)));
                 Some(sent)
             }
         });
@@ -338,6 +353,10 @@ impl Receiving {
                 Step::Blocked | Step::Received(..) => return,
                 Step::Failed(e, to) => {
                     core.call_user("datagram error", || self.handler.on_error(local, &e, to));
+                    let empty = core.with_datagrams(key, |socket, _| socket.queue.is_empty());
+                    if empty != Some(false) {
+                        break; // that was the last one
+                    }
                 }
                 Step::Sent { all: false } => {}
                 Step::Sent { all: true } => break,

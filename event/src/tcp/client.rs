@@ -438,12 +438,7 @@ impl Handler for TcpHandler {
     fn on_leave(mut self: Box<Self>, conn: &Conn<'_>, transport: Transport) {
         self.flow.leave(conn);
         match self.flow.destination.take() {
-            Some(to) => {
-                if let Some(channel) = &self.channel {
-                    channel.leave_for(&to);
-                }
-                send_to(&to, transport, self, conn.local(), |_, _| {});
-            }
+            Some(to) => send_to(&to, transport, self, conn.local(), |_, _| {}),
             None => self.on_close(conn, CloseReason::Local),
         }
     }

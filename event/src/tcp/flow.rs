@@ -205,6 +205,7 @@ impl Flow {
     /// The connection has come to another loop.
     pub(super) fn arrive(&mut self, conn: &Conn<'_>, channel: &Channel) {
         self.destination = None;
+        channel.flush(conn.local());
         self.arm_beat(conn.local(), channel);
     }
 

@@ -82,6 +82,12 @@ impl Extras {
                     let _refused_or_sent = server.send_to(&data, peer_at(ECHO));
                 }
             }
+            ExtraOp::SendMany(count) => {
+                for _ in 0..count {
+                    self.perform(ctx, ExtraOp::SendTo(8));
+                    self.perform(ctx, ExtraOp::Send(8));
+                }
+            }
             ExtraOp::CloseServer => {
                 if let Some(server) = &*self.server.borrow() {
                     server.close();

@@ -57,6 +57,8 @@ pub enum ExtraOp {
     /// So many datagrams come, of that size.
     Arrive(usize, usize),
     SendTo(usize),
+    /// So many at once, more than the system takes.
+    SendMany(usize),
     CloseServer,
     /// The UDP client, to a peer that is there or to a name where nobody is.
     Open(bool),
@@ -164,6 +166,7 @@ fn extra_op(rng: &mut StdRng) -> ExtraOp {
         0..4 => ExtraOp::Bind,
         4..6 => ExtraOp::Arrive(1 + n, size),
         6 => ExtraOp::Arrive(60, 8),
+        7 if rng.random_bool(0.5) => ExtraOp::SendMany(300),
         7 => ExtraOp::SendTo(size),
         8 => ExtraOp::CloseServer,
         9..12 => ExtraOp::Open(rng.random_bool(0.8)),

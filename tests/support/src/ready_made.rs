@@ -118,12 +118,10 @@ impl ScriptServer {
     }
 }
 
-/// An address on 127.0.0.1 where nobody listens, so that a connect is refused.
+/// An address on 127.0.0.1 where nobody listens, so that a connect is refused: the port of a service
+/// (tcpmux) that nobody runs. One that was free a moment ago could be anybody's the next.
 pub fn refuse_port() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("bind a port");
-    listener
-        .local_addr()
-        .expect("a bound socket has an address")
+    SocketAddr::from(([127, 0, 0, 1], 1))
 }
 
 /// An address where a connect neither succeeds nor fails: a listener whose queue is full. Linux drops the

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 /// Datagrams that a socket keeps unread; more are lost.
 const UNREAD: usize = 200;
-/// Datagrams of a socket that may be under way; a send of one more is `WouldBlock`.
-const UNDER_WAY: usize = 8;
+/// Datagrams of a socket that may be under way, at most; a send of one more is `WouldBlock`.
+const UNDER_WAY: usize = 200;
 
 /// A datagram socket of the loop's side.
 pub(super) struct Socket {
@@ -137,6 +137,7 @@ impl World {
         if self.chance(|faults| faults.no_fd) {
             return Err(io::Error::other("EMFILE"));
         }
+        let room = 1 + self.below(UNDER_WAY);
         let mut net = self.net.borrow_mut();
         let id = net.sockets.len();
         if address.port() == 0 {
@@ -152,7 +153,7 @@ impl World {
             peer: None,
             inbox: VecDeque::new(),
             refused: false,
-            room: UNDER_WAY,
+            room,
             starved: false,
         });
         Ok(id)

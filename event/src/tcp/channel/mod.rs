@@ -11,6 +11,7 @@ use crate::event_loop::EventLoop;
 use crate::local_loop::LocalLoop;
 use crate::sys::Address;
 use std::any::Any;
+use std::collections::VecDeque;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -44,8 +45,6 @@ struct Inner {
     open: AtomicBool,
     /// What the connection has on every loop that it comes to.
     shared: Arc<Shared>,
-    /// The loop that it is on its way to.
-    leaving_for: OnceLock<EventLoop>,
     /// The same connection on the next loop.
     moved: OnceLock<Channel>,
 }
@@ -56,6 +55,8 @@ struct Shared {
     /// There is something in `control`.
     asked: AtomicBool,
     context: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
+    /// What other threads have sent, in order, and the loop has not got.
+    outgoing: Mutex<VecDeque<Arc<[u8]>>>,
 }
 
 impl Channel {
@@ -81,7 +82,6 @@ impl Channel {
                     .unwrap_or_else(|| Arc::new(SendBudget::new(0))),
                 open: AtomicBool::new(true),
                 shared,
-                leaving_for: OnceLock::new(),
                 moved: OnceLock::new(),
             }),
         };
@@ -121,8 +121,8 @@ impl Channel {
     }
 
     /// Takes the connection to another loop, with its callbacks, its TLS and what is queued. While
-    /// it is on its way [`send`](Channel::send) on a loop's thread says
-    /// [`SendError::NotOpen`]; what other threads send follows it. If the other loop does not take
+    /// it is on its way [`send`](Channel::send) on the thread of the loop that it leaves says
+    /// [`SendError::NotOpen`](crate::SendError::NotOpen); what other threads send follows it, in order. If the other loop does not take
     /// it, it is closed. Does nothing if it is finishing, or its loop is stopping. Any thread.
     ///
     /// libhv: `hio_detach` and `hio_attach`.
@@ -208,6 +208,8 @@ impl Channel {
     fn with_conn(&self, f: impl FnOnce(Conn<'_>) + Send + 'static) {
         let channel = self.clone();
         let posted = self.here().event_loop.with_local(move |local| {
+            // What was sent before this was asked comes before it.
+            channel.flush(local);
             match channel.conn(local) {
                 Some(conn) => f(conn),
                 // It has moved in between.
@@ -241,15 +243,10 @@ impl Channel {
         f(&mut lock(&self.inner.shared.control))
     }
 
-    /// The connection is about to leave its loop for that one.
-    pub(in crate::tcp) fn leave_for(&self, event_loop: &EventLoop) {
-        // Set once: a connection leaves a loop once.
-        let _ = self.inner.leaving_for.set(event_loop.clone());
-    }
-
     pub(in crate::tcp) fn mark_closed(&self) {
         self.here().open.store(false, Ordering::Release);
         self.inner.open.store(false, Ordering::Release);
+        self.drop_outgoing();
     }
 }
 

@@ -1,6 +1,7 @@
 //! Bytes for the peer, from any thread, wherever the connection is.
 
 use super::Channel;
+use crate::core::shared::lock;
 use crate::error::SendError;
 use crate::local_loop::LocalLoop;
 use std::sync::Arc;
@@ -51,41 +52,54 @@ impl Channel {
         }
     }
 
-    /// Gives room back that was taken for bytes which go nowhere.
-    pub(in crate::tcp) fn give_back(&self, size: usize) {
-        self.inner.budget.release(size);
+    /// Puts bytes, for which there is room, in line for the connection's loop. `true`: somebody has
+    /// to [`flush`](Channel::flush); else somebody will.
+    pub(in crate::tcp) fn put_in_line(&self, data: Arc<[u8]>) -> bool {
+        let mut outgoing = lock(&self.inner.shared.outgoing);
+        outgoing.push_back(data);
+        outgoing.len() == 1
     }
 
-    /// Hands bytes, for which there is room, over to the connection's loop.
     fn post(&self, data: Arc<[u8]>) -> Result<(), SendError> {
-        let inner = self.here();
-        let (channel, size) = (self.clone(), data.len());
-        let deliver = move |local: &LocalLoop| channel.deliver(local, data);
-        let posted = inner.event_loop.post_event(deliver);
-        posted.map_err(|_| {
-            inner.budget.release(size);
-            SendError::LoopClosed
-        })
+        match self.put_in_line(data) && !self.post_flush() {
+            true => Err(SendError::LoopClosed),
+            false => Ok(()),
+        }
     }
 
-    /// Bytes, for which there is room, have come to the connection's loop, or to the one that it
-    /// was on.
-    pub(in crate::tcp) fn deliver(&self, local: &LocalLoop, data: Arc<[u8]>) {
+    /// Asks the connection's loop to flush. `false`: it has closed, and what was in line is gone.
+    fn post_flush(&self) -> bool {
+        let channel = self.clone();
+        let flush = move |local: &LocalLoop| channel.flush(local);
+        let posted = self.here().event_loop.post_event(flush).is_ok();
+        if !posted {
+            self.drop_outgoing();
+        }
+        posted
+    }
+
+    /// Takes what other threads have put in line to the connection, on its loop. One line for all
+    /// loops that it comes to: so a thread's bytes keep their order, whatever way their flush takes.
+    pub(in crate::tcp) fn flush(&self, local: &LocalLoop) {
         let inner = self.here();
         if let Some(conn) = self.conn(local) {
-            // Refused means: closed meanwhile; `on_close` tells.
-            let _ = conn.send_shared_reserved(&data);
-            return;
+            let outgoing = std::mem::take(&mut *lock(&inner.shared.outgoing));
+            for data in outgoing {
+                // Refused means: closed meanwhile; `on_close` tells.
+                let _ = conn.send_shared_reserved(&data);
+            }
+        } else if !inner.open.load(Ordering::Acquire) {
+            self.drop_outgoing();
+        } else if !inner.is_on(local) {
+            self.post_flush();
         }
-        // It left in between: what was accepted follows it, behind its arrival.
-        let next = match inner.is_on(local) {
-            true => inner.leaving_for.get(),
-            false => Some(&inner.event_loop),
-        };
-        let (channel, size) = (self.clone(), data.len());
-        let sent = next.map(|to| to.post_event(move |local| channel.deliver(local, data)));
-        if !matches!(sent, Some(Ok(()))) {
-            inner.budget.release(size);
-        }
+        // Or it is on its way: it flushes when it arrives, or ends.
+    }
+
+    /// The connection has ended: what is in line goes nowhere.
+    pub(in crate::tcp) fn drop_outgoing(&self) {
+        let outgoing = std::mem::take(&mut *lock(&self.inner.shared.outgoing));
+        let size = outgoing.iter().map(|data| data.len()).sum();
+        self.inner.budget.release(size);
     }
 }

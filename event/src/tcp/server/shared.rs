@@ -113,37 +113,33 @@ impl Shared {
         let mut others: Vec<(EventLoop, Vec<Channel>)> = Vec::new();
         for channel in self.channels() {
             let event_loop = channel.event_loop();
-            let here = event_loop.local().is_some();
-            let taken = match here {
-                true => channel.send_shared(data),
-                false => channel.reserve(data.len()),
-            };
-            match taken {
-                Ok(()) => sent += 1,
-                Err(e) => {
-                    log::debug!("hvloop: no broadcast to {channel:?}: {e}");
-                    continue;
-                }
+            if event_loop.local().is_some() {
+                sent += usize::from(channel.send_shared(data).is_ok());
+                continue;
+            }
+            if let Err(e) = channel.reserve(data.len()) {
+                log::debug!("hvloop: no broadcast to {channel:?}: {e}");
+                continue;
+            }
+            sent += 1;
+            if !channel.put_in_line(data.clone()) {
+                continue; // somebody flushes it already
             }
             match others.iter_mut().find(|(to, _)| to.same_loop(event_loop)) {
-                _ if here => {}
                 Some((_, channels)) => channels.push(channel),
                 None => others.push((event_loop.clone(), vec![channel])),
             }
         }
         for (event_loop, channels) in others {
-            let (data, size) = (data.clone(), data.len());
             let channels = Arc::new(channels);
             let all = channels.clone();
-            let deliver = move |local: &LocalLoop| {
-                for channel in all.iter() {
-                    channel.deliver(local, data.clone());
-                }
+            let flush = move |local: &LocalLoop| {
+                all.iter().for_each(|channel| channel.flush(local));
             };
-            if event_loop.post_event(deliver).is_err() {
+            if event_loop.post_event(flush).is_err() {
                 // The loop had closed everything.
                 sent -= channels.len();
-                channels.iter().for_each(|channel| channel.give_back(size));
+                channels.iter().for_each(Channel::drop_outgoing);
             }
         }
         sent

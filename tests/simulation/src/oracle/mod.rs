@@ -107,6 +107,11 @@ fn check_time(ctx: &Ctx, result: &Result<ShutdownReport, RunError>) {
             .iter()
             .find(|name| name.contains("listener"));
         ctx.check(late.is_none(), || format!("{late:?} outlived the stop"));
+        // Room comes back as fast as the line is: all that waits goes within seconds.
+        let stuck = report.still_held.iter().find(|name| name.contains("UDP"));
+        let in_time = ctx.history.drain_limit < Duration::from_secs(5)
+            || ctx.stops.borrow().iter().any(|stop| stop.limit.is_some());
+        ctx.check(stuck.is_none() || in_time, || format!("{stuck:?} is stuck"));
     }
     if let Ok(report) = result
         && report.still_held.is_empty()
