@@ -59,7 +59,10 @@ fn during_backoff(transport: Transport) {
 fn first_fails(transport: Transport) {
     let net = Net::new(transport);
     let thread = patient();
-    let address = refuse_port();
+    // Free, and it has to be had below: not the one of `refuse_port`.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap();
+    drop(free);
     let scheme = if transport == Transport::Ws {
         "ws"
     } else {

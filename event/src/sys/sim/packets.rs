@@ -137,7 +137,7 @@ impl World {
         if self.chance(|faults| faults.no_fd) {
             return Err(io::Error::other("EMFILE"));
         }
-        let room = 1 + self.below(UNDER_WAY);
+        let room = 8 + self.below(UNDER_WAY);
         let mut net = self.net.borrow_mut();
         let id = net.sockets.len();
         if address.port() == 0 {
@@ -201,6 +201,8 @@ impl World {
         if self.chance(|faults| faults.interrupted) {
             return Err(io::ErrorKind::Interrupted.into());
         }
+        let room = self.net.borrow().sockets[id].room;
+        self.note(|| format!("socket {id}: a send, with room for {room}"));
         let to = {
             let mut net = self.net.borrow_mut();
             let socket = &mut net.sockets[id];
