@@ -2,11 +2,13 @@
 
 use crate::common::MS;
 use hvloop::event::Turn;
-use hvloop::{EventLoop, Listen, TcpServer};
+use hvloop::{EventLoop, Interest, Listen, TcpServer};
 use hvloop_test_support::{DEADLINE, Monitor};
 use mio::unix::SourceFd;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 /// The host: sleeps on the loop's descriptor as long as it may, and lets it turn.
@@ -78,4 +80,52 @@ fn host_driven_loop() {
         turns < 3 * (TASKS + ticks) + 1000,
         "it spins: {turns} turns, {ticks} ticks"
     );
+}
+
+/// A host whose poll is edge-triggered (mio's) is not told again of what one poll of the loop's could
+/// not hold: `prepare_wait` has to say so.
+#[test]
+fn host_hears_of_more_than_a_poll_holds() {
+    const SOURCES: usize = 1_500;
+    rlimit::increase_nofile_limit(SOURCES as u64 * 4).unwrap();
+    let event_loop = EventLoop::new().unwrap();
+    let turn = event_loop.run_once(Some(Duration::ZERO)).unwrap();
+    assert_eq!(turn, Turn::Continue);
+    let local = event_loop.local().unwrap();
+    let read = Monitor::new(0);
+    let mut peers = Vec::new();
+    for _ in 0..SOURCES {
+        let (mut peer, mut socket) = UnixStream::pair().unwrap();
+        socket.set_nonblocking(true).unwrap();
+        peer.write_all(b"x").unwrap();
+        peers.push(peer);
+        let (fd, read) = (socket.try_clone().unwrap(), read.clone());
+        local
+            .add_fd(fd.as_fd(), Interest::Read, move |_, _| {
+                while let Ok(1..) = socket.read(&mut [0; 10]) {
+                    read.update(|read| *read += 1);
+                }
+            })
+            .unwrap();
+    }
+    let mut poll = mio::Poll::new().unwrap();
+    let mut events = mio::Events::with_capacity(4);
+    let fd = local.backend_fd().unwrap();
+    let interest = mio::Interest::READABLE;
+    poll.registry()
+        .register(&mut SourceFd(&fd), mio::Token(0), interest)
+        .unwrap();
+    while read.read(|read| *read) < SOURCES {
+        let wait = local.prepare_wait();
+        poll.poll(&mut events, wait.or(Some(DEADLINE))).unwrap();
+        let told = !events.is_empty() || wait.is_some();
+        assert!(
+            told,
+            "the host slept, with {} read",
+            read.read(|read| *read)
+        );
+        let turn = event_loop.run_once(Some(Duration::ZERO)).unwrap();
+        assert_eq!(turn, Turn::Continue);
+    }
+    assert_eq!(local.prepare_wait(), None, "nothing more is there");
 }

@@ -66,9 +66,13 @@ impl LoopCore {
     pub(crate) fn prepare_wait(&self) -> Option<Duration> {
         let paused =
             self.shared.gate.phase() == Phase::Paused && !self.shared.gate.stop_requested();
+        let more = || {
+            let poller = self.poller.borrow();
+            poller.as_ref().is_some_and(|poller| poller.may_have_more())
+        };
         let timeout = match paused {
             true => None,
-            false if self.has_work() => Some(Duration::ZERO),
+            false if self.has_work() || more() => Some(Duration::ZERO),
             false => self.until_next_deadline(),
         };
         let may_sleep = timeout != Some(Duration::ZERO) && self.shared.inbox.prepare_sleep();

@@ -29,6 +29,8 @@ pub(crate) struct Readiness {
 pub(crate) struct Poller {
     poll: mio::Poll,
     events: mio::Events,
+    /// The last poll brought as many events as one can: there may be more.
+    full: bool,
 }
 
 impl Poller {
@@ -42,7 +44,8 @@ impl Poller {
         let waker = mio::Waker::new(poll.registry(), WAKER)?;
         let events = mio::Events::with_capacity(EVENTS);
         let waker = LoopWaker(Arc::new(Mutex::new(Some(waker))));
-        Ok((Self { poll, events }, waker))
+        let full = false;
+        Ok((Self { poll, events, full }, waker))
     }
 
     /// Blocks until something is ready, the waker was used or `timeout` is over (`None`: no limit),
@@ -57,6 +60,7 @@ impl Poller {
             Err(e) if e.kind() == io::ErrorKind::Interrupted => return Ok(()),
             Err(e) => return Err(e),
         }
+        self.full = self.events.iter().count() >= EVENTS;
         out.extend(
             self.events
                 .iter()
@@ -69,6 +73,12 @@ impl Poller {
                 }),
         );
         Ok(())
+    }
+
+    /// Whether more may be ready than the last poll could tell. A host whose poll is edge-triggered
+    /// is not told of that again.
+    pub(crate) fn may_have_more(&self) -> bool {
+        self.full
     }
 
     /// The descriptor that is readable when a poll would not block.

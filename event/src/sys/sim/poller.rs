@@ -49,6 +49,11 @@ impl Poller {
         World::here().poll(self.id, timeout, out)
     }
 
+    /// The world tells of all at once.
+    pub(crate) fn may_have_more(&self) -> bool {
+        false
+    }
+
     pub(super) fn id(&self) -> usize {
         self.id
     }
