@@ -188,3 +188,62 @@ fn reconnect_ends() {
         "callbacks belong to one session"
     );
 }
+
+/// A connect() inside on_close of a session that close() had to end by force begins the next session,
+/// and the old one does not come back beside it.
+#[test]
+fn connect_in_on_close_is_the_only_session() {
+    let thread = started();
+    // Takes connections and never ends one.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let client = Arc::new(TcpClient::new(thread.event_loop()));
+    client.set_reconnect(quick()).unwrap();
+    let connect = Connect::to("127.0.0.1", port).linger(50 * MS);
+    let (up, next) = (Event::new(), Event::new());
+    let set = up.clone();
+    client.on_connect(move |_| set.set());
+    let (me, again, set) = (Arc::downgrade(&client), connect.clone(), next.clone());
+    client.on_close(move |_, reason| {
+        assert!(matches!(reason, CloseReason::Forced), "{reason}");
+        let client = me.upgrade().unwrap();
+        let (me, up) = (me.clone(), set.clone());
+        client.on_connect(move |_| {
+            assert!(!me.upgrade().unwrap().is_reconnect(), "a new session");
+            up.set();
+        });
+        client.connect(again.clone()).unwrap();
+    });
+    client.connect(connect).unwrap();
+    up.expect("connected");
+    client.close();
+    next.expect("connected again");
+    client.close();
+    assert!(wait_for(DEADLINE.as_secs(), || !client.is_connected()));
+    stop_clean(&thread);
+    silent.set_nonblocking(true).unwrap();
+    let connections = std::iter::from_fn(|| silent.accept().ok()).count();
+    assert_eq!(connections, 2);
+}
+
+/// In the last on_close, when no retry follows, the client is free for another connect().
+#[test]
+fn connect_in_the_last_on_close() {
+    let thread = started();
+    let client = Arc::new(TcpClient::new(thread.event_loop()));
+    let twice = quick().map(|policy| policy.with_max_retries(Some(1)));
+    client.set_reconnect(twice).unwrap();
+    let connected = Monitor::new(Vec::new());
+    let (seen, me) = (connected.clone(), Arc::downgrade(&client));
+    client.on_close(move |_, _| {
+        let client = me.upgrade().unwrap();
+        let nowhere = Connect::unix("/nowhere/to/be/found");
+        seen.update(|seen| seen.push(client.connect(nowhere).is_ok()));
+    });
+    client
+        .connect(Connect::unix("/nowhere/to/be/found"))
+        .unwrap();
+    assert!(connected.wait(DEADLINE, |seen| seen.len() == 2));
+    assert_eq!(connected.read(Clone::clone), [false, true]);
+    stop_clean(&thread);
+}

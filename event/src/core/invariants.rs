@@ -85,6 +85,10 @@ impl LoopCore {
             if own && slot.readable && !slot.closed && !slot.in_ready && !slot.waiting {
                 return Err(format!("{} was left unread", slot.describe()));
             }
+            if let (Some(SourceIo::Datagrams(socket)), false) = (&slot.io, slot.closed) {
+                let holds = socket.check_invariants(slot.writable, slot.in_ready);
+                holds.map_err(|e| format!("{}: {e}", slot.describe()))?;
+            }
             if slot.handler.is_none() {
                 return Err(format!(
                     "the handler of {} was not put back",

@@ -86,6 +86,23 @@ impl DatagramSocket {
         self.finishing.is_some()
     }
 
+    /// What must hold of it between two turns: what waits is sent when the socket takes it again, and
+    /// the end comes when nothing waits any more.
+    #[cfg(hvloop_sim)]
+    pub(crate) fn check_invariants(&self, writable: bool, listed: bool) -> Result<(), String> {
+        let waits = !self.queue.is_empty();
+        if waits && !listed && writable {
+            return Err("datagrams wait for a socket that takes them".to_owned());
+        }
+        if waits && !listed && !self.socket.tells_of_room() {
+            return Err("datagrams wait, and no event will tell of room".to_owned());
+        }
+        if self.finishing.is_some() && !waits {
+            return Err("all is sent, and it was not closed".to_owned());
+        }
+        Ok(())
+    }
+
     pub(crate) fn socket(&self) -> &Datagrams {
         &self.socket
     }
@@ -222,7 +239,8 @@ impl LoopCore {
                 let first = socket.queue.is_empty();
                 let sent = socket.send(data, to);
                 // Behind others it was not tried, and nothing is known of the socket.
-                *writable &= !(first && matches!(sent, Ok(false)));
+                let tried = first || mutant!("datagram_behind_others_looks_blocked");
+                *writable &= !(tried && matches!(sent, Ok(false)));
                 Some(sent)
             }
         });
@@ -355,6 +373,9 @@ impl Receiving {
                     core.call_user("datagram error", || self.handler.on_error(local, &e, to));
                     let empty = core.with_datagrams(key, |socket, _| socket.queue.is_empty());
                     if empty != Some(false) {
+                        if mutant!("last_datagram_failed_is_not_all_sent") {
+                            return;
+                        }
                         break; // that was the last one
                     }
                 }

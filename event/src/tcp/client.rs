@@ -1,15 +1,13 @@
 //! A TCP (or TLS) client.
 
 use super::channel::Channel;
-use super::flow::Flow;
-use super::handover::send_to;
 use super::retry::{Retry, Waiting};
-use crate::conn::{Conn, ConnId, Connect, Handler, Transport};
+use super::session::{Callbacks, Current, Session};
+use crate::conn::Connect;
 use crate::core::shared::lock;
-use crate::error::{CloseReason, LoopClosed, SendError};
+use crate::error::{CloseReason, SendError};
 use crate::event_loop::EventLoop;
 use crate::framing::Unpack;
-use crate::local_loop::{AttachmentId, LocalLoop};
 use crate::machine::backoff::{PolicyError, ReconnectPolicy};
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -49,35 +47,6 @@ pub struct TcpClient {
 struct Settings {
     reconnect: Option<ReconnectPolicy>,
     unpack: Option<Unpack>,
-}
-
-type OnChannel = Box<dyn FnMut(&Channel) + Send>;
-type OnMessage = Box<dyn FnMut(&Channel, &mut [u8]) + Send>;
-type OnClose = Box<dyn FnMut(Option<&Channel>, &CloseReason) + Send>;
-
-#[derive(Default)]
-pub(super) struct Callbacks {
-    connect: Option<OnChannel>,
-    message: Option<OnMessage>,
-    write_complete: Option<OnChannel>,
-    close: Option<OnClose>,
-}
-
-/// The session that handles on other threads mean.
-#[derive(Default)]
-pub(super) struct Current {
-    /// Counts calls of `connect`, so that a late close does not hit the next one.
-    session: u64,
-    /// An attempt is under way, or will be.
-    pub(super) live: bool,
-    /// Closed by the user, maybe before the loop knew of the attempt.
-    pub(super) given_up: bool,
-    id: Option<ConnId>,
-    /// Waits for the next attempt.
-    pub(super) waiting: Option<AttachmentId>,
-    /// How many attempts came before this one.
-    pub(super) retries: u32,
-    channel: Option<Channel>,
 }
 
 /// Why [`TcpClient::connect`] began nothing.
@@ -207,19 +176,19 @@ impl TcpClient {
             let retry = |policy| Retry::new(policy, options.clone());
             (settings.reconnect.map(retry), settings.unpack.clone())
         };
-        let handler = TcpHandler {
-            callbacks: std::mem::take(&mut *lock(&self.callbacks)),
-            unpack,
-            flow: Flow::default(),
-            channel: None,
-            current: self.current.clone(),
+        let callbacks = std::mem::take(&mut *lock(&self.callbacks));
+        let home = self.event_loop.clone();
+        let begun = Session::new(
             session,
-            home: self.event_loop.clone(),
+            self.current.clone(),
+            home,
+            callbacks,
+            unpack,
             retry,
-        };
+        );
         let posted = self
             .event_loop
-            .with_local(move |local| Box::new(handler).begin(local, options));
+            .with_local(move |local| Box::new(begun).begin(local, options));
         posted.map_err(|_| {
             lock(&self.current).live = false;
             ConnectError::LoopClosed
@@ -302,158 +271,6 @@ impl fmt::Debug for TcpClient {
         f.debug_struct("TcpClient")
             .field("channel", &self.channel())
             .finish_non_exhaustive()
-    }
-}
-
-/// One session's callbacks and state, on the loop.
-pub(super) struct TcpHandler {
-    callbacks: Callbacks,
-    unpack: Option<Unpack>,
-    flow: Flow,
-    channel: Option<Channel>,
-    pub(super) current: Arc<Mutex<Current>>,
-    session: u64,
-    /// The client's own loop, from which it may have moved.
-    home: EventLoop,
-    /// Whether and when another attempt follows.
-    pub(super) retry: Option<Retry>,
-}
-
-impl TcpHandler {
-    /// Begins an attempt.
-    pub(super) fn begin(mut self: Box<Self>, local: &LocalLoop, options: Connect) {
-        self.flow = Flow::new(self.unpack.clone());
-        let current = self.current.clone();
-        match local.connect(options, self) {
-            Ok(id) => {
-                let given_up = {
-                    let mut current = lock(&current);
-                    current.id = Some(id);
-                    current.given_up
-                };
-                if let Some(conn) = local.conn(id).filter(|_| given_up) {
-                    conn.finish(CloseReason::Local);
-                }
-            }
-            // Every accepted attempt gets its one close.
-            Err(LoopClosed(handler)) => local.refuse(handler),
-        }
-    }
-
-    /// The session is over, and not only its attempt.
-    fn is_over(&self) {
-        let mut current = lock(&self.current);
-        if current.session == self.session {
-            current.live = false;
-        }
-    }
-
-    /// The attempt is over.
-    fn end(&mut self, conn: &Conn<'_>, reason: &CloseReason) {
-        if let Some(channel) = &self.channel {
-            channel.mark_closed();
-            self.flow.end(conn, channel);
-        }
-        {
-            let mut current = lock(&self.current);
-            if current.session == self.session {
-                current.id = None;
-                current.channel = None;
-                // A reconnect is decided after the callback, which may say close().
-                current.live = self.retry.is_some() && !current.given_up;
-            }
-        }
-        if let Some(f) = &mut self.callbacks.close {
-            f(self.channel.as_ref(), reason);
-        }
-        self.channel = None;
-    }
-}
-
-impl Drop for TcpHandler {
-    /// However it went: with its callbacks the session is over.
-    fn drop(&mut self) {
-        self.is_over();
-    }
-}
-
-impl Handler for TcpHandler {
-    fn on_up(&mut self, conn: &Conn<'_>) {
-        let moved = self.channel.take();
-        let channel = Channel::new(conn, moved.as_ref());
-        conn.opened();
-        {
-            let mut current = lock(&self.current);
-            if current.session == self.session {
-                // On another loop its id is that of something else at home.
-                current.id = moved.is_none().then(|| conn.id());
-                current.channel = Some(channel.clone());
-            }
-        }
-        self.channel = Some(channel.clone());
-        if self.callbacks.write_complete.is_some() {
-            conn.set_water_marks(0, 0);
-        }
-        if let Some(retry) = &mut self.retry {
-            retry.on_open(conn.local());
-        }
-        if moved.is_some() {
-            self.flow.arrive(conn, &channel);
-        } else if let Some(f) = &mut self.callbacks.connect {
-            f(&channel);
-        }
-        self.on_call(conn);
-    }
-
-    fn on_data(&mut self, conn: &Conn<'_>, data: &mut [u8]) {
-        let message = &mut self.callbacks.message;
-        let mut deliver = |channel: &Channel, data: &mut [u8]| {
-            if let Some(f) = message {
-                f(channel, data);
-            }
-        };
-        if let Some(channel) = &self.channel {
-            self.flow.on_data(conn, channel, data, &mut deliver);
-        }
-    }
-
-    fn on_call(&mut self, conn: &Conn<'_>) {
-        let message = &mut self.callbacks.message;
-        let mut deliver = |channel: &Channel, data: &mut [u8]| {
-            if let Some(f) = message {
-                f(channel, data);
-            }
-        };
-        if let Some(channel) = &self.channel {
-            self.flow.follow(conn, channel, &mut deliver);
-        }
-    }
-
-    fn on_low_water(&mut self, _conn: &Conn<'_>) {
-        if let (Some(f), Some(channel)) = (&mut self.callbacks.write_complete, &self.channel) {
-            f(channel);
-        }
-    }
-
-    fn on_leave(mut self: Box<Self>, conn: &Conn<'_>, transport: Transport) {
-        self.flow.leave(conn);
-        match self.flow.destination.take() {
-            Some(to) => send_to(&to, transport, self, conn.local(), |_, _| {}),
-            None => self.on_close(conn, CloseReason::Local),
-        }
-    }
-
-    fn on_close(mut self: Box<Self>, conn: &Conn<'_>, reason: CloseReason) {
-        self.end(conn, &reason);
-        if self.home.same_loop(&conn.local().event_loop()) {
-            return Retry::decide(self, conn.local(), &reason);
-        }
-        let home = self.home.clone();
-        let refused = home.post_event(move |local| Retry::decide(self, local, &reason));
-        // The closure comes back, and with it the callbacks: the session is over.
-        if let Err(LoopClosed(decide)) = refused {
-            conn.local().drop_user(decide);
-        }
     }
 }
 

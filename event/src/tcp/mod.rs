@@ -6,7 +6,7 @@
 //! | `control` | what such handles ask of the loop's side |
 //! | `flow` | the loop's side of a channel: framing, single reads, pauses, moves |
 //! | `handover` | the way of a connection to another loop |
-//! | `client`, `retry` | `TcpClient` and its reconnects |
+//! | `client`, `session`, `retry` | `TcpClient`, what one `connect()` began, and its reconnects |
 //! | `server` | `TcpServer`, and its connections |
 
 mod channel;
@@ -16,6 +16,7 @@ mod flow;
 mod handover;
 mod retry;
 mod server;
+mod session;
 
 pub use self::channel::{Channel, ChannelId};
 pub use self::client::{ConnectError, TcpClient};

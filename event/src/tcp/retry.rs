@@ -1,12 +1,13 @@
 //! Reconnects of a `TcpClient`.
 
-use super::client::TcpHandler;
+use super::session::Session;
 use crate::conn::Connect;
 use crate::core::shared::lock;
 use crate::core::timers::TimerId;
 use crate::error::CloseReason;
 use crate::local_loop::{Attachment, AttachmentId, LocalLoop};
 use crate::machine::backoff::{Backoff, ReconnectPolicy};
+use crate::mutant::mutant;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
@@ -30,18 +31,24 @@ impl Retry {
         self.backoff.on_open(local.now());
     }
 
-    /// An attempt has ended: waits for the next one, or ends the session.
-    pub(super) fn decide(mut handler: Box<TcpHandler>, local: &LocalLoop, reason: &CloseReason) {
-        let given_up = lock(&handler.current).given_up;
-        let ends = given_up
-            || local.is_stopping()
-            || matches!(reason, CloseReason::Local | CloseReason::Stopped);
-        let retry = handler.retry.as_mut().filter(|_| !ends);
-        let delay = retry.and_then(|retry| {
-            let random = local.random_u64();
-            retry.backoff.on_close(local.now(), random)
-        });
-        match delay {
+    /// An attempt has ended: when the next one follows, unless the user says otherwise.
+    pub(super) fn after(&mut self, local: &LocalLoop, reason: &CloseReason) -> Option<Duration> {
+        if local.is_stopping() || matches!(reason, CloseReason::Local | CloseReason::Stopped) {
+            return None;
+        }
+        let random = local.random_u64();
+        self.backoff.on_close(local.now(), random)
+    }
+
+    /// After `on_close`: waits for the next attempt, or ends the session.
+    pub(super) fn decide(handler: Box<Session>, local: &LocalLoop, delay: Option<Duration>) {
+        let given_up = {
+            let current = lock(&handler.current);
+            // The callback may have begun another session.
+            let given_up = current.given_up && !mutant!("tcp_retries_after_close");
+            given_up || current.session != handler.session
+        };
+        match delay.filter(|_| !given_up) {
             Some(delay) => Waiting::begin(handler, local, delay),
             None => local.drop_user(handler),
         }
@@ -50,12 +57,12 @@ impl Retry {
 
 /// A session between two attempts.
 pub(super) struct Waiting {
-    handler: RefCell<Option<Box<TcpHandler>>>,
+    handler: RefCell<Option<Box<Session>>>,
     timer: Cell<Option<TimerId>>,
 }
 
 impl Waiting {
-    fn begin(handler: Box<TcpHandler>, local: &LocalLoop, delay: Duration) {
+    fn begin(handler: Box<Session>, local: &LocalLoop, delay: Duration) {
         let current = handler.current.clone();
         let waiting = Rc::new(Self {
             handler: RefCell::new(Some(handler)),
@@ -88,6 +95,9 @@ impl Waiting {
 
     /// Closed by the user: no attempt follows.
     pub(super) fn cancel(local: &LocalLoop, id: AttachmentId) {
+        if mutant!("tcp_back_off_survives_close") {
+            return;
+        }
         if let Some(waiting) = local.attachment::<Self>(id) {
             local.detach(id);
             waiting.give_up(local);

@@ -49,6 +49,8 @@ pub struct Record {
     pub backing_off: bool,
     pub attempt: u32,
     pub began: Duration,
+    /// The turn in which a TCP client with no session was closed.
+    pub given_up: Option<u64>,
     /// This side ended the `open()`.
     pub ended: Option<Ended>,
     /// Sessions of the present `open()`.
@@ -98,12 +100,6 @@ impl Client {
 
     fn options(&self, ctx: &Ctx) -> ClientOptions {
         let plan = &self.plan;
-        let reconnect = plan.reconnect.map(|delay| {
-            ReconnectPolicy::exponential(
-                delay.max(Duration::from_millis(1)),
-                delay * 8 + Duration::from_millis(8),
-            )
-        });
         let options = ClientOptions::new()
             .open_deadline(plan.open_deadline)
             .close_timeout(plan.close_timeout)
@@ -111,12 +107,22 @@ impl Client {
             .pong_deadline(plan.pong_deadline)
             .write_stall(plan.write_stall)
             .send_limit(plan.send_limit)
-            .reconnect(reconnect)
+            .reconnect(self.reconnect())
             .keep_callbacks(plan.keep_callbacks);
         match plan.tls {
             true => options.tls(ctx.certificates.client()),
             false => options,
         }
+    }
+
+    fn reconnect(&self) -> Option<ReconnectPolicy> {
+        let policy = |delay: Duration| {
+            ReconnectPolicy::exponential(
+                delay.max(Duration::from_millis(1)),
+                delay * 8 + Duration::from_millis(8),
+            )
+        };
+        self.plan.reconnect.map(policy)
     }
 
     /// The port: each client has its own.
@@ -171,6 +177,8 @@ impl Client {
             return;
         };
         set_tcp(&tcp, c);
+        let policy = tcp.set_reconnect(self.reconnect());
+        ctx.check(policy.is_ok(), || format!("a policy: {policy:?}"));
         let plan = &self.plan;
         let connect = Connect::to(self.host(), Self::port(c))
             .deadline(plan.open_deadline)
@@ -204,6 +212,7 @@ impl Client {
         record.backing_off = false;
         record.attempt = 0;
         record.opened = 0;
+        record.given_up = None;
         record.ended = None;
         record.began = ctx.world.elapsed();
     }
@@ -251,8 +260,19 @@ impl Client {
                 let closed = ws.close(1000, "bye");
                 ctx.check(closed.is_ok(), || format!("close() failed: {closed:?}"));
             }
-            (_, Some((tcp, _))) => tcp.close(),
+            (_, Some((tcp, _))) => {
+                tcp.close();
+                self.give_up(ctx);
+            }
             _ => {}
+        }
+    }
+
+    /// Closed on the loop between two attempts, or in one that ends with this turn: none follows.
+    fn give_up(&self, ctx: &Ctx) {
+        let mut record = self.record.borrow_mut();
+        if ctx.on_loop_thread() && record.backing_off {
+            record.given_up = Some(ctx.event_loop.metrics().ticks);
         }
     }
 
@@ -317,6 +337,7 @@ impl Client {
         });
         ctx.check(!record.in_session, || format!("client {c} opened twice"));
         record.in_session = true;
+        record.backing_off = false;
         record.opened += 1;
         let ended = record.ended;
         record.sessions.push(Session {
@@ -445,8 +466,25 @@ fn on_connect(ctx: &Rc<Ctx>, c: usize, channel: &Channel) {
             let fd = channel
                 .local_addr()
                 .map(|address| u64::from(address.port()) - 40_000);
-            ctx.clients[c].channels.borrow_mut().push(channel.clone());
-            ctx.clients[c].opened(ctx, c, fd);
+            let client = &ctx.clients[c];
+            client.channels.borrow_mut().push(channel.clone());
+            {
+                let record = client.record.borrow();
+                let given_up = record.ended.is_some_and(|ended| ended.on_loop);
+                ctx.check(!given_up, || {
+                    format!("client {c} connected after it was closed")
+                });
+                let reconnect = client
+                    .tcp
+                    .borrow()
+                    .as_ref()
+                    .map(|(tcp, _)| tcp.is_reconnect());
+                let again = record.attempt > 0;
+                ctx.check(reconnect.is_none_or(|told| told == again), || {
+                    format!("client {c} connected, reconnect {reconnect:?}")
+                });
+            }
+            client.opened(ctx, c, fd);
         },
     );
 }
@@ -459,7 +497,12 @@ fn on_tcp_close(ctx: &Rc<Ctx>, c: usize, reason: &CloseReason) {
             let client = &ctx.clients[c];
             oracle::check_tcp_close(ctx, c, reason);
             let mut record = client.record.borrow_mut();
-            record.live = false;
+            record.attempt += 1;
+            record.began = ctx.world.elapsed();
+            let last = matches!(reason, CloseReason::Local | CloseReason::Stopped);
+            // It may: close() or the stop may come first.
+            record.backing_off = client.plan.reconnect.is_some() && !last;
+            record.live = record.backing_off;
             if std::mem::take(&mut record.in_session)
                 && let Some(session) = record.sessions.last_mut()
             {

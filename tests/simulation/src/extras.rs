@@ -23,6 +23,8 @@ pub struct Extras {
     /// Datagrams of the peers by number: how often the library had them.
     received: RefCell<BTreeMap<u64, usize>>,
     next: Cell<u64>,
+    /// Answers that the client has still to give.
+    answers: Cell<usize>,
     pipes: RefCell<Vec<Option<(IoHandle, usize)>>>,
     idles: RefCell<Vec<(u32, u32)>>,
 }
@@ -100,6 +102,7 @@ impl Extras {
                     let _refused_or_sent = client.send(&data);
                 }
             }
+            ExtraOp::Answer(count) => self.answers.set(count),
             ExtraOp::CloseClient => {
                 if let Some(client) = &*self.client.borrow() {
                     client.close();
@@ -178,11 +181,16 @@ impl Extras {
         let client = self.client.borrow_mut().take();
         let Some(client) = client else { return };
         client.on_open(|_| called(Place::Open, "UDP client", |_| {}));
-        client.on_message(|_, data, from| {
-            let data = data.to_vec();
+        client.on_message(|channel, data, from| {
+            let (channel, data) = (channel.clone(), data.to_vec());
             called(Place::Message, "UDP client", move |ctx| {
                 ctx.check(from == peer_at(ECHO), || format!("a datagram from {from}"));
                 ctx.extras.got(ctx, &data);
+                if let Some(left) = ctx.extras.answers.get().checked_sub(1) {
+                    ctx.extras.answers.set(left);
+                    let answer = content(ctx.extras.number(), 8);
+                    let _refused_or_sent = channel.send(&answer);
+                }
             });
         });
         client.on_error(|_, _, _| called(Place::Message, "UDP client, error", |_| {}));

@@ -228,6 +228,7 @@ impl History {
                 op: op(rng, clients.len(), end),
             });
         }
+        given_up(seed, &clients, &mut actions);
         Self {
             seed,
             faults: faults(rng),
@@ -239,6 +240,23 @@ impl History {
             servers,
             actions,
             end,
+        }
+    }
+}
+
+/// TCP clients that are closed while they wait to connect again, or just before they would.
+fn given_up(seed: u64, clients: &[ClientPlan], actions: &mut Vec<Action>) {
+    // Of its own, so that the rest of the history is the same with it.
+    let rng = &mut StdRng::seed_from_u64(seed ^ 0x61fe);
+    for (c, plan) in clients.iter().enumerate() {
+        let retries = plan.kind == Kind::Tcp && plan.reconnect.is_some();
+        for _ in 0..if retries { rng.random_range(0..3) } else { 0 } {
+            let places = [Place::Close, Place::Task, Place::Message, Place::Timer];
+            let place = *places.choose(rng).unwrap_or(&Place::Close);
+            actions.push(Action {
+                when: When::In(place),
+                op: Op::Close(c),
+            });
         }
     }
 }
@@ -306,6 +324,7 @@ fn faults(rng: &mut StdRng) -> Faults {
     faults.accept_exhausted = odds(0.2);
     faults.datagram_lost = odds(0.2);
     faults.datagram_twice = odds(0.1);
+    faults.datagram_refused = odds(0.5);
     faults.reset = odds(0.2);
     faults.poll_fails = if rng.random_bool(0.01) { 0.01 } else { 0.0 };
     faults.latency = *[0, 50, 2_000, 40_000]

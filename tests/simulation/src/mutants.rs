@@ -103,6 +103,14 @@ pub const MUTANTS: &[(&str, &str)] = &[
         "datagrams beyond a turn's budget wait for the next event",
     ),
     (
+        "datagram_behind_others_looks_blocked",
+        "a datagram queued behind others makes the socket look full",
+    ),
+    (
+        "last_datagram_failed_is_not_all_sent",
+        "a socket that finishes stays open when its last datagram fails",
+    ),
+    (
         "resume_forgets_readiness",
         "what came while reading was paused waits for the next event",
     ),
@@ -118,6 +126,14 @@ pub const MUTANTS: &[(&str, &str)] = &[
     (
         "moved_queue_lost",
         "a connection leaves its loop without its queue",
+    ),
+    (
+        "tcp_retries_after_close",
+        "a TCP client that was closed while connecting, or in on_close, tries again",
+    ),
+    (
+        "tcp_back_off_survives_close",
+        "a TCP client that was closed between two attempts tries again",
     ),
     ("sources_kept_at_stop", "a stopping loop goes on listening"),
 ];

@@ -39,8 +39,8 @@ pub fn run(history: &History, certificates: &Rc<Certificates>, trace: bool) -> V
             world.violation(format!("panic: {}", text.unwrap_or_default()));
         }
     }
-    // What is left of a history that was given up.
-    Ctx::with(abandon);
+    // What is left of a history that was given up, and may be broken.
+    let _ = catch_unwind(|| Ctx::with(abandon));
     let _ = catch_unwind(forget_loops);
     Ctx::forget();
     let violations = world.violations();

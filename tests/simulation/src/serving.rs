@@ -1,7 +1,7 @@
 //! The part of a history that is about servers, datagrams and the rest: what there is, and what is
 //! done with it.
 
-use crate::history::{Action, Manner, Op, When, at, manner, ms, when};
+use crate::history::{Action, Manner, Op, Place, When, at, manner, ms, when};
 use crate::peers::Framing;
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -63,6 +63,8 @@ pub enum ExtraOp {
     /// The UDP client, to a peer that is there or to a name where nobody is.
     Open(bool),
     Send(usize),
+    /// The UDP client sends one for each of the next so many that come.
+    Answer(usize),
     CloseClient,
     Pipe,
     Fill(usize),
@@ -98,6 +100,13 @@ pub fn serving(rng: &mut StdRng, end: Duration, actions: &mut Vec<Action>) -> Ve
             let op = server_op(rng);
             add(when(rng, end), op);
         }
+        // Moved in the midst of what came.
+        for _ in 0..if rng.random_bool(0.15) { 4 } else { 0 } {
+            let place = *[Place::Open, Place::Message]
+                .choose(rng)
+                .unwrap_or(&Place::Open);
+            add(When::In(place), ServerOp::Move(rng.random_range(0..4)));
+        }
     }
     if rng.random_bool(0.3) {
         for _ in 0..rng.random_range(1..14) {
@@ -108,7 +117,35 @@ pub fn serving(rng: &mut StdRng, end: Duration, actions: &mut Vec<Action>) -> Ve
             });
         }
     }
+    if rng.random_bool(0.1) {
+        full_datagram_socket(rng, end, actions);
+    }
     servers
+}
+
+/// More datagrams than the system takes, then others behind them, and often the end.
+fn full_datagram_socket(rng: &mut StdRng, end: Duration, actions: &mut Vec<Action>) {
+    let many = at(rng, end);
+    let mut add = |when, op| {
+        let op = Op::Extra(op);
+        actions.push(Action { when, op });
+    };
+    add(When::Before, ExtraOp::Open(true));
+    add(When::Before, ExtraOp::Answer(rng.random_range(0..100)));
+    add(many, ExtraOp::SendMany(rng.random_range(50..800)));
+    let When::At(moment, _) = many else { return };
+    for _ in 0..rng.random_range(0..6) {
+        let later = When::At(moment + ms(rng, 3), rng.random_range(2..5));
+        let last = rng.random_bool(0.2);
+        add(
+            later,
+            if last {
+                ExtraOp::CloseClient
+            } else {
+                ExtraOp::Send(8)
+            },
+        );
+    }
 }
 
 fn server(rng: &mut StdRng) -> ServerPlan {

@@ -48,7 +48,7 @@ fn fewer_actions(best: &mut History, fails: &impl Fn(&History) -> bool) {
 }
 
 /// Each makes the world behave better in one way.
-const CALMER: [fn(&mut Faults); 11] = [
+const CALMER: [fn(&mut Faults); 17] = [
     |faults| faults.short_read = 0.0,
     |faults| faults.short_write = 0.0,
     |faults| faults.interrupted = 0.0,
@@ -60,6 +60,12 @@ const CALMER: [fn(&mut Faults); 11] = [
     |faults| faults.no_fd = 0.0,
     |faults| faults.no_thread = 0.0,
     |faults| faults.reset = 0.0,
+    |faults| faults.accept_gone = 0.0,
+    |faults| faults.accept_exhausted = 0.0,
+    |faults| faults.datagram_lost = 0.0,
+    |faults| faults.datagram_twice = 0.0,
+    |faults| faults.datagram_refused = 0.0,
+    |faults| faults.poll_fails = 0.0,
 ];
 
 fn fewer_faults(best: &mut History, fails: &impl Fn(&History) -> bool) {

@@ -76,6 +76,11 @@ impl Datagrams {
         World::here().send(self.id, data, to)
     }
 
+    /// Whether an event will tell, or has still to tell, that there is room to send.
+    pub(crate) fn tells_of_room(&self) -> bool {
+        World::here().tells_of_room(self.id)
+    }
+
     /// There are no groups here.
     ///
     /// # Errors

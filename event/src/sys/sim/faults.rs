@@ -34,6 +34,8 @@ pub struct Faults {
     pub datagram_lost: f64,
     /// A datagram arrives twice.
     pub datagram_twice: f64,
+    /// A datagram cannot be sent (ENETUNREACH).
+    pub datagram_refused: f64,
     /// A lookup finds no thread.
     pub no_thread: f64,
     /// The network breaks a connection, at any moment.
@@ -67,6 +69,7 @@ impl Default for Faults {
             accept_exhausted: 0.0,
             datagram_lost: 0.0,
             datagram_twice: 0.0,
+            datagram_refused: 0.0,
             no_thread: 0.0,
             reset: 0.0,
             latency: Duration::from_micros(50),

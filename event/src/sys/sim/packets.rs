@@ -12,7 +12,7 @@ use std::time::Duration;
 /// Datagrams that a socket keeps unread; more are lost.
 const UNREAD: usize = 200;
 /// Datagrams of a socket that may be under way, at most; a send of one more is `WouldBlock`.
-const UNDER_WAY: usize = 200;
+const UNDER_WAY: usize = 400;
 
 /// A datagram socket of the loop's side.
 pub(super) struct Socket {
@@ -23,6 +23,8 @@ pub(super) struct Socket {
     /// Nobody was there: the next call says so.
     refused: bool,
     room: usize,
+    /// The room of one on whose way nothing is.
+    whole: usize,
     starved: bool,
 }
 
@@ -114,9 +116,17 @@ impl World {
         let mut net = self.net.borrow_mut();
         let socket = &mut net.sockets[socket];
         socket.room += 1;
-        if std::mem::take(&mut socket.starved) {
+        // As Linux does: an event for half the buffer, and not for each datagram that has left.
+        if socket.starved && socket.room >= socket.whole.div_ceil(2) {
+            socket.starved = false;
             socket.watch.writable.mark(short);
         }
+    }
+
+    pub(super) fn tells_of_room(&self, socket: usize) -> bool {
+        let net = self.net.borrow();
+        let socket = &net.sockets[socket];
+        socket.starved || socket.watch.writable.set
     }
 
     pub(super) fn at_socket(&self, to: SocketAddr, from: SocketAddr, data: Vec<u8>) {
@@ -154,6 +164,7 @@ impl World {
             inbox: VecDeque::new(),
             refused: false,
             room,
+            whole: room,
             starved: false,
         });
         Ok(id)
@@ -200,6 +211,9 @@ impl World {
     pub(super) fn send(&self, id: usize, data: &[u8], to: Option<SocketAddr>) -> io::Result<usize> {
         if self.chance(|faults| faults.interrupted) {
             return Err(io::ErrorKind::Interrupted.into());
+        }
+        if self.chance(|faults| faults.datagram_refused) {
+            return Err(io::ErrorKind::NetworkUnreachable.into());
         }
         let room = self.net.borrow().sockets[id].room;
         self.note(|| format!("socket {id}: a send, with room for {room}"));

@@ -65,6 +65,11 @@ pub fn check_tcp_close(ctx: &Ctx, c: usize, reason: &CloseReason) {
     ctx.check(record.live, || {
         format!("I5: client {c}: on_close twice, or for nothing")
     });
+    let turn = ctx.event_loop.metrics().ticks;
+    let late = record.given_up.is_some_and(|given_up| turn > given_up + 1);
+    ctx.check(!late, || {
+        format!("client {c}: an attempt after it was closed between two")
+    });
     let by_us = !matches!(reason, CloseReason::Local) || record.ended.is_some();
     ctx.check(by_us, || {
         format!("client {c} was closed by this side, and nobody had asked")
