@@ -1,18 +1,19 @@
 //! Deliberate bugs for the simulation; see the module of this name in `hvloop-event`.
 
 /// Whether the bug of that name is on: never in a normal build.
+#[cfg(not(hvloop_sim))]
 macro_rules! mutant {
     ($name:tt) => {
-        $crate::mutant::is_on($name)
+        false
     };
 }
-pub(crate) use mutant;
 
-/// See [`mutant!`].
-#[cfg(not(hvloop_sim))]
-pub(crate) const fn is_on(_name: &str) -> bool {
-    false
+/// Whether the bug of that name is on.
+#[cfg(hvloop_sim)]
+macro_rules! mutant {
+    ($name:tt) => {
+        hvloop_event::sim::mutant_is_on($name)
+    };
 }
 
-#[cfg(hvloop_sim)]
-pub(crate) use hvloop_event::sim::mutant_is_on as is_on;
+pub(crate) use mutant;
