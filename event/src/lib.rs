@@ -44,9 +44,13 @@ mod event_loop_thread_pool;
 #[cfg(not(loom))]
 mod framing;
 #[cfg(not(loom))]
+mod handover;
+#[cfg(not(loom))]
 mod hold;
 #[cfg(not(loom))]
 mod io;
+#[cfg(not(loom))]
+mod listener_set;
 #[cfg(not(loom))]
 mod load_balance;
 #[cfg(not(loom))]

@@ -1,6 +1,7 @@
 //! Accepting: limits, and what is turned away.
 
 use crate::common::{Net, Recorded, Transport, started, stop_clean};
+use hvloop::{Connect, TcpClient};
 use hvloop_test_support::{DEADLINE, wait_for};
 use std::io::Read;
 use std::net::TcpStream;
@@ -30,6 +31,38 @@ fn max_connections_turn_away() {
     next.send(b"in");
     assert_eq!(next.expect(2), b"in");
     assert_eq!(server.seen.read(|s| s.opened), 4);
+    drop((peers, next));
+    stop_clean(&thread);
+}
+
+/// An address has its own limit; others are let in, and a place that was given back is free.
+#[test]
+fn max_connections_per_address() {
+    let (net, thread) = (Net::new(Transport::Tcp), started());
+    let server = Recorded::on(&thread);
+    server.server.set_max_connections_per_address(Some(2));
+    let address = server.listen(net.listen());
+    let mut peers: Vec<_> = (0..2).map(|_| net.connect(address)).collect();
+    server.wait("two", |seen| seen.opened == 2);
+    let mut over = TcpStream::connect(address).unwrap();
+    over.set_read_timeout(Some(DEADLINE)).unwrap();
+    assert!(matches!(over.read(&mut [0; 1]), Ok(0) | Err(_)));
+    assert_eq!(server.server.turned_away(), 1);
+    let client = TcpClient::new(thread.event_loop());
+    let elsewhere = Connect::to("127.0.0.1", address.port()).bind(([127, 0, 0, 2], 0).into());
+    client.connect(elsewhere).unwrap();
+    server.wait("another address", |seen| seen.opened == 3);
+    let mut gone = peers.pop().unwrap();
+    gone.end();
+    gone.rest();
+    assert!(wait_for(DEADLINE.as_secs(), || server
+        .server
+        .connection_num()
+        == 2));
+    let mut next = net.connect(address);
+    next.send(b"in");
+    assert_eq!(next.expect(2), b"in");
+    assert_eq!(server.server.turned_away(), 1);
     drop((peers, next));
     stop_clean(&thread);
 }

@@ -13,6 +13,7 @@ pub use self::{
     listen::{Listen, ListenerId, Listening},
 };
 pub use crate::io::{accept::Acceptor, budget::SendBudget, transport::Transport};
+pub use crate::listener_set::{ListenerSet, MakeHandler, Ticket};
 pub(crate) use connect::Target;
 
 use crate::core::slots::Key;

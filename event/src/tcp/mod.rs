@@ -5,7 +5,6 @@
 //! | `channel` | a connection as a handle for any thread |
 //! | `control` | what such handles ask of the loop's side |
 //! | `flow` | the loop's side of a channel: framing, single reads, pauses, moves |
-//! | `handover` | the way of a connection to another loop |
 //! | `client`, `session`, `retry` | `TcpClient`, what one `connect()` began, and its reconnects |
 //! | `server` | `TcpServer`, and its connections |
 
@@ -13,7 +12,6 @@ mod channel;
 mod client;
 mod control;
 mod flow;
-mod handover;
 mod retry;
 mod server;
 mod session;

@@ -2,13 +2,13 @@
 
 use super::channel::Channel;
 use super::flow::Flow;
-use super::handover::send_to;
 use super::retry::Retry;
 use crate::conn::{Conn, ConnId, Connect, Handler, Transport};
 use crate::core::shared::lock;
 use crate::error::{CloseReason, LoopClosed};
 use crate::event_loop::EventLoop;
 use crate::framing::Unpack;
+use crate::handover::send_to;
 use crate::local_loop::{AttachmentId, LocalLoop};
 use crate::mutant::mutant;
 use std::sync::{Arc, Mutex};

@@ -3,9 +3,10 @@
 use super::shared::{Callbacks, Shared};
 use crate::conn::{Conn, Handler, Transport};
 use crate::error::CloseReason;
+use crate::handover::send_to;
+use crate::listener_set::Ticket;
 use crate::tcp::channel::Channel;
 use crate::tcp::flow::Flow;
-use crate::tcp::handover::send_to;
 use std::sync::Arc;
 
 /// A connection that a server has accepted.
@@ -14,22 +15,17 @@ pub(super) struct Accepted {
     callbacks: Arc<Callbacks>,
     flow: Flow,
     channel: Option<Channel>,
-    /// Which of the server's loops it counts for.
-    worker: usize,
-    /// The server's, when it was accepted.
-    stops: u64,
+    ticket: Ticket,
 }
 
 impl Accepted {
-    /// `worker` has counted it already.
-    pub(super) fn new(server: Arc<Shared>, worker: usize, stops: u64) -> Self {
+    pub(super) fn new(server: Arc<Shared>, ticket: Ticket) -> Self {
         Self {
             callbacks: server.callbacks(),
             flow: Flow::new(server.unpack()),
             server,
             channel: None,
-            worker,
-            stops,
+            ticket,
         }
     }
 
@@ -54,14 +50,15 @@ impl Handler for Accepted {
         if moved.is_some() {
             self.server.moved(&channel);
             self.flow.arrive(conn, &channel);
-        } else if !self
-            .server
-            .enter(self.worker, conn.id(), &channel, self.stops)
-        {
-            // Stopped meanwhile.
-            return conn.finish(CloseReason::Local);
-        } else if let Some(f) = &self.callbacks.connection {
-            f(&channel);
+        } else {
+            self.server.enter(&channel);
+            if !self.ticket.up() {
+                // Stopped meanwhile.
+                return conn.finish(CloseReason::Local);
+            }
+            if let Some(f) = &self.callbacks.connection {
+                f(&channel);
+            }
         }
         self.on_call(conn);
     }
@@ -98,9 +95,9 @@ impl Handler for Accepted {
         if let Some(channel) = &self.channel {
             channel.mark_closed();
             self.flow.end(conn, channel);
+            self.server.leave(channel);
         }
-        let id = conn.id();
-        self.server.leave(self.worker, id, self.channel.as_ref());
+        drop(self.ticket);
         match (&self.channel, &self.callbacks.close, &self.callbacks.failed) {
             (Some(channel), Some(f), _) => f(channel, &reason),
             (None, _, Some(f)) => f(conn.peer().as_ref(), &reason),

@@ -8,13 +8,15 @@
 mod accepted;
 mod shared;
 
+use self::accepted::Accepted;
 use self::shared::Shared;
 use super::channel::{Channel, ChannelId};
-use crate::conn::Listen;
+use crate::conn::{Handler, Listen};
 use crate::error::CloseReason;
 use crate::event_loop::EventLoop;
 use crate::event_loop_thread_pool::EventLoopThreadPool;
 use crate::framing::Unpack;
+use crate::listener_set::ListenerSet;
 use crate::load_balance::LoadBalance;
 use crate::sys::Address;
 use std::fmt;
@@ -45,7 +47,7 @@ use std::sync::Arc;
 /// libhv: `hv::TcpServer`.
 pub struct TcpServer {
     shared: Arc<Shared>,
-    acceptors: Vec<EventLoop>,
+    listeners: ListenerSet,
 }
 
 impl TcpServer {
@@ -55,8 +57,7 @@ impl TcpServer {
     /// libhv: `TcpServer(loop)`.
     #[must_use]
     pub fn new(event_loop: &EventLoop) -> Self {
-        let loops = vec![event_loop.clone()];
-        Self::over(loops.clone(), loops, true)
+        Self::over(ListenerSet::new(event_loop))
     }
 
     /// Accepts on one loop, and gives each connection to one of the pool's, as
@@ -65,8 +66,7 @@ impl TcpServer {
     /// libhv: `setThreadNum` with `LB_...`: one acceptor, many workers.
     #[must_use]
     pub fn with_workers(acceptor: &EventLoop, workers: &EventLoopThreadPool) -> Self {
-        let workers = workers.event_loops().cloned().collect();
-        Self::over(vec![acceptor.clone()], workers, false)
+        Self::over(ListenerSet::with_workers(acceptor, workers))
     }
 
     /// Each of the pool's loops accepts for itself: the system shares the connections among them
@@ -75,14 +75,13 @@ impl TcpServer {
     /// libhv: `examples/multi-thread/multi-acceptor-threads.c`.
     #[must_use]
     pub fn per_loop(pool: &EventLoopThreadPool) -> Self {
-        let loops: Vec<_> = pool.event_loops().cloned().collect();
-        Self::over(loops.clone(), loops, true)
+        Self::over(ListenerSet::per_loop(pool))
     }
 
-    fn over(acceptors: Vec<EventLoop>, workers: Vec<EventLoop>, on_own_loop: bool) -> Self {
+    fn over(listeners: ListenerSet) -> Self {
         Self {
-            shared: Arc::new(Shared::new(workers, on_own_loop)),
-            acceptors,
+            shared: Arc::default(),
+            listeners,
         }
     }
 
@@ -130,14 +129,20 @@ impl TcpServer {
     ///
     /// libhv: `TcpServer::setLoadBalance`.
     pub fn set_load_balance(&self, balance: LoadBalance) {
-        self.shared.set_balance(balance);
+        self.listeners.set_load_balance(balance);
     }
 
     /// Turns connections away (closes them at once) while there are so many. Default: no limit.
     ///
     /// libhv: `TcpServer::setMaxConnectionNum`.
     pub fn set_max_connections(&self, connections: usize) {
-        self.shared.set_max_connections(connections);
+        self.listeners.set_max_connections(connections);
+    }
+
+    /// Turns connections away while there are so many from the same IP address, of those accepted
+    /// since a limit was first set; `None`, the default: no limit.
+    pub fn set_max_connections_per_address(&self, connections: Option<usize>) {
+        self.listeners.set_max_connections_per_address(connections);
     }
 
     /// `on_message` gets packages that are cut by this rule; `None`, the default: bytes as they
@@ -158,38 +163,17 @@ impl TcpServer {
     /// ([`io::ErrorKind::NotConnected`]). No listener is left open then.
     ///
     /// libhv: `TcpServer::createsocket` and `start`.
-    pub fn listen(&self, mut listen: Listen) -> io::Result<Address> {
-        if self.acceptors.iter().any(EventLoop::is_stopping) {
-            return Err(io::ErrorKind::NotConnected.into());
-        }
-        let several = self.acceptors.len() > 1;
-        if several && listen.address.inet().is_none() {
-            let text = "several loops cannot listen at one Unix path";
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
-        }
-        listen.socket.reuse_port |= several;
-        let closings = self.shared.closings();
-        let mut listeners = Vec::new();
-        for event_loop in &self.acceptors {
-            let listening = listen.clone().bind()?;
-            // The others go where port 0 led.
-            listen.address = listening.address().clone();
-            listeners.push((event_loop, listening));
-        }
-        for (event_loop, listening) in listeners {
-            let shared = self.shared.clone();
-            let accept = move |local: &_| shared.accept_on(local, listening, closings);
-            if event_loop.with_local(accept).is_err() {
-                self.close_listeners();
-                return Err(io::ErrorKind::NotConnected.into());
-            }
-        }
-        Ok(listen.address)
+    pub fn listen(&self, listen: Listen) -> io::Result<Address> {
+        let shared = self.shared.clone();
+        let make = move |ticket| -> Box<dyn Handler + Send> {
+            Box::new(Accepted::new(shared.clone(), ticket))
+        };
+        self.listeners.listen(listen, Arc::new(make))
     }
 
     /// Closes the listeners: nothing is accepted any more, connections go on. Any thread.
     pub fn close_listeners(&self) {
-        self.shared.close_listeners();
+        self.listeners.close_listeners();
     }
 
     /// Closes the listeners, then ends every connection in order. Returns at once; each connection
@@ -197,9 +181,7 @@ impl TcpServer {
     ///
     /// libhv: `TcpServer::stop`.
     pub fn stop(&self) {
-        self.shared.close_listeners();
-        self.shared.count_stop();
-        self.shared.close_handshakes();
+        self.listeners.stop();
         self.for_each_channel(Channel::close);
     }
 
@@ -207,13 +189,12 @@ impl TcpServer {
     ///
     /// libhv: `TcpServer::connectionNum`.
     pub fn connection_num(&self) -> usize {
-        self.shared.connections()
+        self.listeners.connections()
     }
 
-    /// How many connections [`set_max_connections`](TcpServer::set_max_connections) has turned
-    /// away.
+    /// How many connections the limits have turned away.
     pub fn turned_away(&self) -> u64 {
-        self.shared.turned_away()
+        self.listeners.turned_away()
     }
 
     /// Calls `f` with every connection that is up, on this thread. No lock is held meanwhile.
@@ -242,7 +223,7 @@ impl TcpServer {
     ///
     /// libhv: `TcpServer::loop`.
     pub fn event_loop(&self) -> &EventLoop {
-        &self.acceptors[0]
+        &self.listeners.event_loops()[0]
     }
 }
 

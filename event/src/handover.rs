@@ -9,15 +9,13 @@ use std::sync::{Arc, Mutex};
 
 /// Takes a connection to a loop, at once if it is `from`, where this is called: there `on_close` is
 /// told if the loop takes nothing any more. `taken` is called on the loop that took it.
-pub(super) fn send_to<H>(
+pub(crate) fn send_to(
     to: &EventLoop,
     transport: Transport,
-    handler: Box<H>,
+    handler: Box<dyn Handler + Send>,
     from: &LocalLoop,
     taken: impl FnOnce(&LocalLoop, ConnId) + Send + 'static,
-) where
-    H: Handler + Send + 'static,
-{
+) {
     if to.same_loop(&from.event_loop()) {
         return adopt(from, transport, handler, taken);
     }
@@ -46,10 +44,10 @@ pub(super) fn send_to<H>(
     }
 }
 
-fn adopt<H: Handler + 'static>(
+fn adopt(
     local: &LocalLoop,
     transport: Transport,
-    handler: Box<H>,
+    handler: Box<dyn Handler>,
     taken: impl FnOnce(&LocalLoop, ConnId),
 ) {
     match local.adopt(transport, handler) {

@@ -1,0 +1,250 @@
+//! The listeners of a server, and the way of what they accept to the loops that serve it.
+//!
+//! [`TcpServer`](crate::TcpServer) is built on this, and so is the WebSocket server of `hvloop-ws`.
+
+mod admission;
+
+use self::admission::Admission;
+use crate::conn::{Acceptor, Handler, Listen, ListenerId, Listening, Transport};
+use crate::core::shared::lock;
+use crate::error::CloseReason;
+use crate::event_loop::EventLoop;
+use crate::event_loop_thread_pool::EventLoopThreadPool;
+use crate::handover::send_to;
+use crate::load_balance::LoadBalance;
+use crate::local_loop::LocalLoop;
+use crate::sys::Address;
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Mutex};
+
+pub use self::admission::Ticket;
+
+/// Makes the protocol's handler of a connection that was accepted. Called on the thread of the loop
+/// that accepted it; the handler runs on the loop that serves it, and has to keep the ticket.
+pub type MakeHandler = dyn Fn(Ticket) -> Box<dyn Handler + Send> + Send + Sync;
+
+/// The listeners of one server: on one loop, with one acceptor and many workers, or one on each of
+/// several loops. What is accepted is counted against the limits, and goes to a loop that the
+/// balance chooses; a stop reaches it wherever it is on its way.
+///
+/// For protocols; users have [`TcpServer`](crate::TcpServer). May be used on any thread.
+pub struct ListenerSet {
+    acceptors: Vec<EventLoop>,
+    admission: Arc<Admission>,
+    listening: Arc<Mutex<Listeners>>,
+}
+
+#[derive(Default)]
+struct Listeners {
+    /// Counts closings: a listener that is on its way to its loop meanwhile is closed there.
+    closings: u64,
+    open: Vec<(EventLoop, ListenerId)>,
+}
+
+impl ListenerSet {
+    /// Accepts and serves on one loop.
+    #[must_use]
+    pub fn new(event_loop: &EventLoop) -> Self {
+        let loops = vec![event_loop.clone()];
+        Self::over(loops.clone(), loops, true)
+    }
+
+    /// Accepts on one loop, and serves on those of the pool.
+    #[must_use]
+    pub fn with_workers(acceptor: &EventLoop, workers: &EventLoopThreadPool) -> Self {
+        let workers = workers.event_loops().cloned().collect();
+        Self::over(vec![acceptor.clone()], workers, false)
+    }
+
+    /// Each of the pool's loops accepts what it serves (SO_REUSEPORT).
+    #[must_use]
+    pub fn per_loop(pool: &EventLoopThreadPool) -> Self {
+        let loops: Vec<_> = pool.event_loops().cloned().collect();
+        Self::over(loops.clone(), loops, true)
+    }
+
+    fn over(acceptors: Vec<EventLoop>, workers: Vec<EventLoop>, on_own_loop: bool) -> Self {
+        Self {
+            acceptors,
+            admission: Arc::new(Admission::new(workers, on_own_loop)),
+            listening: Arc::default(),
+        }
+    }
+
+    /// How a set with workers chooses among them. Default: by turns.
+    pub fn set_load_balance(&self, balance: LoadBalance) {
+        self.admission.set_balance(balance);
+    }
+
+    /// Turns connections away (closes them at once) while there are so many. Default: no limit.
+    pub fn set_max_connections(&self, connections: usize) {
+        self.admission.set_max_connections(connections);
+    }
+
+    /// Turns connections away while there are so many from the same IP address, of those accepted
+    /// since a limit was first set; `None`, the default: no limit.
+    pub fn set_max_connections_per_address(&self, connections: Option<usize>) {
+        self.admission.set_max_per_address(connections);
+    }
+
+    /// How many connections there are, those in their handshakes included.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.admission.connections()
+    }
+
+    /// How many connections the limits have turned away.
+    #[must_use]
+    pub fn turned_away(&self) -> u64 {
+        self.admission.turned_away()
+    }
+
+    /// The loops that accept: one at least, unless the pool was empty.
+    pub fn event_loops(&self) -> &[EventLoop] {
+        &self.acceptors
+    }
+
+    /// The loops that serve.
+    pub fn workers(&self) -> impl Iterator<Item = &EventLoop> {
+        self.admission.workers()
+    }
+
+    /// Opens a listener (with several accepting loops, one on each); connections are accepted once
+    /// the loop runs. Returns the address, with the port that port 0 became.
+    ///
+    /// # Errors
+    ///
+    /// What the system said, usually that the address is in use; or the loop is stopping
+    /// ([`io::ErrorKind::NotConnected`]). No listener is left open then.
+    pub fn listen(&self, mut listen: Listen, make: Arc<MakeHandler>) -> io::Result<Address> {
+        if self.acceptors.iter().any(EventLoop::is_stopping) {
+            return Err(io::ErrorKind::NotConnected.into());
+        }
+        let several = self.acceptors.len() > 1;
+        if several && listen.address.inet().is_none() {
+            let text = "several loops cannot listen at one Unix path";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
+        listen.socket.reuse_port |= several;
+        let closings = lock(&self.listening).closings;
+        let mut listeners = Vec::new();
+        for event_loop in &self.acceptors {
+            let listening = listen.clone().bind()?;
+            // The others go where port 0 led.
+            listen.address = listening.address().clone();
+            listeners.push((event_loop, listening));
+        }
+        for (event_loop, listening) in listeners {
+            let admission = self.admission.clone();
+            let (listeners, make) = (self.listening.clone(), make.clone());
+            let accept = move |local: &_| {
+                accept_on(local, listening, closings, &listeners, admission, make);
+            };
+            if event_loop.with_local(accept).is_err() {
+                self.close_listeners();
+                return Err(io::ErrorKind::NotConnected.into());
+            }
+        }
+        Ok(listen.address)
+    }
+
+    /// Closes the listeners: nothing is accepted any more, connections go on.
+    pub fn close_listeners(&self) {
+        let listeners = {
+            let mut listening = lock(&self.listening);
+            listening.closings += 1;
+            std::mem::take(&mut listening.open)
+        };
+        for (event_loop, id) in listeners {
+            let closed = event_loop.with_local(move |local| local.close_listener(id));
+            if closed.is_err() {
+                log::debug!("hvloop: a listener's loop had closed it already");
+            }
+        }
+    }
+
+    /// Closes the listeners, and ends what was accepted and is not [up](Ticket::up) yet. What is up
+    /// is for the protocol to end, after this call.
+    pub fn stop(&self) {
+        self.close_listeners();
+        self.admission.stop();
+    }
+}
+
+/// Puts a listener on its loop, on the loop's thread.
+fn accept_on(
+    local: &LocalLoop,
+    listening: Listening,
+    closings: u64,
+    listeners: &Mutex<Listeners>,
+    admission: Arc<Admission>,
+    make: Arc<MakeHandler>,
+) {
+    if lock(listeners).closings != closings {
+        return; // closed meanwhile, with this
+    }
+    let stops = admission.stops();
+    let acceptor = Accepting {
+        admission,
+        make,
+        stops,
+    };
+    let address = listening.address().clone();
+    match local.listen(listening, Box::new(acceptor)) {
+        Ok(id) => {
+            let here = local.event_loop();
+            let late = {
+                let mut listening = lock(listeners);
+                let late = listening.closings != closings;
+                if !late {
+                    listening.open.push((here, id));
+                }
+                late
+            };
+            if late {
+                local.close_listener(id);
+            }
+        }
+        Err(e) => log::error!("hvloop: not listening at {address}: {e}"),
+    }
+}
+
+/// A listener on its loop.
+struct Accepting {
+    admission: Arc<Admission>,
+    make: Arc<MakeHandler>,
+    /// The stops so far, when it began to listen.
+    stops: u64,
+}
+
+impl Acceptor for Accepting {
+    fn on_accept(&mut self, local: &LocalLoop, transport: Transport) {
+        let from = transport.peer_addr().map(|address| address.ip());
+        let here = local.event_loop();
+        let Some(ticket) = Admission::admit(&self.admission, &here, from, self.stops) else {
+            return; // the transport is dropped: turned away
+        };
+        let begins = ticket.begins();
+        let to = ticket.event_loop().clone();
+        send_to(&to, transport, (self.make)(ticket), local, begins);
+    }
+
+    fn on_close(self: Box<Self>, _local: &LocalLoop, reason: CloseReason) {
+        log::debug!("hvloop: a listener is closed: {reason}");
+    }
+}
+
+impl fmt::Debug for ListenerSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ListenerSet")
+            .field("connections", &self.connections())
+            .finish_non_exhaustive()
+    }
+}
+
+const _: () = {
+    const fn send_sync<T: Send + Sync>() {}
+    send_sync::<ListenerSet>();
+    send_sync::<Ticket>();
+};
