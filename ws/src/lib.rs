@@ -7,14 +7,14 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
 mod client;
+mod event;
 pub mod handshake;
+mod link;
 mod mutant;
 pub mod protocol;
 mod url;
 
-pub use client::{
-    ClientOptions, ClientState, CloseError, CloseEvent, ConnectionError, Initiator, Message,
-    OpenError, OpenEvent, WebSocketClient,
-};
+pub use client::{ClientOptions, ClientState, CloseError, OpenError, OpenEvent, WebSocketClient};
+pub use event::{CloseEvent, ConnectionError, Initiator, Message};
 pub use tungstenite::http;
 pub use url::{UrlError, WsUrl};

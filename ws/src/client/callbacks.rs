@@ -1,7 +1,20 @@
-//! The user's callbacks.
+//! The user's callbacks, and what `on_open` is told.
 
 use super::WebSocketClient;
-use super::event::{CloseEvent, Message, OpenEvent};
+use crate::event::{CloseEvent, Message};
+use crate::handshake::UpgradeResponse;
+
+/// The connection is open: what the server answered.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct OpenEvent {
+    /// The server's answer to the upgrade.
+    pub response: UpgradeResponse,
+    /// Which attempt since `open()` this was, counted from 1.
+    pub attempt: u32,
+    /// Whether an earlier session of this `open()` had ended.
+    pub is_reconnect: bool,
+}
 
 pub(super) type OnOpen = Box<dyn FnMut(&WebSocketClient, &OpenEvent) + Send>;
 pub(super) type OnMessage = Box<dyn FnMut(&WebSocketClient, Message<'_>) + Send>;

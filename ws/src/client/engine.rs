@@ -1,14 +1,14 @@
 //! One `open()` on the loop's thread: its attempts, the back-off between them, the callbacks.
 
 use super::WebSocketClient;
-use super::callbacks::Callbacks;
-use super::event::{CloseEvent, ConnectionError, Initiator, Message, OpenEvent};
+use super::callbacks::{Callbacks, OpenEvent};
 use super::session::Session;
 use super::shared::{ClientState, Inner, Plan};
-use crate::handshake::HandshakeError;
+use crate::event::{Initiator, Message};
+use crate::link::{Link, LinkOptions, queue_size};
 use crate::mutant::mutant;
-use crate::protocol::{OpCode, encode_close, encode_frame, frame_len};
-use hvloop_event::conn::{Conn, ConnId};
+use crate::protocol::{OpCode, Role};
+use hvloop_event::conn::Conn;
 use hvloop_event::{
     Attachment, Backoff, CloseReason, Connect, LocalLoop, LoopClosed, SendError, TimerId,
 };
@@ -16,19 +16,6 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Where the present session is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stage {
-    /// DNS, connect, TLS, upgrade.
-    Connecting,
-    /// Messages go both ways.
-    Open,
-    /// Our Close is out, the peer's is awaited.
-    CloseSent,
-    /// Nothing more is read or sent.
-    Done,
-}
 
 /// See the module. Lives on the loop as an attachment, from `begin` to the last `on_close`.
 pub(super) struct Engine {
@@ -43,23 +30,9 @@ pub(super) struct Engine {
     ended_by_user: Cell<bool>,
     attempt: Cell<u32>,
     sessions: Cell<u32>,
-    // The present session.
-    stage: Cell<Stage>,
+    /// The number of the present session, and its connection.
     session: Cell<u64>,
-    conn: Cell<Option<ConnId>>,
-    close_timer: Cell<Option<TimerId>>,
-    /// Who ended it, and what went wrong: the first to say so counts.
-    verdict: RefCell<Verdict>,
-}
-
-/// What is known of a session's end before its socket is closed.
-#[derive(Default)]
-struct Verdict {
-    initiator: Option<Initiator>,
-    error: Option<ConnectionError>,
-    /// The peer's Close: code (1005: none) and reason.
-    peer_close: Option<(u16, String)>,
-    close_sent: bool,
+    link: RefCell<Rc<Link>>,
 }
 
 impl Engine {
@@ -74,11 +47,8 @@ impl Engine {
             ended_by_user: Cell::new(false),
             attempt: Cell::new(0),
             sessions: Cell::new(0),
-            stage: Cell::new(Stage::Connecting),
             session: Cell::new(0),
-            conn: Cell::new(None),
-            close_timer: Cell::new(None),
-            verdict: RefCell::default(),
+            link: RefCell::new(link(&inner, &plan)),
             inner,
             plan,
         });
@@ -107,8 +77,8 @@ impl Engine {
         &self.plan
     }
 
-    pub(super) fn stage(&self) -> Stage {
-        self.stage.get()
+    pub(super) fn link(&self) -> Rc<Link> {
+        self.link.borrow().clone()
     }
 
     pub(super) fn handle(&self) -> WebSocketClient {
@@ -127,9 +97,9 @@ impl Engine {
     /// Starts an attempt.
     fn connect(self: &Rc<Self>, local: &LocalLoop) {
         self.attempt.set(self.attempt.get().saturating_add(1));
-        self.stage.set(Stage::Connecting);
         self.session.set(self.inner.next_session());
-        *self.verdict.borrow_mut() = Verdict::default();
+        let link = link(&self.inner, &self.plan);
+        *self.link.borrow_mut() = link.clone();
         self.inner.set_state(ClientState::Connecting);
         let options = &self.plan.options;
         let connect = Connect::to(self.plan.url.host(), self.plan.url.port())
@@ -143,15 +113,11 @@ impl Engine {
             Some(tls) => connect.with_tls(tls.clone()),
             None => connect,
         };
-        let session = Box::new(Session::new(self.clone()));
+        let session = Box::new(Session::new(self.clone(), link.clone()));
         match local.connect(connect, session) {
-            Ok(id) => self.conn.set(Some(id)),
+            Ok(id) => link.set_conn(id),
             Err(LoopClosed(session)) => local.refuse(session),
         }
-    }
-
-    fn conn<'a>(&self, local: &'a LocalLoop) -> Option<Conn<'a>> {
-        local.conn(self.conn.get()?)
     }
 
     /// Queues a frame on the open session, on the loop's thread.
@@ -161,16 +127,7 @@ impl Engine {
         opcode: OpCode,
         payload: &[u8],
     ) -> Result<(), SendError> {
-        let conn = self.open_conn(local).ok_or(SendError::NotOpen)?;
-        let mask = local.random_u32().to_ne_bytes();
-        let size = frame_len(payload.len(), true);
-        let sent = conn.send_with(size, |out| {
-            encode_frame(out, opcode, true, payload, Some(mask));
-        });
-        if matches!(sent, Err(SendError::QueueFull { .. })) {
-            conn.notify_low_water();
-        }
-        sent
+        self.link().send(local, opcode, payload)
     }
 
     /// Queues a frame for which another thread took room; not on another session than the one it
@@ -182,34 +139,16 @@ impl Engine {
         opcode: OpCode,
         payload: &[u8],
     ) {
-        let size = frame_len(payload.len(), true);
-        let conn = self
-            .open_conn(local)
-            .filter(|_| self.session.get() == session);
-        let Some(conn) = conn else {
-            return self.inner.budget.release(size);
-        };
-        let mask = local.random_u32().to_ne_bytes();
-        let sent = conn.send_reserved(size, |out| {
-            encode_frame(out, opcode, true, payload, Some(mask));
-        });
-        if let Err(e) = sent {
-            log::debug!("hvloop: a message was too late: {e}");
-        }
-    }
-
-    fn open_conn<'a>(&self, local: &'a LocalLoop) -> Option<Conn<'a>> {
-        match self.stage.get() {
-            Stage::Open => self.conn(local),
-            _ => None,
+        let meant = self.session.get() == session;
+        if !(meant && self.link().send_reserved(local, opcode, payload)) {
+            let size = queue_size(Role::Client, payload.len());
+            self.inner.budget.release(size);
         }
     }
 
     /// Asks for `on_drain` after a refused send.
     pub(super) fn notify_drain(&self, local: &LocalLoop) {
-        if let Some(conn) = self.open_conn(local) {
-            conn.notify_low_water();
-        }
+        self.link().notify_drain(local);
     }
 
     /// The user's `close()`, in any state.
@@ -220,136 +159,9 @@ impl Engine {
             local.kill_timer(timer);
             return self.end(local);
         }
-        self.finish(local, code, reason, Initiator::Local, CloseReason::Local);
-    }
-
-    /// Ends the present session from this side.
-    pub(super) fn finish(
-        self: &Rc<Self>,
-        local: &LocalLoop,
-        code: u16,
-        reason: &str,
-        initiator: Initiator,
-        why: CloseReason,
-    ) {
-        match self.stage.get() {
-            Stage::Connecting => {
-                self.blame(initiator, None);
-                self.stage.set(Stage::Done);
-                self.inner.set_state(ClientState::Closing);
-                match self.conn(local) {
-                    Some(conn) => conn.close_now(why),
-                    None => log::debug!("hvloop: the attempt had ended already"),
-                }
-            }
-            Stage::Open => {
-                self.blame(initiator, None);
-                self.send_close(local, code, reason);
-                self.stage.set(Stage::CloseSent);
-                self.inner.set_state(ClientState::Closing);
-                self.await_close(local);
-            }
-            Stage::CloseSent | Stage::Done => {}
-        }
-    }
-
-    /// Fails the session: the peer is told `code`, and the connection ends without waiting for its
-    /// Close (RFC 6455 section 7.1.7).
-    pub(super) fn fail(
-        self: &Rc<Self>,
-        local: &LocalLoop,
-        code: u16,
-        initiator: Initiator,
-        error: ConnectionError,
-    ) {
-        if self.stage.get() == Stage::Done {
-            return;
-        }
-        let was_open = self.stage.get() == Stage::Open;
-        let text = Arc::from(error.to_string());
-        self.blame(initiator, Some(error));
-        if was_open {
-            self.send_close(local, code, "");
-        }
-        let connecting = self.stage.replace(Stage::Done) == Stage::Connecting;
-        self.inner.set_state(ClientState::Closing);
-        if let Some(conn) = self.conn(local) {
-            if connecting {
-                conn.close_now(CloseReason::Protocol(text));
-            } else {
-                conn.finish(CloseReason::Protocol(text));
-            }
-        }
-    }
-
-    /// Notes who ended the session and why; the first to say so counts.
-    pub(super) fn blame(&self, initiator: Initiator, error: Option<ConnectionError>) {
-        let mut verdict = self.verdict.borrow_mut();
-        if verdict.initiator.is_none() {
-            verdict.initiator = Some(initiator);
-            verdict.error = error;
-        }
-    }
-
-    fn send_close(&self, local: &LocalLoop, code: u16, reason: &str) {
-        let Some(conn) = self.conn(local) else { return };
-        let mask = local.random_u32().to_ne_bytes();
-        let body = (code != 1005).then_some((code, reason));
-        let mut frame = Vec::new();
-        encode_close(&mut frame, body, Some(mask));
-        let sent = conn.send_control(frame.len(), |out| out.extend_from_slice(&frame));
-        self.verdict.borrow_mut().close_sent = sent.is_ok();
-    }
-
-    /// Gives the peer its time to answer our Close.
-    fn await_close(self: &Rc<Self>, local: &LocalLoop) {
-        let timeout = self.plan.options.close_timeout;
-        let engine = Rc::downgrade(self);
-        let at = local.clone();
-        let session = self.session.get();
-        let timer = local.set_timeout(timeout, move |_| {
-            if let Some(engine) = engine.upgrade().filter(|e| e.session.get() == session) {
-                engine.close_timer.set(None);
-                engine.close_timed_out(&at, timeout);
-            }
-        });
-        self.close_timer.set(Some(timer));
-    }
-
-    fn close_timed_out(&self, local: &LocalLoop, timeout: Duration) {
-        self.stage.set(Stage::Done);
-        self.verdict
-            .borrow_mut()
-            .error
-            .get_or_insert(ConnectionError::CloseTimedOut(timeout));
-        if let Some(conn) = self.conn(local) {
-            conn.close_now(CloseReason::Forced);
-        }
-    }
-
-    /// The peer's Close came.
-    pub(super) fn peer_closed(self: &Rc<Self>, local: &LocalLoop, code: u16, reason: &str) {
-        self.verdict.borrow_mut().peer_close = Some((code, reason.to_owned()));
-        let why = match self.stage.get() {
-            Stage::Open => {
-                self.blame(Initiator::Remote, None);
-                self.send_close(local, code, "");
-                CloseReason::Peer
-            }
-            Stage::CloseSent => CloseReason::Local,
-            Stage::Connecting | Stage::Done => return,
-        };
-        let by_loop = self.verdict.borrow().initiator == Some(Initiator::Loop);
-        let why = if by_loop { CloseReason::Stopped } else { why };
-        self.stage.set(Stage::Done);
-        self.inner.set_state(ClientState::Closing);
-        // It has answered; what is left is the transport's, which has its own limit.
-        if let Some(timer) = self.close_timer.take() {
-            local.kill_timer(timer);
-        }
-        if let Some(conn) = self.conn(local) {
-            conn.finish_agreed(why);
-        }
+        let why = CloseReason::Local;
+        self.link()
+            .finish(local, code, reason, Initiator::Local, why);
     }
 
     /// The upgrade is done.
@@ -358,10 +170,7 @@ impl Engine {
         conn: &Conn<'_>,
         response: crate::handshake::UpgradeResponse,
     ) {
-        let limit = self.inner.budget.limit();
-        conn.opened();
-        conn.set_water_marks(limit / 4, limit / 2);
-        self.stage.set(Stage::Open);
+        self.link().open(conn);
         self.inner.set_state(ClientState::Open);
         if let Some(backoff) = self.backoff.borrow_mut().as_mut() {
             backoff.on_open(conn.local().now());
@@ -390,10 +199,10 @@ impl Engine {
         }
     }
 
-    /// Hands a message to the user.
-    pub(super) fn deliver(self: &Rc<Self>, local: &LocalLoop, message: Message<'_>) {
+    /// Hands a message to the user; `None`: the callback panicked.
+    pub(super) fn deliver(self: &Rc<Self>, local: &LocalLoop, message: Message<'_>) -> Option<()> {
         let f = self.callbacks.borrow_mut().message.take();
-        let Some(mut f) = f else { return };
+        let Some(mut f) = f else { return Some(()) };
         let ws = self.handle();
         let done = local.call_user("on_message", || f(&ws, message));
         let unused = {
@@ -409,7 +218,7 @@ impl Engine {
         if unused.is_some() {
             local.drop_user(unused);
         }
-        self.after_callback(local, done);
+        done
     }
 
     /// The send queue is low again.
@@ -430,12 +239,7 @@ impl Engine {
     /// A callback that panicked closes its connection with 1011.
     fn after_callback(self: &Rc<Self>, local: &LocalLoop, done: Option<()>) {
         if done.is_none() {
-            self.fail(
-                local,
-                1011,
-                Initiator::Local,
-                ConnectionError::CallbackPanicked,
-            );
+            self.link().fail_panicked(local);
         }
     }
 
@@ -451,14 +255,12 @@ impl Engine {
         why: CloseReason,
     ) {
         let local = conn.local();
-        if let Some(timer) = self.close_timer.take() {
-            local.kill_timer(timer);
-        }
-        self.conn.set(None);
-        self.stage.set(Stage::Done);
+        let link = self.link();
+        link.ended(local);
         // An engine that a stopping loop did not take has not got those that an on_close left it.
         self.take_staged();
-        let mut event = self.close_event(was_open, &why);
+        let mut event = link.close_event(was_open, &why);
+        event.attempt = self.attempt.get();
         event.reconnect_in = self.next_delay(local);
         let again = event.reconnect_in.is_some();
         if !again {
@@ -491,45 +293,6 @@ impl Engine {
         }
         if self.retry.get().is_none() {
             self.release(local);
-        }
-    }
-
-    fn close_event(&self, was_open: bool, why: &CloseReason) -> CloseEvent {
-        let verdict = std::mem::take(&mut *self.verdict.borrow_mut());
-        // Written, too: else what was accepted before our Close is lost with it.
-        let clean = verdict.close_sent && verdict.peer_close.is_some() && why.is_clean();
-        let error = verdict.error.or_else(|| {
-            let orderly = clean || matches!(why, CloseReason::Local | CloseReason::Stopped);
-            (!orderly).then(|| ConnectionError::Transport(why.clone()))
-        });
-        let http_status = match &error {
-            Some(ConnectionError::Handshake(e)) => match **e {
-                HandshakeError::Status { status, .. } => Some(status),
-                _ => None,
-            },
-            _ => None,
-        };
-        let initiator = verdict.initiator.unwrap_or(match why {
-            CloseReason::Stopped => Initiator::Loop,
-            CloseReason::Local
-            | CloseReason::Forced
-            | CloseReason::TimedOut { .. }
-            | CloseReason::WriteStalled(_)
-            | CloseReason::Silent(_)
-            | CloseReason::Panicked => Initiator::Local,
-            _ => Initiator::Remote,
-        });
-        let (code, reason) = verdict.peer_close.unwrap_or((1006, String::new()));
-        CloseEvent {
-            code,
-            reason,
-            clean,
-            initiator,
-            error,
-            http_status,
-            was_open,
-            attempt: self.attempt.get(),
-            reconnect_in: None,
         }
     }
 
@@ -599,6 +362,19 @@ impl Engine {
             local.drop_user(rest);
         }
     }
+}
+
+/// A connection of that `open()`, before there is one.
+fn link(inner: &Arc<Inner>, plan: &Plan) -> Rc<Link> {
+    let options = LinkOptions {
+        limits: plan.options.limits,
+        close_timeout: plan.options.close_timeout,
+        ping_interval: plan.options.ping_interval,
+        pong_deadline: plan.options.pong_deadline,
+    };
+    let inner = inner.clone();
+    let closing = move || inner.set_state(ClientState::Closing);
+    Link::new(Role::Client, options, Box::new(closing))
 }
 
 impl Attachment for Engine {

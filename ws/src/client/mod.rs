@@ -5,25 +5,24 @@
 //! | `mod` | the handle: what users call, on any thread |
 //! | `shared` | what the handles and the loop share |
 //! | `engine` | one `open()` on the loop's thread: attempts, back-off, callbacks |
-//! | `session` | one connection: upgrade, messages, close handshake |
-//! | `heartbeat` | when to Ping, and when a silent peer is dead |
+//! | `session` | one connection: the upgrade, and then the link |
 
 mod callbacks;
 mod engine;
 mod error;
-mod event;
-mod heartbeat;
 mod options;
 mod session;
 mod shared;
 
+pub use callbacks::OpenEvent;
 pub use error::{CloseError, OpenError};
-pub use event::{CloseEvent, ConnectionError, Initiator, Message, OpenEvent};
 pub use options::ClientOptions;
 pub use shared::ClientState;
 
+use crate::event::{CloseEvent, Message};
 use crate::handshake::UpgradeRequest;
-use crate::protocol::{Control, Data, OpCode, frame_len, is_sendable_close_code};
+use crate::link::queue_size;
+use crate::protocol::{Control, Data, OpCode, Role, is_sendable_close_code};
 use crate::url::WsUrl;
 use callbacks::Callbacks;
 use engine::Engine;
@@ -261,7 +260,7 @@ impl WebSocketClient {
         if let Some((local, engine)) = Engine::here(&self.inner) {
             return engine.send(&local, opcode, payload);
         }
-        let size = frame_len(payload.len(), true);
+        let size = queue_size(Role::Client, payload.len());
         let budget = &self.inner.budget;
         if let Err(full) = budget.reserve(size) {
             self.on_loop(|engine, local| engine.notify_drain(local));

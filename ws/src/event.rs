@@ -1,6 +1,6 @@
-//! What the callbacks of a client are told.
+//! What the callbacks are told, in either role.
 
-use crate::handshake::{HandshakeError, UpgradeResponse};
+use crate::handshake::HandshakeError;
 use crate::protocol::ProtocolError;
 use hvloop_event::CloseReason;
 use std::fmt;
@@ -24,18 +24,6 @@ impl<'a> Message<'a> {
             Self::Binary(bytes) => bytes,
         }
     }
-}
-
-/// The connection is open: what the server answered.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct OpenEvent {
-    /// The server's answer to the upgrade.
-    pub response: UpgradeResponse,
-    /// Which attempt since `open()` this was, counted from 1.
-    pub attempt: u32,
-    /// Whether an earlier session of this `open()` had ended.
-    pub is_reconnect: bool,
 }
 
 /// Who began the end of a connection.

@@ -1,0 +1,197 @@
+//! The close handshake (RFC 6455 section 7), failures, and what is known of the end.
+
+use super::{Link, Stage};
+use crate::event::{CloseEvent, ConnectionError, Initiator};
+use crate::handshake::HandshakeError;
+use hvloop_event::conn::Conn;
+use hvloop_event::{CloseReason, LocalLoop};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What is known of a connection's end before its socket is closed. Who ended it, and what went
+/// wrong: the first to say so counts.
+#[derive(Default)]
+pub(super) struct Verdict {
+    initiator: Option<Initiator>,
+    error: Option<ConnectionError>,
+    /// The peer's Close: code (1005: none) and reason.
+    peer_close: Option<(u16, String)>,
+    close_sent: bool,
+}
+
+impl Link {
+    /// Ends the connection from this side, whatever its stage.
+    pub(crate) fn finish(
+        self: &Rc<Self>,
+        local: &LocalLoop,
+        code: u16,
+        reason: &str,
+        initiator: Initiator,
+        why: CloseReason,
+    ) {
+        match self.stage.get() {
+            Stage::Opening => {
+                self.blame(initiator, None);
+                self.leave(Stage::Done);
+                match self.conn(local) {
+                    Some(conn) => conn.close_now(why),
+                    None => log::debug!("hvloop: the attempt had ended already"),
+                }
+            }
+            Stage::Open => {
+                self.blame(initiator, None);
+                self.say_close(local, code, reason);
+                self.leave(Stage::CloseSent);
+                self.await_close(local);
+            }
+            Stage::CloseSent | Stage::Done => {}
+        }
+    }
+
+    /// Fails the connection: the peer is told `code`, and it ends without waiting for the peer's
+    /// Close (RFC 6455 section 7.1.7).
+    pub(crate) fn fail(
+        &self,
+        local: &LocalLoop,
+        code: u16,
+        initiator: Initiator,
+        error: ConnectionError,
+    ) {
+        if self.stage.get() == Stage::Done {
+            return;
+        }
+        let text = Arc::from(error.to_string());
+        self.blame(initiator, Some(error));
+        if self.stage.get() == Stage::Open {
+            self.say_close(local, code, "");
+        }
+        let from = self.leave(Stage::Done);
+        if let Some(conn) = self.conn(local) {
+            if from == Stage::Opening {
+                conn.close_now(CloseReason::Protocol(text));
+            } else {
+                conn.finish(CloseReason::Protocol(text));
+            }
+        }
+    }
+
+    /// A callback panicked.
+    pub(crate) fn fail_panicked(&self, local: &LocalLoop) {
+        let error = ConnectionError::CallbackPanicked;
+        self.fail(local, 1011, Initiator::Local, error);
+    }
+
+    /// Notes who ended the connection and why; the first to say so counts.
+    pub(crate) fn blame(&self, initiator: Initiator, error: Option<ConnectionError>) {
+        let mut verdict = self.verdict.borrow_mut();
+        if verdict.initiator.is_none() {
+            verdict.initiator = Some(initiator);
+            verdict.error = error;
+        }
+    }
+
+    fn say_close(&self, local: &LocalLoop, code: u16, reason: &str) {
+        let sent = self.send_close(local, code, reason);
+        self.verdict.borrow_mut().close_sent = sent;
+    }
+
+    /// Gives the peer its time to answer our Close.
+    fn await_close(self: &Rc<Self>, local: &LocalLoop) {
+        let timeout = self.options.close_timeout;
+        let link = Rc::downgrade(self);
+        let at = local.clone();
+        let timer = local.set_timeout(timeout, move |_| {
+            if let Some(link) = link.upgrade() {
+                link.close_timer.set(None);
+                link.close_timed_out(&at, timeout);
+            }
+        });
+        self.close_timer.set(Some(timer));
+    }
+
+    fn close_timed_out(&self, local: &LocalLoop, timeout: Duration) {
+        self.stage.set(Stage::Done);
+        self.verdict
+            .borrow_mut()
+            .error
+            .get_or_insert(ConnectionError::CloseTimedOut(timeout));
+        if let Some(conn) = self.conn(local) {
+            conn.close_now(CloseReason::Forced);
+        }
+    }
+
+    /// The peer's Close came.
+    pub(super) fn peer_closed(&self, local: &LocalLoop, code: u16, reason: &str) {
+        self.verdict.borrow_mut().peer_close = Some((code, reason.to_owned()));
+        let why = match self.stage.get() {
+            Stage::Open => {
+                self.blame(Initiator::Remote, None);
+                self.say_close(local, code, "");
+                CloseReason::Peer
+            }
+            Stage::CloseSent => CloseReason::Local,
+            Stage::Opening | Stage::Done => return,
+        };
+        let by_loop = self.verdict.borrow().initiator == Some(Initiator::Loop);
+        let why = if by_loop { CloseReason::Stopped } else { why };
+        self.leave(Stage::Done);
+        // It has answered; what is left is the transport's, which has its own limit.
+        if let Some(timer) = self.close_timer.take() {
+            local.kill_timer(timer);
+        }
+        if let Some(conn) = self.conn(local) {
+            conn.finish_agreed(why);
+        }
+    }
+
+    /// The stream ended. Without the peer's Close this is the abnormal end, 1006.
+    pub(crate) fn end_of_stream(&self, conn: &Conn<'_>) {
+        if self.stage() == Stage::Opening {
+            let error = ConnectionError::UpgradeInterrupted;
+            return self.fail(conn.local(), 1002, Initiator::Remote, error);
+        }
+        self.blame(Initiator::Remote, None);
+        conn.close_now(CloseReason::Peer);
+    }
+
+    /// What `on_close` is told, once the socket is closed for that reason.
+    pub(crate) fn close_event(&self, was_open: bool, why: &CloseReason) -> CloseEvent {
+        let verdict = std::mem::take(&mut *self.verdict.borrow_mut());
+        // Written, too: else what was accepted before our Close is lost with it.
+        let clean = verdict.close_sent && verdict.peer_close.is_some() && why.is_clean();
+        let error = verdict.error.or_else(|| {
+            let orderly = clean || matches!(why, CloseReason::Local | CloseReason::Stopped);
+            (!orderly).then(|| ConnectionError::Transport(why.clone()))
+        });
+        let http_status = match &error {
+            Some(ConnectionError::Handshake(e)) => match **e {
+                HandshakeError::Status { status, .. } => Some(status),
+                _ => None,
+            },
+            _ => None,
+        };
+        let initiator = verdict.initiator.unwrap_or(match why {
+            CloseReason::Stopped => Initiator::Loop,
+            CloseReason::Local
+            | CloseReason::Forced
+            | CloseReason::TimedOut { .. }
+            | CloseReason::WriteStalled(_)
+            | CloseReason::Silent(_)
+            | CloseReason::Panicked => Initiator::Local,
+            _ => Initiator::Remote,
+        });
+        let (code, reason) = verdict.peer_close.unwrap_or((1006, String::new()));
+        CloseEvent {
+            code,
+            reason,
+            clean,
+            initiator,
+            error,
+            http_status,
+            was_open,
+            attempt: 1,
+            reconnect_in: None,
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! A WebSocket connection on its loop, in either role: frames out and in, the heartbeat, the close
+//! handshake. The client and the server are built on it.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `sending` | messages and control frames on their way out |
+//! | `reading` | what the peer says |
+//! | `closing` | the close handshake, failures, and what is known of the end |
+//! | `heartbeat` | Pings, and when a silent peer is dead |
+
+mod closing;
+mod heartbeat;
+mod reading;
+mod sending;
+
+use self::closing::Verdict;
+use self::heartbeat::Heartbeat;
+use crate::protocol::{Limits, Role};
+use hvloop_event::conn::{Conn, ConnId};
+use hvloop_event::{LocalLoop, TimerId};
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+pub(crate) use self::reading::Reading;
+pub(crate) use self::sending::queue_size;
+
+/// How a connection is kept and ended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LinkOptions {
+    pub(crate) limits: Limits,
+    pub(crate) close_timeout: Duration,
+    pub(crate) ping_interval: Option<Duration>,
+    pub(crate) pong_deadline: Duration,
+}
+
+/// Where a connection is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Not a WebSocket yet: DNS, connect, TLS, upgrade.
+    Opening,
+    /// Messages go both ways.
+    Open,
+    /// Our Close is out, the peer's is awaited.
+    CloseSent,
+    /// Nothing more is read or sent.
+    Done,
+}
+
+/// See the module. Lives on the loop's thread from before the upgrade to `on_close`.
+pub(crate) struct Link {
+    role: Role,
+    options: LinkOptions,
+    /// Told once, when the connection takes nothing more to send.
+    on_closing: Box<dyn Fn()>,
+    conn: Cell<Option<ConnId>>,
+    stage: Cell<Stage>,
+    close_timer: Cell<Option<TimerId>>,
+    heart: RefCell<Option<(Heartbeat, TimerId)>>,
+    verdict: RefCell<Verdict>,
+}
+
+impl Link {
+    pub(crate) fn new(role: Role, options: LinkOptions, on_closing: Box<dyn Fn()>) -> Rc<Self> {
+        Rc::new(Self {
+            role,
+            options,
+            on_closing,
+            conn: Cell::new(None),
+            stage: Cell::new(Stage::Opening),
+            close_timer: Cell::new(None),
+            heart: RefCell::default(),
+            verdict: RefCell::default(),
+        })
+    }
+
+    /// The connection under it.
+    pub(crate) fn set_conn(&self, conn: ConnId) {
+        self.conn.set(Some(conn));
+    }
+
+    pub(crate) fn stage(&self) -> Stage {
+        self.stage.get()
+    }
+
+    fn conn<'a>(&self, local: &'a LocalLoop) -> Option<Conn<'a>> {
+        local.conn(self.conn.get()?)
+    }
+
+    /// The upgrade is done: messages go both ways from now on.
+    pub(crate) fn open(self: &Rc<Self>, conn: &Conn<'_>) {
+        let limit = conn.budget().map_or(0, |budget| budget.limit());
+        conn.opened();
+        conn.set_water_marks(limit / 4, limit / 2);
+        self.stage.set(Stage::Open);
+        self.start_heartbeat(conn);
+    }
+
+    /// Begins to end; `true`: it was not ending already.
+    fn leave(&self, to: Stage) -> Stage {
+        let from = self.stage.replace(to);
+        if matches!(from, Stage::Opening | Stage::Open) {
+            (self.on_closing)();
+        }
+        from
+    }
+
+    /// The connection has ended: nothing of it is left on the loop.
+    pub(crate) fn ended(&self, local: &LocalLoop) {
+        self.conn.set(None);
+        self.stage.set(Stage::Done);
+        let heart = self.heart.take().map(|(_, timer)| timer);
+        for timer in self.close_timer.take().into_iter().chain(heart) {
+            local.kill_timer(timer);
+        }
+    }
+}

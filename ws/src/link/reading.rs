@@ -1,0 +1,122 @@
+//! What the peer says.
+
+use super::heartbeat::{Beat, Heartbeat, Line};
+use super::{Link, Stage};
+use crate::event::{ConnectionError, Initiator, Message};
+use crate::mutant::mutant;
+use crate::protocol::{Control, Event, Input, Reader};
+use hvloop_event::CloseReason;
+use hvloop_event::conn::Conn;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// The reading half of a connection, which its handler owns.
+pub(crate) struct Reading {
+    link: Rc<Link>,
+    reader: Reader,
+}
+
+impl Reading {
+    pub(crate) fn new(link: &Rc<Link>) -> Self {
+        Self {
+            link: link.clone(),
+            reader: Reader::new(link.role, link.options.limits),
+        }
+    }
+
+    /// Reads frames until the input, or the connection, is at its end. `deliver` has the user's
+    /// callback called; `None` of it: that panicked, which closes the connection with 1011.
+    pub(crate) fn frames(
+        &mut self,
+        conn: &Conn<'_>,
+        data: &mut [u8],
+        deliver: &mut dyn FnMut(Message<'_>) -> Option<()>,
+    ) {
+        let (link, local) = (&self.link, conn.local());
+        link.life(conn);
+        let mut input = Input::new(data);
+        while matches!(link.stage(), Stage::Open | Stage::CloseSent) {
+            let open = link.stage() == Stage::Open || mutant!("delivered_after_close");
+            let delivered = match self.reader.next(&mut input) {
+                Ok(Some(Event::Text(text))) if open => deliver(Message::Text(text)),
+                Ok(Some(Event::Binary(bytes))) if open => deliver(Message::Binary(bytes)),
+                Ok(Some(Event::Ping(payload))) if open => {
+                    link.pong(conn, payload);
+                    Some(())
+                }
+                Ok(Some(Event::Close(frame))) => {
+                    let (code, reason) = frame.unwrap_or((1005, ""));
+                    link.peer_closed(local, code, reason);
+                    Some(())
+                }
+                // A Pong is life, as any byte. After our Close, what still comes is discarded.
+                Ok(Some(_)) => Some(()),
+                Ok(None) => break,
+                Err(e) => {
+                    let code = e.close_code();
+                    let error = ConnectionError::Protocol(e);
+                    link.fail(local, code, Initiator::Local, error);
+                    Some(())
+                }
+            };
+            if delivered.is_none() {
+                link.fail_panicked(local);
+            }
+        }
+    }
+}
+
+impl Link {
+    /// Bytes came.
+    pub(crate) fn life(&self, conn: &Conn<'_>) {
+        if let Some((heart, _)) = &mut *self.heart.borrow_mut() {
+            heart.life(conn.local().now());
+        }
+    }
+
+    pub(super) fn start_heartbeat(self: &Rc<Self>, conn: &Conn<'_>) {
+        let Some(interval) = self.options.ping_interval else {
+            return;
+        };
+        let local = conn.local();
+        let heart = Heartbeat::new(interval, self.options.pong_deadline, local.now());
+        let link = Rc::downgrade(self);
+        let (id, at) = (conn.id(), local.clone());
+        let timer = local.set_interval(interval, move |timer| {
+            let (Some(link), Some(conn)) = (link.upgrade(), at.conn(id)) else {
+                return;
+            };
+            at.reset_timer(timer, link.beat(&conn));
+        });
+        *self.heart.borrow_mut() = Some((heart, timer));
+    }
+
+    /// The heartbeat's timer; when to look again.
+    fn beat(&self, conn: &Conn<'_>) -> Option<Duration> {
+        if self.stage() != Stage::Open {
+            return None; // the close handshake has a deadline of its own
+        }
+        let line = Line {
+            busy: conn.unsent() > 0,
+            taken: conn.write_progress(),
+        };
+        let now = conn.local().now();
+        let beat = {
+            let mut heart = self.heart.borrow_mut();
+            let (heart, _) = heart.as_mut()?;
+            heart.beat(now, line)
+        };
+        match beat {
+            Beat::Wait(next) => Some(next),
+            Beat::Ping(next) => {
+                self.control(conn, Control::Ping, b"");
+                Some(next)
+            }
+            Beat::Dead(silent) => {
+                self.blame(Initiator::Local, Some(ConnectionError::PeerSilent(silent)));
+                conn.close_now(CloseReason::Silent(silent));
+                None
+            }
+        }
+    }
+}

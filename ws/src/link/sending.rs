@@ -1,0 +1,98 @@
+//! Messages and control frames on their way out.
+
+use super::{Link, Stage};
+use crate::mutant::mutant;
+use crate::protocol::{Control, OpCode, Role, encode_close, encode_frame, frame_len};
+use hvloop_event::conn::Conn;
+use hvloop_event::{LocalLoop, SendError};
+
+/// How many bytes of the send queue a message takes, at most.
+pub(crate) fn queue_size(role: Role, payload: usize) -> usize {
+    frame_len(payload, role == Role::Client)
+}
+
+impl Link {
+    /// The mask of a frame to send: a client's is fresh and unpredictable (RFC 6455 section 5.3).
+    fn mask(&self, local: &LocalLoop) -> Option<[u8; 4]> {
+        match self.role {
+            Role::Client => Some(local.random_u32().to_ne_bytes()),
+            Role::Server => None,
+        }
+    }
+
+    fn open_conn<'a>(&self, local: &'a LocalLoop) -> Option<Conn<'a>> {
+        match self.stage.get() {
+            Stage::Open => self.conn(local),
+            _ => None,
+        }
+    }
+
+    /// Queues a frame, on the loop's thread.
+    pub(crate) fn send(
+        &self,
+        local: &LocalLoop,
+        opcode: OpCode,
+        payload: &[u8],
+    ) -> Result<(), SendError> {
+        let conn = self.open_conn(local).ok_or(SendError::NotOpen)?;
+        let mask = self.mask(local);
+        let size = queue_size(self.role, payload.len());
+        let sent = conn.send_with(size, |out| encode_frame(out, opcode, true, payload, mask));
+        if matches!(sent, Err(SendError::QueueFull { .. })) {
+            conn.notify_low_water();
+        }
+        sent
+    }
+
+    /// Queues a frame for which another thread took room. `false`: the connection is not open, and
+    /// the room is the caller's to give back.
+    pub(crate) fn send_reserved(&self, local: &LocalLoop, opcode: OpCode, payload: &[u8]) -> bool {
+        let Some(conn) = self.open_conn(local) else {
+            return false;
+        };
+        let mask = self.mask(local);
+        let size = queue_size(self.role, payload.len());
+        let sent = conn.send_reserved(size, |out| encode_frame(out, opcode, true, payload, mask));
+        if let Err(e) = sent {
+            log::debug!("hvloop: a message was too late: {e}");
+        }
+        true
+    }
+
+    /// Asks for the drain callback after a refused send.
+    pub(crate) fn notify_drain(&self, local: &LocalLoop) {
+        if let Some(conn) = self.open_conn(local) {
+            conn.notify_low_water();
+        }
+    }
+
+    /// Answers a Ping with its payload.
+    pub(super) fn pong(&self, conn: &Conn<'_>, payload: &[u8]) {
+        if mutant!("pong_lost_when_blocked") && conn.unsent() > 0 {
+            return;
+        }
+        self.control(conn, Control::Pong, payload);
+    }
+
+    pub(super) fn control(&self, conn: &Conn<'_>, control: Control, payload: &[u8]) {
+        let opcode = OpCode::Control(control);
+        let mask = self.mask(conn.local());
+        let size = queue_size(self.role, payload.len());
+        let sent = conn.send_control(size, |out| encode_frame(out, opcode, true, payload, mask));
+        if let Err(e) = sent {
+            log::debug!("hvloop: no {opcode} sent: {e}");
+        }
+    }
+
+    /// Sends the one Close frame.
+    pub(super) fn send_close(&self, local: &LocalLoop, code: u16, reason: &str) -> bool {
+        let Some(conn) = self.conn(local) else {
+            return false;
+        };
+        let body = (code != 1005).then_some((code, reason));
+        let mut frame = Vec::new();
+        encode_close(&mut frame, body, self.mask(local));
+        let sent = conn.send_control(frame.len(), |out| out.extend_from_slice(&frame));
+        sent.is_ok()
+    }
+}
