@@ -18,7 +18,8 @@ pub use hvloop_event::{
 pub use hvloop_event::{CronError, CronSchedule};
 #[cfg(feature = "ws")]
 pub use hvloop_ws::{
-    ClientOptions, ClientState, CloseEvent, Message, OpenError, OpenEvent, WebSocketClient,
+    ClientOptions, ClientState, CloseEvent, Message, OpenError, OpenEvent, ServiceOptions,
+    WebSocketChannel, WebSocketClient, WebSocketServer, WebSocketService,
 };
 
 /// What most programs need: `use hvloop::prelude::*`.
@@ -28,7 +29,10 @@ pub mod prelude {
         TcpClient, TcpServer, TimerId,
     };
     #[cfg(feature = "ws")]
-    pub use crate::{ClientOptions, CloseEvent, Message, OpenEvent, WebSocketClient};
+    pub use crate::{
+        ClientOptions, CloseEvent, Message, OpenEvent, WebSocketChannel, WebSocketClient,
+        WebSocketServer, WebSocketService,
+    };
 }
 
 /// Guides.

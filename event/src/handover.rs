@@ -8,38 +8,39 @@ use crate::local_loop::LocalLoop;
 use std::sync::{Arc, Mutex};
 
 /// Takes a connection to a loop, at once if it is `from`, where this is called: there `on_close` is
-/// told if the loop takes nothing any more. `taken` is called on the loop that took it.
+/// told if the loop takes nothing any more. `make` is called on the loop that it ends up on, and so is
+/// `taken` if the loop takes it.
 pub(crate) fn send_to(
     to: &EventLoop,
     transport: Transport,
-    handler: Box<dyn Handler + Send>,
+    make: impl FnOnce() -> Box<dyn Handler> + Send + 'static,
     from: &LocalLoop,
     taken: impl FnOnce(&LocalLoop, ConnId) + Send + 'static,
 ) {
     if to.same_loop(&from.event_loop()) {
-        return adopt(from, transport, handler, taken);
+        return adopt(from, transport, make(), taken);
     }
     // Held, so that the other loop does not end while the connection is on its way to it.
     let Ok(hold) = to.hold("a connection on its way") else {
-        return refuse(from, transport, handler);
+        return refuse(from, transport, make());
     };
     // In a cell, to have it back if the other loop refuses.
-    let parcel = Arc::new(Mutex::new(Some((transport, handler))));
+    let parcel = Arc::new(Mutex::new(Some((transport, make))));
     let sent = {
         let parcel = parcel.clone();
         to.post_event(move |local| {
             let parcel = lock(&parcel).take();
-            let Some((transport, handler)) = parcel else {
+            let Some((transport, make)) = parcel else {
                 return;
             };
-            adopt(local, transport, handler, taken);
+            adopt(local, transport, make(), taken);
             drop(hold);
         })
     };
     if sent.is_err() {
         let parcel = lock(&parcel).take();
-        if let Some((transport, handler)) = parcel {
-            refuse(from, transport, handler);
+        if let Some((transport, make)) = parcel {
+            refuse(from, transport, make());
         }
     }
 }

@@ -7,6 +7,8 @@ mod clients;
 mod common;
 mod load;
 mod moves;
+#[path = "../common/net.rs"]
+mod net;
 mod pools;
 mod serve;
 mod stop;

@@ -1,6 +1,6 @@
 //! What the callbacks are told, in either role.
 
-use crate::handshake::HandshakeError;
+use crate::handshake::{BadRequest, HandshakeError, UpgradeError};
 use crate::protocol::ProtocolError;
 use hvloop_event::CloseReason;
 use std::fmt;
@@ -86,6 +86,12 @@ pub enum ConnectionError {
     Handshake(Arc<HandshakeError>),
     /// The peer ended the connection in the middle of the upgrade.
     UpgradeInterrupted,
+    /// What a client sent is no request.
+    BadRequest(BadRequest),
+    /// A client's request for a WebSocket was not a proper one.
+    BadUpgrade(UpgradeError),
+    /// This server refused the upgrade with that HTTP status.
+    Refused(u16),
     /// The peer broke the protocol.
     Protocol(ProtocolError),
     /// The peer sent nothing within the ping interval and the pong deadline together.
@@ -102,6 +108,9 @@ impl fmt::Display for ConnectionError {
             Self::Transport(reason) => write!(f, "{reason}"),
             Self::Handshake(e) => write!(f, "the upgrade failed: {e}"),
             Self::UpgradeInterrupted => f.write_str("the peer ended the upgrade"),
+            Self::BadRequest(e) => write!(f, "{e}"),
+            Self::BadUpgrade(e) => write!(f, "{e}"),
+            Self::Refused(status) => write!(f, "refused with HTTP status {status}"),
             Self::Protocol(e) => write!(f, "the peer broke the protocol: {e}"),
             Self::PeerSilent(t) => write!(f, "the peer sent nothing for {t:?}"),
             Self::CloseTimedOut(t) => write!(f, "the peer did not answer the Close within {t:?}"),
@@ -116,6 +125,8 @@ impl std::error::Error for ConnectionError {
             Self::Transport(reason) => Some(reason),
             Self::Handshake(e) => Some(&**e),
             Self::Protocol(e) => Some(e),
+            Self::BadRequest(e) => Some(e),
+            Self::BadUpgrade(e) => Some(e),
             _ => None,
         }
     }

@@ -1,6 +1,6 @@
 //! WebSocket (RFC 6455) on hvloop's event loop.
 //!
-//! [`WebSocketClient`] is the client. [`protocol`] and [`handshake`] are the protocol without any
+//! [`WebSocketClient`] is the client, [`WebSocketServer`] the server. [`protocol`] and [`handshake`] are the protocol without any
 //! I/O: bytes in, events and bytes out.
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::expect_used))]
@@ -10,11 +10,16 @@ mod client;
 mod event;
 pub mod handshake;
 mod link;
+mod lock;
 mod mutant;
 pub mod protocol;
+mod server;
 mod url;
 
 pub use client::{ClientOptions, ClientState, CloseError, OpenError, OpenEvent, WebSocketClient};
 pub use event::{CloseEvent, ConnectionError, Initiator, Message};
+pub use server::{
+    ChannelState, ServiceOptions, WebSocketChannel, WebSocketServer, WebSocketService,
+};
 pub use tungstenite::http;
 pub use url::{UrlError, WsUrl};

@@ -344,8 +344,13 @@ impl EventLoop {
         })
     }
 
-    /// Runs loop code directly on the loop's thread, else posts it.
-    pub(crate) fn with_local<F>(&self, f: F) -> Result<(), LoopClosed>
+    /// As [`run_in_loop`](EventLoop::run_in_loop), for code that needs the loop's side: at once if
+    /// this is the loop's thread, else in its next turn.
+    ///
+    /// # Errors
+    ///
+    /// The loop is closed; `f` was dropped.
+    pub fn with_local<F>(&self, f: F) -> Result<(), LoopClosed>
     where
         F: FnOnce(&LocalLoop) + Send + 'static,
     {

@@ -20,9 +20,10 @@ use std::sync::{Arc, Mutex};
 
 pub use self::admission::Ticket;
 
-/// Makes the protocol's handler of a connection that was accepted. Called on the thread of the loop
-/// that accepted it; the handler runs on the loop that serves it, and has to keep the ticket.
-pub type MakeHandler = dyn Fn(Ticket) -> Box<dyn Handler + Send> + Send + Sync;
+/// Makes the protocol's handler of a connection that was accepted, on the thread of the loop that
+/// serves it (or of the one that accepted it, if the other takes nothing any more). The handler has
+/// to keep the ticket.
+pub type MakeHandler = dyn Fn(Ticket) -> Box<dyn Handler> + Send + Sync;
 
 /// The listeners of one server: on one loop, with one acceptor and many workers, or one on each of
 /// several loops. What is accepted is counted against the limits, and goes to a loop that the
@@ -227,7 +228,8 @@ impl Acceptor for Accepting {
         };
         let begins = ticket.begins();
         let to = ticket.event_loop().clone();
-        send_to(&to, transport, (self.make)(ticket), local, begins);
+        let make = self.make.clone();
+        send_to(&to, transport, move || make(ticket), local, begins);
     }
 
     fn on_close(self: Box<Self>, _local: &LocalLoop, reason: CloseReason) {

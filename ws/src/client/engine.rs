@@ -5,7 +5,7 @@ use super::callbacks::{Callbacks, OpenEvent};
 use super::session::Session;
 use super::shared::{ClientState, Inner, Plan};
 use crate::event::{Initiator, Message};
-use crate::link::{Link, LinkOptions, queue_size};
+use crate::link::{Link, LinkOptions};
 use crate::mutant::mutant;
 use crate::protocol::{OpCode, Role};
 use hvloop_event::conn::Conn;
@@ -130,20 +130,16 @@ impl Engine {
         self.link().send(local, opcode, payload)
     }
 
-    /// Queues a frame for which another thread took room; not on another session than the one it
-    /// meant.
+    /// Queues a frame for which another thread took room, if it is still the session that it meant.
     pub(super) fn send_posted(
         &self,
         local: &LocalLoop,
         session: u64,
         opcode: OpCode,
         payload: &[u8],
-    ) {
+    ) -> bool {
         let meant = self.session.get() == session;
-        if !(meant && self.link().send_reserved(local, opcode, payload)) {
-            let size = queue_size(Role::Client, payload.len());
-            self.inner.budget.release(size);
-        }
+        meant && self.link().send_reserved(local, opcode, payload)
     }
 
     /// Asks for `on_drain` after a refused send.

@@ -1,6 +1,6 @@
 //! Why a call of the client was refused.
 
-use crate::handshake::RequestError;
+use crate::handshake::HeadError;
 use crate::url::UrlError;
 use hvloop_event::PolicyError;
 use std::fmt;
@@ -13,7 +13,7 @@ pub enum OpenError {
     /// The URL is not one of WebSocket's.
     Url(UrlError),
     /// A header or subprotocol of the options cannot be sent.
-    Request(RequestError),
+    Request(HeadError),
     /// The reconnect policy of the options makes no sense.
     Policy(PolicyError),
     /// A connection, an attempt or a back-off is there already: close it first.

@@ -21,7 +21,7 @@ pub use shared::ClientState;
 
 use crate::event::{CloseEvent, Message};
 use crate::handshake::UpgradeRequest;
-use crate::link::queue_size;
+use crate::link::post_frame;
 use crate::protocol::{Control, Data, OpCode, Role, is_sendable_close_code};
 use crate::url::WsUrl;
 use callbacks::Callbacks;
@@ -260,32 +260,18 @@ impl WebSocketClient {
         if let Some((local, engine)) = Engine::here(&self.inner) {
             return engine.send(&local, opcode, payload);
         }
-        let size = queue_size(Role::Client, payload.len());
+        let event_loop = self.inner.event_loop().ok_or(SendError::NotOpen)?;
+        let (session, inner) = (self.inner.session(), self.inner.clone());
+        let queue = move |local: &LocalLoop, opcode, payload: &[u8]| {
+            let engine = Engine::find(local, &inner);
+            engine.is_some_and(|engine| engine.send_posted(local, session, opcode, payload))
+        };
         let budget = &self.inner.budget;
-        if let Err(full) = budget.reserve(size) {
+        let sent = post_frame(&event_loop, budget, Role::Client, opcode, payload, queue);
+        if matches!(sent, Err(SendError::QueueFull { .. })) {
             self.on_loop(|engine, local| engine.notify_drain(local));
-            return Err(full);
         }
-        let session = self.inner.session();
-        let payload = payload.to_vec();
-        let inner = self.inner.clone();
-        let posted = self.inner.event_loop().map(|event_loop| {
-            event_loop.post_event(move |local| match Engine::find(local, &inner) {
-                Some(engine) => engine.send_posted(local, session, opcode, &payload),
-                None => inner.budget.release(size),
-            })
-        });
-        match posted {
-            Some(Ok(())) => Ok(()),
-            Some(Err(_)) => {
-                budget.release(size);
-                Err(SendError::LoopClosed)
-            }
-            None => {
-                budget.release(size);
-                Err(SendError::NotOpen)
-            }
-        }
+        sent
     }
 
     /// Sends a Ping with a payload of at most 125 bytes. The client answers the peer's Pings and
@@ -435,7 +421,7 @@ impl WebSocketClient {
 fn request(
     url: &WsUrl,
     options: &ClientOptions,
-) -> Result<UpgradeRequest, crate::handshake::RequestError> {
+) -> Result<UpgradeRequest, crate::handshake::HeadError> {
     let mut request = UpgradeRequest::new(url);
     for (name, value) in &options.headers {
         request = request.header(name, value)?;

@@ -4,13 +4,14 @@ use super::callbacks::Callbacks;
 use super::error::OpenError;
 use super::options::ClientOptions;
 use crate::handshake::UpgradeRequest;
+use crate::lock::lock;
 use crate::url::WsUrl;
 use hvloop_event::conn::SendBudget;
 use hvloop_event::{AttachmentId, EventLoop, EventLoopThread, StartError};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// Where a client is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -309,9 +310,4 @@ pub(super) fn tls_for(
         *default = Some(TlsClientConfig::new().map_err(OpenError::Tls)?);
     }
     Ok(default.clone())
-}
-
-/// Locks; nothing under these locks can be left half changed by a panic.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,6 +1,6 @@
 //! The client's opening handshake (RFC 6455 section 4.1).
 
-use super::head::HeadScan;
+use super::head::{Head, HeadScan, ScanError};
 use super::verify::Expected;
 use super::{HandshakeError, UpgradeRequest};
 use std::fmt;
@@ -13,10 +13,11 @@ use tungstenite::http::{HeaderMap, StatusCode};
 /// How much of a refusal's body is kept, in bytes.
 const BODY_PREFIX: usize = 1024;
 
-/// How long the head of the server's answer may be. Checked as it arrives.
+/// How long the head of the server's answer, or of the client's request, may be. Checked as it
+/// arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HandshakeLimits {
-    /// Bytes of status line and headers. Default 16 KiB.
+    /// Bytes of the first line and the headers. Default 16 KiB.
     pub max_header_bytes: usize,
     /// Lines of headers. Default 100; the parser's own limit, 124, holds above that.
     pub max_headers: usize,
@@ -87,7 +88,7 @@ impl ClientHandshake {
         };
         let handshake = Self {
             expected: Expected::new(request, &key),
-            scan: HeadScan::new(limits),
+            scan: HeadScan::new(Head::Answer, limits),
             head: Vec::new(),
             finished: false,
         };
@@ -149,6 +150,16 @@ impl ClientHandshake {
             // 100 Continue, 103 Early Hints: the answer follows (RFC 9110 section 15.2).
             self.head.clear();
             self.scan.restart();
+        }
+    }
+}
+
+impl From<ScanError> for HandshakeError {
+    fn from(e: ScanError) -> Self {
+        match e {
+            ScanError::NotHttp => Self::Malformed("it does not begin with HTTP/1.".to_owned()),
+            ScanError::TooLarge { limit } => Self::HeadersTooLarge { limit },
+            ScanError::TooManyHeaders { limit } => Self::TooManyHeaders { limit },
         }
     }
 }

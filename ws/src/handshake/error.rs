@@ -4,10 +4,10 @@ use std::error::Error;
 use std::fmt;
 use tungstenite::http::HeaderMap;
 
-/// Why an upgrade request cannot be made of what the user gave.
+/// Why the head of a request, or of an answer, cannot be made of what the user gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum RequestError {
+pub enum HeadError {
     /// The name is not a token (RFC 9110 section 5.1).
     BadHeaderName(String),
     /// The value has a line end, a NUL or another control character (RFC 9110 section 5.5).
@@ -23,7 +23,7 @@ pub enum RequestError {
     DuplicateSubprotocol(String),
 }
 
-impl fmt::Display for RequestError {
+impl fmt::Display for HeadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::BadHeaderName(name) => write!(f, "{name:?} is not the name of a header"),
@@ -39,7 +39,7 @@ impl fmt::Display for RequestError {
     }
 }
 
-impl Error for RequestError {}
+impl Error for HeadError {}
 
 /// Why the server's answer did not make a WebSocket of the connection.
 #[derive(Debug, Clone, PartialEq, Eq)]

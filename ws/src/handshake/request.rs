@@ -1,6 +1,7 @@
 //! The client's half of the opening handshake (RFC 6455 section 4.1).
 
-use super::RequestError;
+use super::HeadError;
+use super::tokens::is_token;
 use crate::WsUrl;
 use std::fmt;
 use tungstenite::http::header::{HeaderName, HeaderValue};
@@ -63,22 +64,21 @@ impl UpgradeRequest {
     ///
     /// # Errors
     ///
-    /// [`BadHeaderName`](RequestError::BadHeaderName),
-    /// [`BadHeaderValue`](RequestError::BadHeaderValue), or
-    /// [`ReservedHeader`](RequestError::ReservedHeader) for what belongs to the handshake:
+    /// [`BadHeaderName`](HeadError::BadHeaderName),
+    /// [`BadHeaderValue`](HeadError::BadHeaderValue), or
+    /// [`ReservedHeader`](HeadError::ReservedHeader) for what belongs to the handshake:
     /// Connection, Upgrade, Content-Length, Transfer-Encoding and Sec-WebSocket-*.
-    pub fn header(mut self, name: &str, value: &str) -> Result<Self, RequestError> {
+    pub fn header(mut self, name: &str, value: &str) -> Result<Self, HeadError> {
         let known = HeaderName::from_bytes(name.as_bytes())
-            .map_err(|_| RequestError::BadHeaderName(name.to_owned()))?;
+            .map_err(|_| HeadError::BadHeaderName(name.to_owned()))?;
         if RESERVED.contains(&known.as_str()) {
-            return Err(RequestError::ReservedHeader(name.to_owned()));
+            return Err(HeadError::ReservedHeader(name.to_owned()));
         }
         // Bytes above ASCII are legal in a value, line ends and control characters are not.
-        let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|_| {
-            RequestError::BadHeaderValue {
+        let value =
+            HeaderValue::from_bytes(value.as_bytes()).map_err(|_| HeadError::BadHeaderValue {
                 name: name.to_owned(),
-            }
-        })?;
+            })?;
         match known.as_str() {
             "host" => self.host = value,
             "origin" => self.origin = Some(value),
@@ -91,8 +91,8 @@ impl UpgradeRequest {
     ///
     /// # Errors
     ///
-    /// [`BadHeaderValue`](RequestError::BadHeaderValue).
-    pub fn origin(self, origin: &str) -> Result<Self, RequestError> {
+    /// [`BadHeaderValue`](HeadError::BadHeaderValue).
+    pub fn origin(self, origin: &str) -> Result<Self, HeadError> {
         self.header("Origin", origin)
     }
 
@@ -100,14 +100,14 @@ impl UpgradeRequest {
     ///
     /// # Errors
     ///
-    /// [`BadSubprotocol`](RequestError::BadSubprotocol) or
-    /// [`DuplicateSubprotocol`](RequestError::DuplicateSubprotocol).
-    pub fn subprotocol(mut self, name: &str) -> Result<Self, RequestError> {
-        if name.is_empty() || !name.bytes().all(is_token_byte) {
-            return Err(RequestError::BadSubprotocol(name.to_owned()));
+    /// [`BadSubprotocol`](HeadError::BadSubprotocol) or
+    /// [`DuplicateSubprotocol`](HeadError::DuplicateSubprotocol).
+    pub fn subprotocol(mut self, name: &str) -> Result<Self, HeadError> {
+        if !is_token(name.as_bytes()) {
+            return Err(HeadError::BadSubprotocol(name.to_owned()));
         }
         if self.offers(name) {
-            return Err(RequestError::DuplicateSubprotocol(name.to_owned()));
+            return Err(HeadError::DuplicateSubprotocol(name.to_owned()));
         }
         self.subprotocols.push(name.to_owned());
         Ok(self)
@@ -181,10 +181,4 @@ impl fmt::Debug for UpgradeRequest {
             .field("subprotocols", &self.subprotocols)
             .finish_non_exhaustive()
     }
-}
-
-/// The characters of a token: visible ASCII without separators (RFC 6455 section 4.1, item 10;
-/// RFC 9110 section 5.6.2).
-fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }

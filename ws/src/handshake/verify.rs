@@ -1,11 +1,11 @@
 //! Whether a 101 answers our request (RFC 6455 section 4.1, from "the client MUST validate" on).
 
+use super::tokens::{has_token, single};
 use super::{HandshakeError, UpgradeRequest};
 use tungstenite::handshake::derive_accept_key;
 use tungstenite::http::HeaderMap;
 use tungstenite::http::header::{
-    CONNECTION, HeaderName, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL,
-    UPGRADE,
+    CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL, UPGRADE,
 };
 
 /// What an answer is held against.
@@ -75,24 +75,6 @@ impl Expected {
             None => Err(HandshakeError::UnsolicitedSubprotocol(lossy(chosen))),
         }
     }
-}
-
-/// The value of a header that must be there exactly once.
-fn single(headers: &HeaderMap, name: HeaderName) -> Option<&[u8]> {
-    let mut values = headers.get_all(name).iter();
-    match (values.next(), values.next()) {
-        (Some(value), None) => Some(value.as_bytes().trim_ascii()),
-        _ => None,
-    }
-}
-
-/// Whether a header that lists tokens names this one, in any of its lines and in any case.
-fn has_token(headers: &HeaderMap, name: HeaderName, token: &[u8]) -> bool {
-    headers
-        .get_all(name)
-        .iter()
-        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
-        .any(|item| item.trim_ascii().eq_ignore_ascii_case(token))
 }
 
 /// A value of the peer's, for an error's text.

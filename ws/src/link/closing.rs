@@ -49,6 +49,15 @@ impl Link {
         }
     }
 
+    /// Ends the connection at the end of this turn, with no Close frame.
+    pub(crate) fn abort(&self, local: &LocalLoop) {
+        self.blame(Initiator::Local, None);
+        self.leave(Stage::Done);
+        if let Some(conn) = self.conn(local) {
+            conn.close_now(CloseReason::Local);
+        }
+    }
+
     /// Fails the connection: the peer is told `code`, and it ends without waiting for the peer's
     /// Close (RFC 6455 section 7.1.7).
     pub(crate) fn fail(

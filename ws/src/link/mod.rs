@@ -4,6 +4,7 @@
 //! | module | holds |
 //! |---|---|
 //! | `sending` | messages and control frames on their way out |
+//! | `remote` | messages of other threads on their way to the loop |
 //! | `reading` | what the peer says |
 //! | `closing` | the close handshake, failures, and what is known of the end |
 //! | `heartbeat` | Pings, and when a silent peer is dead |
@@ -11,19 +12,20 @@
 mod closing;
 mod heartbeat;
 mod reading;
+mod remote;
 mod sending;
 
 use self::closing::Verdict;
 use self::heartbeat::Heartbeat;
 use crate::protocol::{Limits, Role};
 use hvloop_event::conn::{Conn, ConnId};
-use hvloop_event::{LocalLoop, TimerId};
+use hvloop_event::{Attachment, LocalLoop, TimerId};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
 pub(crate) use self::reading::Reading;
-pub(crate) use self::sending::queue_size;
+pub(crate) use self::remote::post_frame;
 
 /// How a connection is kept and ended.
 #[derive(Debug, Clone, Copy)]
@@ -114,4 +116,11 @@ impl Link {
             local.kill_timer(timer);
         }
     }
+}
+
+/// On the loop for handles to find it; its connection's handler is told of the stop and the end.
+impl Attachment for Link {
+    fn on_stop(&self, _local: &LocalLoop) {}
+
+    fn on_loop_end(&self, _local: &LocalLoop) {}
 }

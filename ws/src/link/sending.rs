@@ -5,9 +5,10 @@ use crate::mutant::mutant;
 use crate::protocol::{Control, OpCode, Role, encode_close, encode_frame, frame_len};
 use hvloop_event::conn::Conn;
 use hvloop_event::{LocalLoop, SendError};
+use std::sync::Arc;
 
 /// How many bytes of the send queue a message takes, at most.
-pub(crate) fn queue_size(role: Role, payload: usize) -> usize {
+pub(super) fn queue_size(role: Role, payload: usize) -> usize {
     frame_len(payload, role == Role::Client)
 }
 
@@ -54,6 +55,18 @@ impl Link {
         let size = queue_size(self.role, payload.len());
         let sent = conn.send_reserved(size, |out| encode_frame(out, opcode, true, payload, mask));
         if let Err(e) = sent {
+            log::debug!("hvloop: a message was too late: {e}");
+        }
+        true
+    }
+
+    /// Queues a whole frame that other queues hold, too, and for which room was taken. `false`: as in
+    /// [`send_reserved`](Self::send_reserved).
+    pub(crate) fn send_encoded(&self, local: &LocalLoop, frame: &Arc<[u8]>) -> bool {
+        let Some(conn) = self.open_conn(local) else {
+            return false;
+        };
+        if let Err(e) = conn.send_shared_reserved(frame) {
             log::debug!("hvloop: a message was too late: {e}");
         }
         true

@@ -35,6 +35,14 @@ pub struct ChannelId(u64);
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
+impl ChannelId {
+    /// A name that no other channel has: for protocols with channels of their own.
+    #[must_use]
+    pub fn next() -> Self {
+        Self(NEXT_ID.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
 struct Inner {
     id: ChannelId,
     event_loop: EventLoop,
@@ -64,10 +72,7 @@ impl Channel {
     pub(in crate::tcp) fn new(conn: &Conn<'_>, before: Option<&Channel>) -> Self {
         let (id, shared) = match before {
             Some(before) => (before.inner.id, before.inner.shared.clone()),
-            None => (
-                ChannelId(NEXT_ID.fetch_add(1, Ordering::Relaxed)),
-                Arc::default(),
-            ),
+            None => (ChannelId::next(), Arc::default()),
         };
         let channel = Self {
             inner: Arc::new(Inner {

@@ -86,7 +86,7 @@ impl Handler for Accepted {
     fn on_leave(mut self: Box<Self>, conn: &Conn<'_>, transport: Transport) {
         self.flow.leave(conn);
         match self.flow.destination.take() {
-            Some(to) => send_to(&to, transport, self, conn.local(), |_, _| {}),
+            Some(to) => send_to(&to, transport, || self, conn.local(), |_, _| {}),
             None => self.on_close(conn, CloseReason::Local),
         }
     }

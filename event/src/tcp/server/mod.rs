@@ -165,9 +165,8 @@ impl TcpServer {
     /// libhv: `TcpServer::createsocket` and `start`.
     pub fn listen(&self, listen: Listen) -> io::Result<Address> {
         let shared = self.shared.clone();
-        let make = move |ticket| -> Box<dyn Handler + Send> {
-            Box::new(Accepted::new(shared.clone(), ticket))
-        };
+        let make =
+            move |ticket| -> Box<dyn Handler> { Box::new(Accepted::new(shared.clone(), ticket)) };
         self.listeners.listen(listen, Arc::new(make))
     }
 

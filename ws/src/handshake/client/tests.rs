@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::WsUrl;
-use crate::handshake::RequestError;
+use crate::handshake::HeadError;
 use tungstenite::handshake::derive_accept_key;
 
 fn request() -> UpgradeRequest {
@@ -142,13 +142,13 @@ fn nonce_fresh() {
 fn bad_requests() {
     for name in ["", "a b", "a:b", "a\r\nb", "ä", "a\0"] {
         let error = request().header(name, "v").expect_err(name);
-        assert_eq!(error, RequestError::BadHeaderName(name.to_owned()));
+        assert_eq!(error, HeadError::BadHeaderName(name.to_owned()));
     }
     for value in ["a\r\nX: y", "a\nb", "a\rb", "a\0b", "\x7f"] {
         let error = request().header("X", value).expect_err(value);
         assert_eq!(
             error,
-            RequestError::BadHeaderValue {
+            HeadError::BadHeaderValue {
                 name: "X".to_owned()
             }
         );
@@ -167,16 +167,16 @@ fn bad_requests() {
         "Transfer-Encoding",
     ] {
         let error = request().header(name, "v").expect_err(name);
-        assert_eq!(error, RequestError::ReservedHeader(name.to_owned()));
+        assert_eq!(error, HeadError::ReservedHeader(name.to_owned()));
     }
     for name in ["", "a b", "a,b", "a/b", "ä", "a\r\nb", "\"a\""] {
         let error = request().subprotocol(name).expect_err(name);
-        assert_eq!(error, RequestError::BadSubprotocol(name.to_owned()));
+        assert_eq!(error, HeadError::BadSubprotocol(name.to_owned()));
     }
     let twice = request().subprotocol("a").and_then(|r| r.subprotocol("a"));
     assert_eq!(
         twice.expect_err("twice"),
-        RequestError::DuplicateSubprotocol("a".to_owned())
+        HeadError::DuplicateSubprotocol("a".to_owned())
     );
     assert!(
         request()

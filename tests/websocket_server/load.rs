@@ -1,0 +1,175 @@
+//! Slow and silent peers.
+
+use crate::net::{MS, Net, Transport, started, stop_clean};
+use crate::over_tcp_and_tls;
+use crate::peer::WsPeer;
+use crate::recorded::Recorded;
+use hvloop::ws::ConnectionError;
+use hvloop::{SendError, ServiceOptions, WebSocketServer, WebSocketService};
+use hvloop_test_support::{DEADLINE, Event, Monitor, opcode, wait_for};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+over_tcp_and_tls! {
+    /// One peer that reads nothing costs its own queue, and delays nobody.
+    server_broadcast_with_stalled_peer => stalled_scenario;
+    /// A silent peer is asked, and closed if it does not answer; any byte is an answer.
+    server_pings_silent_peers => ping_scenario;
+}
+
+fn stalled_scenario(transport: Transport) {
+    const SIZE: usize = 60_000;
+    const ROUNDS: usize = 100;
+    const LIMIT: usize = 1_000_000;
+    let (net, thread) = (Net::new(transport), started());
+    let server = Recorded::on(&thread);
+    let to = server.server.listen(net.listen().send_limit(LIMIT));
+    let to = to.unwrap().inet().unwrap();
+    let mut stalled = WsPeer::open(&net, to, "/");
+    let mut good: Vec<_> = (0..3).map(|_| WsPeer::open(&net, to, "/")).collect();
+    server.wait("all open", |seen| seen.opened == 4);
+    let sender = {
+        let server = server.server.clone();
+        std::thread::spawn(move || {
+            let mut reached = Vec::new();
+            for round in 0..ROUNDS {
+                let text = char::from(b'a' + round as u8 % 26).to_string().repeat(SIZE);
+                reached.push(server.broadcast_text(&text));
+                // So fast as the good ones read.
+                let mut queued = usize::MAX;
+                let read = || {
+                    let mut amounts = Vec::new();
+                    server.for_each_channel(|channel| amounts.push(channel.buffered_amount()));
+                    amounts.sort_unstable();
+                    queued = amounts[2];
+                    queued < LIMIT / 2
+                };
+                assert!(wait_for(DEADLINE.as_secs(), read), "{queued} bytes queued");
+            }
+            reached
+        })
+    };
+    for peer in &mut good {
+        // One after the other: the other two are slow for a while.
+        peer.peer.stream.set_nodelay(true).unwrap();
+    }
+    let readers: Vec<_> = good
+        .into_iter()
+        .map(|mut peer| {
+            std::thread::spawn(move || {
+                for round in 0..ROUNDS {
+                    let frame = peer.frame();
+                    let letter = b'a' + round as u8 % 26;
+                    assert_eq!(frame.opcode, opcode::TEXT);
+                    assert!(
+                        frame.payload.len() == SIZE && frame.payload.iter().all(|b| *b == letter)
+                    );
+                }
+                peer.close();
+            })
+        })
+        .collect();
+    let reached = sender.join().unwrap();
+    for reader in readers {
+        reader.join().unwrap();
+    }
+    assert_eq!(reached[0], 4);
+    assert_eq!(reached.last(), Some(&3), "the stalled one is left out");
+    // What it was sent before is whole, and in order; then it goes on.
+    let mut whole = 0;
+    while whole < reached.iter().filter(|count| **count == 4).count() {
+        assert_eq!(stalled.frame().payload.len(), SIZE);
+        whole += 1;
+    }
+    stalled.send(opcode::TEXT, b"awake");
+    assert_eq!(stalled.frame().payload, b"awake");
+    stalled.close();
+    stop_clean(&thread);
+}
+
+fn ping_scenario(transport: Transport) {
+    let (net, thread) = (Net::new(transport), started());
+    let options = ServiceOptions::new()
+        .ping_interval(Some(50 * MS))
+        .pong_deadline(300 * MS);
+    let server = Recorded::with(WebSocketServer::new(thread.event_loop()), options);
+    let to = server.listen(&net);
+    let mut dead = WsPeer::open(&net, to, "/");
+    let ping = dead.frame();
+    assert_eq!((ping.opcode, ping.payload.len()), (opcode::PING, 0));
+    dead.send(opcode::PONG, b"");
+    assert_eq!(dead.frame().opcode, opcode::PING, "it asks again");
+    // No Pong, but life.
+    dead.send(opcode::TEXT, b"busy");
+    loop {
+        let frame = dead.frame();
+        match frame.opcode {
+            opcode::PING => continue,
+            _ => break assert_eq!(frame.payload, b"busy"),
+        }
+    }
+    server.wait("given up", |seen| seen.closed.len() == 1);
+    let event = server.seen.read(|seen| seen.closed[0].clone());
+    assert_eq!((event.code, event.clean), (1006, false));
+    assert!(
+        matches!(event.error, Some(ConnectionError::PeerSilent(_))),
+        "{event}"
+    );
+    thread.stop();
+    thread.join().unwrap();
+}
+
+/// A full queue refuses whole messages, with the sizes, and on_drain tells when it has fallen.
+#[test]
+fn full_queue_refuses_and_drains() {
+    const SIZE: usize = 50_000;
+    let (net, thread) = (Net::new(Transport::Tcp), started());
+    let server = WebSocketServer::new(thread.event_loop());
+    let (accepted, refused) = (Arc::new(AtomicUsize::new(0)), Event::new());
+    let fill = {
+        let (accepted, refused) = (accepted.clone(), refused.clone());
+        move |channel: &hvloop::WebSocketChannel| loop {
+            match channel.send_binary(&[3; SIZE]) {
+                Ok(()) => _ = accepted.fetch_add(1, Ordering::SeqCst),
+                Err(SendError::QueueFull {
+                    limit,
+                    queued,
+                    size,
+                }) => {
+                    assert!(size == SIZE + 4 && queued + size > limit && limit == 1_000_000);
+                    break refused.set();
+                }
+                Err(e) => panic!("{e}"),
+            }
+        }
+    };
+    let drains = Monitor::new(0);
+    let (d, again) = (drains.clone(), fill.clone());
+    let service = WebSocketService::new()
+        .on_open(move |channel, _| fill(channel))
+        .on_drain(move |channel| {
+            assert!(channel.buffered_amount() <= 250_000);
+            if d.update(|drains| {
+                *drains += 1;
+                *drains
+            }) < 3
+            {
+                again(channel);
+            }
+        });
+    server.route("/", service);
+    let to = server
+        .listen(net.listen().send_limit(1_000_000))
+        .unwrap()
+        .inet()
+        .unwrap();
+    let mut peer = WsPeer::open(&net, to, "/");
+    refused.expect("a refusal");
+    let mut got = 0;
+    while drains.read(|drains| *drains) < 3 || got < accepted.load(Ordering::SeqCst) {
+        assert_eq!(peer.frame().payload.len(), SIZE);
+        got += 1;
+    }
+    peer.close();
+    stop_clean(&thread);
+}

@@ -1,0 +1,14 @@
+//! `WebSocketServer` against peers that behave, misbehave and vanish, by the hazard's name, over ws
+//! and wss where it applies.
+#![allow(clippy::unwrap_used)]
+
+mod closing;
+mod load;
+mod messages;
+#[path = "../common/net.rs"]
+mod net;
+mod peer;
+mod plain_http;
+mod recorded;
+mod stops;
+mod upgrade;

@@ -1,0 +1,323 @@
+//! The server's opening handshake: reads a request, which may or may not ask for an upgrade
+//! (RFC 6455 section 4.2).
+
+use super::HandshakeLimits;
+use super::head::{Head, HeadScan, ScanError};
+use super::tokens::{has_token, is_token, single};
+use std::error::Error;
+use std::fmt;
+use std::str;
+use tungstenite::handshake::derive_accept_key;
+use tungstenite::http::header::{
+    CONNECTION, HOST, HeaderName, ORIGIN, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
+    SEC_WEBSOCKET_VERSION, UPGRADE,
+};
+use tungstenite::http::{HeaderMap, HeaderValue, Method};
+
+/// The most lines of headers that are parsed, whatever the limits say.
+const MAX_HEADERS: usize = 124;
+
+/// A client's request (RFC 9112 section 3): for an upgrade, or plain HTTP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HttpRequest {
+    /// The method: GET for an upgrade.
+    pub method: Method,
+    /// The path, as the client spelled it (percent-encoded): it begins with `/`, or is `*`.
+    pub path: String,
+    /// What stands behind the `?`, if there is one.
+    pub query: Option<String>,
+    /// All headers.
+    pub headers: HeaderMap,
+    /// HTTP/1.1, and not 1.0.
+    http_1_1: bool,
+}
+
+/// Why a request is no request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BadRequest {
+    /// It is not HTTP/1.
+    Malformed(String),
+    /// Its head is longer than [`HandshakeLimits::max_header_bytes`].
+    HeadersTooLarge {
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// Its head has more lines than [`HandshakeLimits::max_headers`].
+    TooManyHeaders {
+        /// The limit, in lines.
+        limit: usize,
+    },
+}
+
+/// Why a request makes no WebSocket (RFC 6455 section 4.2.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UpgradeError {
+    /// It does not ask for one: there is no `Upgrade: websocket`.
+    NotAsked,
+    /// The method is not GET.
+    Method,
+    /// It is HTTP/1.0.
+    Version,
+    /// There is no Host, or more than one.
+    Host,
+    /// There is no `Connection: Upgrade`.
+    Connection,
+    /// There is no Sec-WebSocket-Key, more than one, or it is not 16 bytes in base64.
+    Key,
+    /// Sec-WebSocket-Version is not 13.
+    WebSocketVersion,
+    /// Sec-WebSocket-Protocol is not a list of tokens.
+    Subprotocols,
+}
+
+/// How far a request is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RequestProgress {
+    /// Its head is not all there.
+    NeedMore,
+    /// It is there.
+    Done {
+        /// The request.
+        request: HttpRequest,
+        /// How many bytes of those fed last belong to its head.
+        consumed: usize,
+    },
+}
+
+/// Reads one request's head, in pieces as they come.
+///
+/// ```
+/// use hvloop_ws::handshake::{HandshakeLimits, RequestProgress, ServerHandshake};
+///
+/// let mut handshake = ServerHandshake::new(HandshakeLimits::default());
+/// assert_eq!(handshake.feed(b"GET /chat HTTP/1.1\r\nHo")?, RequestProgress::NeedMore);
+/// let done = handshake.feed(b"st: example.com\r\n\r\n")?;
+/// assert!(matches!(done, RequestProgress::Done { request, .. } if request.path == "/chat"));
+/// # Ok::<(), hvloop_ws::handshake::BadRequest>(())
+/// ```
+pub struct ServerHandshake {
+    scan: HeadScan,
+    /// The head so far, when it came in pieces.
+    head: Vec<u8>,
+}
+
+impl ServerHandshake {
+    /// Waits for a request.
+    pub fn new(limits: HandshakeLimits) -> Self {
+        let limits = HandshakeLimits {
+            max_headers: limits.max_headers.min(MAX_HEADERS),
+            ..limits
+        };
+        Self {
+            scan: HeadScan::new(Head::Request, limits),
+            head: Vec::new(),
+        }
+    }
+
+    /// Takes what the client sent next. Each byte is looked at once and parsed once, however small
+    /// the pieces are.
+    ///
+    /// # Errors
+    ///
+    /// See [`BadRequest`]. After an error, and after [`RequestProgress::Done`], the handshake is
+    /// over.
+    pub fn feed(&mut self, bytes: &[u8]) -> Result<RequestProgress, BadRequest> {
+        let Some(consumed) = self.scan.end(bytes)? else {
+            self.head.extend_from_slice(bytes);
+            return Ok(RequestProgress::NeedMore);
+        };
+        let mut head = std::mem::take(&mut self.head);
+        let request = if head.is_empty() {
+            parse(&bytes[..consumed])?
+        } else {
+            head.extend_from_slice(&bytes[..consumed]);
+            parse(&head)?
+        };
+        Ok(RequestProgress::Done { request, consumed })
+    }
+}
+
+/// Parses a whole head.
+fn parse(head: &[u8]) -> Result<HttpRequest, BadRequest> {
+    let malformed = |what: &dyn fmt::Display| BadRequest::Malformed(what.to_string());
+    let mut lines = [httparse::EMPTY_HEADER; MAX_HEADERS];
+    let mut parsed = httparse::Request::new(&mut lines);
+    match parsed.parse(head) {
+        Ok(httparse::Status::Complete(_)) => {}
+        Ok(httparse::Status::Partial) => return Err(malformed(&"an empty line inside its head")),
+        Err(e) => return Err(malformed(&e)),
+    }
+    let method = parsed.method.unwrap_or_default();
+    let method = Method::from_bytes(method.as_bytes()).map_err(|e| malformed(&e))?;
+    let target = parsed.path.unwrap_or_default();
+    let (path, query) = split(target).ok_or_else(|| malformed(&"a target that is no path"))?;
+    let mut headers = HeaderMap::with_capacity(parsed.headers.len());
+    for line in parsed.headers.iter() {
+        let name = HeaderName::from_bytes(line.name.as_bytes()).map_err(|e| malformed(&e))?;
+        let value = HeaderValue::from_bytes(line.value).map_err(|e| malformed(&e))?;
+        headers.append(name, value);
+    }
+    Ok(HttpRequest {
+        method,
+        path: path.to_owned(),
+        query: query.map(str::to_owned),
+        headers,
+        http_1_1: parsed.version == Some(1),
+    })
+}
+
+/// Path and query of a request's target, which may be a whole URL (RFC 9112 section 3.2.2).
+fn split(target: &str) -> Option<(&str, Option<&str>)> {
+    let target = match target.split_once("://") {
+        Some((scheme, rest)) if !scheme.contains('/') => {
+            rest.find(['/', '?']).map_or("/", |at| &rest[at..])
+        }
+        _ => target,
+    };
+    let (path, query) = match target.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (target, None),
+    };
+    match path {
+        "" => Some(("/", query)),
+        "*" => Some((path, query)),
+        _ => path.starts_with('/').then_some((path, query)),
+    }
+}
+
+impl HttpRequest {
+    /// The value of a header, if it is there and is text; the first, if it is there more than once.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The Origin header: the site whose page makes the request, if a browser makes it (RFC 6454).
+    pub fn origin(&self) -> Option<&str> {
+        single(&self.headers, ORIGIN).and_then(|value| str::from_utf8(value).ok())
+    }
+
+    /// The subprotocols that the client offers, in its order of preference.
+    pub fn subprotocols(&self) -> impl Iterator<Item = &str> {
+        let lines = self.headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
+        let items = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+        items.filter_map(|item| str::from_utf8(item.trim_ascii()).ok())
+    }
+
+    /// Whether the request asks for a WebSocket, well or not.
+    pub fn is_upgrade(&self) -> bool {
+        has_token(&self.headers, UPGRADE, b"websocket")
+    }
+
+    /// The value for Sec-WebSocket-Accept, if this is a proper request for a WebSocket.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    pub fn check_upgrade(&self) -> Result<String, UpgradeError> {
+        let ensure = |holds: bool, error| if holds { Ok(()) } else { Err(error) };
+        let headers = &self.headers;
+        ensure(self.is_upgrade(), UpgradeError::NotAsked)?;
+        ensure(self.method == Method::GET, UpgradeError::Method)?;
+        ensure(self.http_1_1, UpgradeError::Version)?;
+        ensure(single(headers, HOST).is_some(), UpgradeError::Host)?;
+        let connection = has_token(headers, CONNECTION, b"upgrade");
+        ensure(connection, UpgradeError::Connection)?;
+        let version = single(headers, SEC_WEBSOCKET_VERSION);
+        ensure(version == Some(b"13"), UpgradeError::WebSocketVersion)?;
+        let key = single(headers, SEC_WEBSOCKET_KEY).filter(|key| is_nonce(key));
+        let key = key.ok_or(UpgradeError::Key)?;
+        let proper = self.subprotocols().all(|name| is_token(name.as_bytes()));
+        ensure(proper, UpgradeError::Subprotocols)?;
+        Ok(derive_accept_key(key))
+    }
+}
+
+/// Whether these are 16 bytes in base64: 22 characters and two that pad.
+fn is_nonce(key: &[u8]) -> bool {
+    let Some((digits, b"==")) = key.split_at_checked(22) else {
+        return false;
+    };
+    digits
+        .iter()
+        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
+}
+
+impl BadRequest {
+    /// The status that answers it: 400, or 431 for a head over a limit (RFC 6585).
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::Malformed(_) => 400,
+            Self::HeadersTooLarge { .. } | Self::TooManyHeaders { .. } => 431,
+        }
+    }
+}
+
+impl UpgradeError {
+    /// The status that answers it: 426 for another version or none at all (RFC 6455 section 4.2.2),
+    /// 405 for another method, else 400.
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::NotAsked | Self::WebSocketVersion => 426,
+            Self::Method => 405,
+            _ => 400,
+        }
+    }
+}
+
+impl From<ScanError> for BadRequest {
+    fn from(e: ScanError) -> Self {
+        match e {
+            ScanError::NotHttp => Self::Malformed("it does not begin with a method".to_owned()),
+            ScanError::TooLarge { limit } => Self::HeadersTooLarge { limit },
+            ScanError::TooManyHeaders { limit } => Self::TooManyHeaders { limit },
+        }
+    }
+}
+
+impl fmt::Display for BadRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed(what) => write!(f, "the request is not HTTP/1: {what}"),
+            Self::HeadersTooLarge { limit } => {
+                write!(
+                    f,
+                    "the head of the request is over the limit of {limit} bytes"
+                )
+            }
+            Self::TooManyHeaders { limit } => {
+                write!(f, "the request has more headers than the limit of {limit}")
+            }
+        }
+    }
+}
+
+impl Error for BadRequest {}
+
+impl fmt::Display for UpgradeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotAsked => "the request has no header Upgrade: websocket",
+            Self::Method => "an upgrade takes the method GET",
+            Self::Version => "an upgrade takes HTTP/1.1",
+            Self::Host => "the request does not have one Host",
+            Self::Connection => "the request has no header Connection: Upgrade",
+            Self::Key => "the request does not have one Sec-WebSocket-Key of 16 bytes",
+            Self::WebSocketVersion => "the request's Sec-WebSocket-Version is not 13",
+            Self::Subprotocols => "the request's Sec-WebSocket-Protocol is not a list of tokens",
+        })
+    }
+}
+
+impl Error for UpgradeError {}
+
+impl fmt::Debug for ServerHandshake {
+    /// Leaves out the headers.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerHandshake")
+            .field("gathered", &self.head.len())
+            .finish_non_exhaustive()
+    }
+}

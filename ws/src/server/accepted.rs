@@ -1,0 +1,316 @@
+//! A server's connection on its loop: the request, then the messages.
+
+use super::channel::{SharedState, WebSocketChannel};
+use super::service::WebSocketService;
+use super::shared::Shared;
+use crate::event::{ConnectionError, Initiator, Message};
+use crate::handshake::{Accept, HttpRequest, HttpResponse, RequestProgress, ServerHandshake};
+use crate::http::StatusCode;
+use crate::link::{Link, Reading, Stage};
+use crate::protocol::Role;
+use hvloop_event::CloseReason;
+use hvloop_event::conn::{Conn, Handler, Ticket};
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// See the module. Owned by the connection's slot on the loop.
+pub(super) struct Accepted {
+    server: Arc<Shared>,
+    ticket: Ticket,
+    state: State,
+    /// Why it never became a WebSocket.
+    failure: Option<ConnectionError>,
+}
+
+enum State {
+    /// The request is being read.
+    Request(ServerHandshake),
+    /// It is a WebSocket.
+    Open(Open),
+    /// It was answered otherwise, and ends.
+    Answered,
+}
+
+struct Open {
+    service: Arc<WebSocketService>,
+    channel: WebSocketChannel,
+    link: Rc<Link>,
+    reading: Reading,
+}
+
+/// What becomes of a request.
+enum Verdict {
+    Accept {
+        service: Arc<WebSocketService>,
+        answer: Vec<u8>,
+        subprotocol: Option<String>,
+    },
+    /// Another answer; with an error, if a WebSocket was asked for.
+    Answer(HttpResponse, Option<ConnectionError>),
+}
+
+impl Accepted {
+    pub(super) fn new(server: Arc<Shared>, ticket: Ticket) -> Self {
+        let handshake = ServerHandshake::new(server.handshake());
+        Self {
+            server,
+            ticket,
+            state: State::Request(handshake),
+            failure: None,
+        }
+    }
+
+    /// Reads the request; gives the bytes behind it back once it has made a WebSocket.
+    fn request<'b>(&mut self, conn: &Conn<'_>, data: &'b mut [u8]) -> Option<&'b mut [u8]> {
+        let State::Request(handshake) = &mut self.state else {
+            return Some(data);
+        };
+        let (request, consumed) = match handshake.feed(data) {
+            Ok(RequestProgress::NeedMore) => return None,
+            Ok(RequestProgress::Done { request, consumed }) => (request, consumed),
+            Err(e) => {
+                let status = StatusCode::from_u16(e.status()).unwrap_or(StatusCode::BAD_REQUEST);
+                let answer = HttpResponse::text(status, e.to_string());
+                let error = ConnectionError::BadRequest(e);
+                self.answer(conn, &crate::http::Method::GET, &answer, Some(error));
+                return None;
+            }
+        };
+        match self.judge(conn, &request) {
+            Verdict::Answer(answer, error) => {
+                self.answer(conn, &request.method, &answer, error);
+                None
+            }
+            Verdict::Accept {
+                service,
+                answer,
+                subprotocol,
+            } => {
+                let opened = self.open(conn, &request, service, &answer, subprotocol);
+                opened.then(|| data.get_mut(consumed..)).flatten()
+            }
+        }
+    }
+
+    fn judge(&self, conn: &Conn<'_>, request: &HttpRequest) -> Verdict {
+        let local = conn.local();
+        let refuse = |status: StatusCode| {
+            let error = ConnectionError::Refused(status.as_u16());
+            Verdict::Answer(status.into(), Some(error))
+        };
+        let service = self.server.service(&request.path);
+        if !request.is_upgrade() {
+            let answer = match self.server.http() {
+                Some(f) => local
+                    .call_user("on_http", || f(request))
+                    .unwrap_or_else(|| StatusCode::INTERNAL_SERVER_ERROR.into()),
+                None if service.is_some() => StatusCode::UPGRADE_REQUIRED.into(),
+                None => StatusCode::NOT_FOUND.into(),
+            };
+            return Verdict::Answer(answer, None);
+        }
+        let Some(service) = service else {
+            return refuse(StatusCode::NOT_FOUND);
+        };
+        let key = match request.check_upgrade() {
+            Ok(key) => key,
+            Err(e) => {
+                let status = StatusCode::from_u16(e.status()).unwrap_or(StatusCode::BAD_REQUEST);
+                let answer = HttpResponse::text(status, e.to_string());
+                return Verdict::Answer(answer, Some(ConnectionError::BadUpgrade(e)));
+            }
+        };
+        if let Some(f) = &service.check_origin {
+            let good = local.call_user("check_origin", || f(request.origin()));
+            if good != Some(true) {
+                return refuse(StatusCode::FORBIDDEN);
+            }
+        }
+        let accept = match &service.upgrade {
+            None => Accept::new(),
+            Some(f) => match local.call_user("on_upgrade", || f(request)) {
+                Some(Ok(accept)) => accept,
+                Some(Err(answer)) => {
+                    let error = ConnectionError::Refused(answer.status().as_u16());
+                    return Verdict::Answer(answer, Some(error));
+                }
+                None => return refuse(StatusCode::INTERNAL_SERVER_ERROR),
+            },
+        };
+        let chosen = accept.chosen_subprotocol();
+        let offered = |name: &str| request.subprotocols().any(|offered| offered == name);
+        if let Some(name) = chosen.filter(|name| !offered(name)) {
+            log::error!("hvloop: on_upgrade chose subprotocol {name}, which was not offered");
+            return refuse(StatusCode::INTERNAL_SERVER_ERROR);
+        }
+        Verdict::Accept {
+            subprotocol: chosen.map(str::to_owned),
+            answer: accept.to_bytes(&key),
+            service,
+        }
+    }
+
+    /// Answers with something else than a WebSocket, and ends the connection.
+    fn answer(
+        &mut self,
+        conn: &Conn<'_>,
+        method: &crate::http::Method,
+        answer: &HttpResponse,
+        error: Option<ConnectionError>,
+    ) {
+        self.state = State::Answered;
+        self.failure = error;
+        say(conn, &answer.to_bytes(method));
+        conn.finish(CloseReason::Local);
+    }
+
+    /// Makes a WebSocket of it. `false`: the server or its loop was stopped meanwhile.
+    fn open(
+        &mut self,
+        conn: &Conn<'_>,
+        request: &HttpRequest,
+        service: Arc<WebSocketService>,
+        answer: &[u8],
+        subprotocol: Option<String>,
+    ) -> bool {
+        let local = conn.local();
+        let state = SharedState::default();
+        let link = Link::new(Role::Server, service.options.link(), state.on_closing());
+        let Ok(id) = local.attach(link.clone()) else {
+            return false; // this turn ends it
+        };
+        let channel = WebSocketChannel::new(conn, id, state, subprotocol);
+        self.server.enter(&channel);
+        if !self.ticket.up() {
+            self.server.leave(&channel);
+            local.detach(id);
+            conn.close_now(CloseReason::Local);
+            return false;
+        }
+        link.set_conn(conn.id());
+        say(conn, answer);
+        link.open(conn);
+        let done = match &service.open {
+            Some(f) => local.call_user("on_open", || f(&channel, request)),
+            None => Some(()),
+        };
+        if done.is_none() {
+            link.fail_panicked(local);
+        }
+        self.state = State::Open(Open {
+            reading: Reading::new(&link),
+            service,
+            channel,
+            link,
+        });
+        true
+    }
+
+    fn tell_failure(self, conn: &Conn<'_>, reason: CloseReason) {
+        let error = match (self.failure, self.state) {
+            (Some(error), _) => error,
+            (None, State::Answered) => return, // what it asked for
+            (None, _) => ConnectionError::Transport(reason),
+        };
+        match self.server.failed() {
+            Some(f) => {
+                let peer = conn.peer();
+                conn.local()
+                    .call_user("on_failed", || f(peer.as_ref(), &error));
+            }
+            None => log::debug!("hvloop: a connection became no WebSocket: {error}"),
+        }
+    }
+}
+
+impl Open {
+    fn frames(&mut self, conn: &Conn<'_>, data: &mut [u8]) {
+        let (service, channel) = (&self.service, &self.channel);
+        let mut deliver = |message: Message<'_>| match &service.message {
+            Some(f) => conn.local().call_user("on_message", || f(channel, message)),
+            None => Some(()),
+        };
+        self.reading.frames(conn, data, &mut deliver);
+    }
+}
+
+/// Sends what is no frame.
+fn say(conn: &Conn<'_>, bytes: &[u8]) {
+    let sent = conn.send_control(bytes.len(), |out| out.extend_from_slice(bytes));
+    if let Err(e) = sent {
+        log::debug!("hvloop: no answer sent: {e}");
+    }
+}
+
+impl Handler for Accepted {
+    fn on_up(&mut self, _conn: &Conn<'_>) {
+        // The request comes first; its deadline goes on.
+    }
+
+    fn on_data(&mut self, conn: &Conn<'_>, data: &mut [u8]) {
+        let opening = !matches!(self.state, State::Open(_));
+        if opening && conn.local().is_stopping() {
+            return; // this turn ends it: no on_open after stop()
+        }
+        let rest = self.request(conn, data);
+        if let (Some(rest), State::Open(open)) = (rest, &mut self.state) {
+            open.frames(conn, rest);
+        }
+    }
+
+    fn on_low_water(&mut self, conn: &Conn<'_>) {
+        let State::Open(open) = &self.state else {
+            return;
+        };
+        if let Some(f) = &open.service.drain
+            && open.link.stage() == Stage::Open
+        {
+            let done = conn.local().call_user("on_drain", || f(&open.channel));
+            if done.is_none() {
+                open.link.fail_panicked(conn.local());
+            }
+        }
+    }
+
+    fn on_end(&mut self, conn: &Conn<'_>) {
+        match &self.state {
+            State::Open(open) => open.link.end_of_stream(conn),
+            State::Request(_) => {
+                self.failure = Some(ConnectionError::UpgradeInterrupted);
+                conn.close_now(CloseReason::Peer);
+            }
+            State::Answered => conn.finish(CloseReason::Peer),
+        }
+    }
+
+    fn on_stop(&mut self, conn: &Conn<'_>) {
+        match &self.state {
+            State::Open(open) => {
+                let (local, why) = (conn.local(), CloseReason::Stopped);
+                open.link.finish(local, 1001, "", Initiator::Loop, why);
+            }
+            State::Request(_) => conn.close_now(CloseReason::Stopped),
+            State::Answered => conn.finish(CloseReason::Stopped),
+        }
+    }
+
+    fn on_close(mut self: Box<Self>, conn: &Conn<'_>, reason: CloseReason) {
+        let open = match std::mem::replace(&mut self.state, State::Answered) {
+            State::Open(open) => open,
+            other => {
+                self.state = other;
+                return self.tell_failure(conn, reason);
+            }
+        };
+        let local = conn.local();
+        open.link.ended(local);
+        local.detach(open.channel.link_id());
+        open.channel.mark_closed();
+        self.server.leave(&open.channel);
+        drop(self);
+        let event = open.link.close_event(true, &reason);
+        if let Some(f) = &open.service.close {
+            local.call_user("on_close", || f(&open.channel, &event));
+        }
+    }
+}

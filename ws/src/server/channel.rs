@@ -1,0 +1,354 @@
+//! A server's connection as users hold it, on any thread.
+
+use crate::CloseError;
+use crate::event::{Initiator, Message};
+use crate::link::{Link, post_frame};
+use crate::lock::lock;
+use crate::protocol::{Control, Data, OpCode, Role, is_sendable_close_code};
+use hvloop_event::conn::{Conn, SendBudget};
+use hvloop_event::{
+    Address, AttachmentId, ChannelId, CloseReason, EventLoop, LocalLoop, SendError,
+};
+use std::any::Any;
+use std::fmt;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// A connection of a [`WebSocketServer`](super::WebSocketServer): a handle that may be cloned, kept
+/// and used on any thread. When the connection has ended, its calls say so; they never reach another
+/// one.
+///
+/// libhv: `hv::WebSocketChannel`.
+#[derive(Clone)]
+pub struct WebSocketChannel {
+    inner: Arc<Inner>,
+}
+
+/// Where a server's connection is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ChannelState {
+    /// Messages go both ways.
+    Open,
+    /// The close handshake is under way.
+    Closing,
+    /// It has ended.
+    Closed,
+}
+
+struct Inner {
+    id: ChannelId,
+    event_loop: EventLoop,
+    link: AttachmentId,
+    state: Arc<AtomicU8>,
+    budget: Arc<SendBudget>,
+    peer: Option<Address>,
+    local: Option<Address>,
+    subprotocol: Option<String>,
+    context: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
+}
+
+const OPEN: u8 = 0;
+const CLOSING: u8 = 1;
+const CLOSED: u8 = 2;
+
+/// The state that a channel and its link share: what is set when the link takes nothing more.
+#[derive(Default)]
+pub(super) struct SharedState(Arc<AtomicU8>);
+
+impl SharedState {
+    pub(super) fn on_closing(&self) -> Box<dyn Fn()> {
+        let state = self.0.clone();
+        Box::new(move || state.store(CLOSING, Ordering::Release))
+    }
+}
+
+impl WebSocketChannel {
+    /// The handle of a connection that is about to open.
+    pub(super) fn new(
+        conn: &Conn<'_>,
+        link: AttachmentId,
+        state: SharedState,
+        subprotocol: Option<String>,
+    ) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                id: ChannelId::next(),
+                event_loop: conn.local().event_loop(),
+                link,
+                state: state.0,
+                // Gone only with the connection, which is there.
+                budget: conn
+                    .budget()
+                    .unwrap_or_else(|| Arc::new(SendBudget::new(0))),
+                peer: conn.peer(),
+                local: conn.local_address(),
+                subprotocol,
+                context: Mutex::default(),
+            }),
+        }
+    }
+
+    /// Its connection has ended.
+    pub(super) fn mark_closed(&self) {
+        self.inner.state.store(CLOSED, Ordering::Release);
+    }
+
+    pub(super) fn link_id(&self) -> AttachmentId {
+        self.inner.link
+    }
+
+    pub(super) fn find_link(&self, local: &LocalLoop) -> Option<Rc<Link>> {
+        local.attachment(self.inner.link)
+    }
+
+    /// Sends a message: one frame, written at the end of the loop's turn.
+    ///
+    /// # Errors
+    ///
+    /// Not open, no room in the send queue (then `on_drain` tells when to try again), or the loop is
+    /// closed; nothing was taken then. From another thread the connection may still end before the
+    /// message gets there.
+    ///
+    /// libhv: `WebSocketChannel::send`.
+    pub fn send(&self, message: Message<'_>) -> Result<(), SendError> {
+        match message {
+            Message::Text(text) => self.send_text(text),
+            Message::Binary(data) => self.send_binary(data),
+        }
+    }
+
+    /// Sends a text message. See [`send`](WebSocketChannel::send).
+    ///
+    /// # Errors
+    ///
+    /// As `send`.
+    pub fn send_text(&self, text: &str) -> Result<(), SendError> {
+        self.send_frame(OpCode::Data(Data::Text), text.as_bytes())
+    }
+
+    /// Sends a binary message. See [`send`](WebSocketChannel::send).
+    ///
+    /// # Errors
+    ///
+    /// As `send`.
+    pub fn send_binary(&self, data: &[u8]) -> Result<(), SendError> {
+        self.send_frame(OpCode::Data(Data::Binary), data)
+    }
+
+    /// Sends a Ping with a payload of at most 125 bytes. The server answers the peer's Pings and
+    /// watches its own by itself ([`ServiceOptions::ping_interval`](super::ServiceOptions::ping_interval)).
+    ///
+    /// # Errors
+    ///
+    /// Not open, or the payload is too long for a control frame (RFC 6455 section 5.5), which is
+    /// reported as [`SendError::QueueFull`] with that limit.
+    ///
+    /// libhv: `WebSocketChannel::sendPing`.
+    pub fn ping(&self, payload: &[u8]) -> Result<(), SendError> {
+        if payload.len() > crate::protocol::MAX_CONTROL_PAYLOAD {
+            return Err(SendError::QueueFull {
+                limit: crate::protocol::MAX_CONTROL_PAYLOAD,
+                queued: 0,
+                size: payload.len(),
+            });
+        }
+        self.send_frame(OpCode::Control(Control::Ping), payload)
+    }
+
+    fn send_frame(&self, opcode: OpCode, payload: &[u8]) -> Result<(), SendError> {
+        if !self.is_open() {
+            return Err(SendError::NotOpen);
+        }
+        if let Some(local) = self.inner.event_loop.local() {
+            let link = self.find_link(&local).ok_or(SendError::NotOpen)?;
+            return link.send(&local, opcode, payload);
+        }
+        let id = self.inner.link;
+        let queue = move |local: &LocalLoop, opcode, payload: &[u8]| {
+            let link = local.attachment::<Link>(id);
+            link.is_some_and(|link| link.send_reserved(local, opcode, payload))
+        };
+        let Inner {
+            event_loop, budget, ..
+        } = &*self.inner;
+        let sent = post_frame(event_loop, budget, Role::Server, opcode, payload, queue);
+        if matches!(sent, Err(SendError::QueueFull { .. })) {
+            self.notify_drain();
+        }
+        sent
+    }
+
+    /// Closes: sends a Close frame with `code` and `reason` (cut to 123 bytes) behind what is queued,
+    /// waits for the peer's, and closes the socket; `on_close` tells when that is done. Any thread,
+    /// any number of times; never blocks.
+    ///
+    /// # Errors
+    ///
+    /// `code` may not be sent by an application; nothing was done then.
+    ///
+    /// libhv: `WebSocketChannel::close`.
+    pub fn close(&self, code: u16, reason: &str) -> Result<(), CloseError> {
+        if !is_sendable_close_code(code) {
+            return Err(CloseError::BadCode(code));
+        }
+        let reason = reason.to_owned();
+        self.on_loop(move |link, local| {
+            link.finish(local, code, &reason, Initiator::Local, CloseReason::Local);
+        });
+        Ok(())
+    }
+
+    /// The server stops.
+    pub(super) fn go_away(&self) {
+        self.on_loop(|link, local| {
+            link.finish(local, 1001, "", Initiator::Local, CloseReason::Local);
+        });
+    }
+
+    /// Asks for the drain callback after a refused send.
+    pub(super) fn notify_drain(&self) {
+        self.on_loop(|link, local| link.notify_drain(local));
+    }
+
+    /// Ends the connection at the end of this turn, with no Close frame and without writing out what
+    /// is queued: the peer sees 1006. Any thread.
+    pub fn close_now(&self) {
+        self.on_loop(|link, local| link.abort(local));
+    }
+
+    /// Runs `f` on the link: at once inside a callback of the loop, else posted to it.
+    fn on_loop(&self, f: impl FnOnce(&Rc<Link>, &LocalLoop) + Send + 'static) {
+        let id = self.inner.link;
+        let run = move |local: &LocalLoop| {
+            if let Some(link) = local.attachment::<Link>(id) {
+                f(&link, local);
+            }
+        };
+        if self.inner.event_loop.with_local(run).is_err() {
+            log::debug!("hvloop: the loop had closed everything already");
+        }
+    }
+
+    /// Its name among all of the process.
+    ///
+    /// libhv: `Channel::id`.
+    pub fn id(&self) -> ChannelId {
+        self.inner.id
+    }
+
+    /// Where it is. On other threads than the loop's it may change any moment.
+    pub fn state(&self) -> ChannelState {
+        match self.inner.state.load(Ordering::Acquire) {
+            OPEN => ChannelState::Open,
+            CLOSING => ChannelState::Closing,
+            _ => ChannelState::Closed,
+        }
+    }
+
+    /// Whether it is open.
+    ///
+    /// libhv: `Channel::isConnected`.
+    pub fn is_open(&self) -> bool {
+        self.state() == ChannelState::Open
+    }
+
+    /// Bytes accepted for sending, frame headers included, that the socket has not taken yet.
+    ///
+    /// libhv: `Channel::writeBufsize`.
+    pub fn buffered_amount(&self) -> usize {
+        self.inner.budget.queued()
+    }
+
+    /// The subprotocol that the upgrade chose.
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.inner.subprotocol.as_deref()
+    }
+
+    /// The peer's IP address and port; `None` of a Unix socket.
+    ///
+    /// libhv: `Channel::peeraddr`.
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        self.inner.peer.as_ref()?.inet()
+    }
+
+    /// The peer's address, which may be that of a Unix socket.
+    pub fn peer(&self) -> Option<&Address> {
+        self.inner.peer.as_ref()
+    }
+
+    /// This side's address, which may be that of a Unix socket.
+    ///
+    /// libhv: `Channel::localaddr`.
+    pub fn local(&self) -> Option<&Address> {
+        self.inner.local.as_ref()
+    }
+
+    /// The loop that serves it.
+    pub fn event_loop(&self) -> &EventLoop {
+        &self.inner.event_loop
+    }
+
+    /// Keeps something of the user's with the connection, in the place of what was there.
+    ///
+    /// libhv: `Channel::setContext`, `newContextPtr`.
+    pub fn set_context<T: Any + Send + Sync>(&self, context: T) {
+        let context = Some(Arc::new(context) as Arc<dyn Any + Send + Sync>);
+        let old = std::mem::replace(&mut *lock(&self.inner.context), context);
+        drop(old); // with no lock held: it is the user's
+    }
+
+    /// What [`set_context`](WebSocketChannel::set_context) keeps, if it is of type `T`.
+    ///
+    /// libhv: `Channel::context`, `getContextPtr`.
+    pub fn context<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+        let context = lock(&self.inner.context).clone();
+        context?.downcast().ok()
+    }
+
+    /// Takes room for bytes that are to be queued by [`send_encoded`](Self::send_encoded).
+    pub(super) fn reserve(&self, size: usize) -> Result<(), SendError> {
+        match self.is_open() {
+            true => self.inner.budget.reserve(size),
+            false => Err(SendError::NotOpen),
+        }
+    }
+
+    pub(super) fn release(&self, size: usize) {
+        self.inner.budget.release(size);
+    }
+
+    /// Queues a whole frame that other queues hold, too, and for which room was taken.
+    pub(super) fn send_encoded(&self, local: &LocalLoop, frame: &Arc<[u8]>) -> bool {
+        let link = self.find_link(local);
+        let sent = link.is_some_and(|link| link.send_encoded(local, frame));
+        if !sent {
+            self.release(frame.len());
+        }
+        sent
+    }
+}
+
+impl PartialEq for WebSocketChannel {
+    fn eq(&self, other: &Self) -> bool {
+        self.inner.id == other.inner.id
+    }
+}
+
+impl Eq for WebSocketChannel {}
+
+impl fmt::Debug for WebSocketChannel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebSocketChannel")
+            .field("id", &self.inner.id)
+            .field("state", &self.state())
+            .finish_non_exhaustive()
+    }
+}
+
+const _: () = {
+    const fn send_sync<T: Send + Sync>() {}
+    send_sync::<WebSocketChannel>();
+};

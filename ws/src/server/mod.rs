@@ -1,0 +1,230 @@
+//! The WebSocket server.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `mod` | the server: what users call, on any thread |
+//! | `service`, `routes` | what is done with the connections of a path |
+//! | `channel` | a connection as a handle for any thread |
+//! | `shared` | what the server and its connections share |
+//! | `accepted` | one connection on its loop: the request, and then the link |
+
+mod accepted;
+mod channel;
+mod options;
+mod routes;
+mod service;
+mod shared;
+
+pub use self::channel::{ChannelState, WebSocketChannel};
+pub use self::options::ServiceOptions;
+pub use self::service::WebSocketService;
+
+use self::accepted::Accepted;
+use self::shared::Shared;
+use crate::event::ConnectionError;
+use crate::handshake::{HandshakeLimits, HttpRequest, HttpResponse};
+use crate::protocol::{Data, OpCode};
+use hvloop_event::conn::{Handler, ListenerSet};
+use hvloop_event::{Address, ChannelId, EventLoop, EventLoopThreadPool, Listen, LoadBalance};
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+/// A WebSocket server: on one loop, with one acceptor and many workers, or with a listener on each of
+/// several loops. What is done with the connections of a path is said by a [`WebSocketService`].
+///
+/// Stopping a loop ends its connections with a Close frame of code 1001, and so does
+/// [`stop`](WebSocketServer::stop), or dropping the server, with all of the server's.
+///
+/// ```no_run
+/// use hvloop_event::{EventLoopThread, Listen};
+/// use hvloop_ws::{WebSocketServer, WebSocketService};
+///
+/// let thread = EventLoopThread::new()?;
+/// thread.start()?;
+/// let server = WebSocketServer::new(thread.event_loop());
+/// let echo = WebSocketService::new().on_message(|channel, message| {
+///     channel.send(message).unwrap_or_else(|e| eprintln!("{e}"));
+/// });
+/// server.route("/echo", echo);
+/// let address = server.listen(Listen::tcp(([127, 0, 0, 1], 0)))?;
+/// println!("echoing at ws://{address}/echo");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// libhv: `hv::WebSocketServer`.
+pub struct WebSocketServer {
+    shared: Arc<Shared>,
+    listeners: ListenerSet,
+}
+
+impl WebSocketServer {
+    /// Accepts and serves on one loop, which need not run yet. A server never starts, runs or stops
+    /// a loop.
+    #[must_use]
+    pub fn new(event_loop: &EventLoop) -> Self {
+        Self::over(ListenerSet::new(event_loop))
+    }
+
+    /// Accepts on one loop, and gives each connection to one of the pool's, as
+    /// [`set_load_balance`](WebSocketServer::set_load_balance) says.
+    ///
+    /// libhv: `setThreadNum`.
+    #[must_use]
+    pub fn with_workers(acceptor: &EventLoop, workers: &EventLoopThreadPool) -> Self {
+        Self::over(ListenerSet::with_workers(acceptor, workers))
+    }
+
+    /// Each of the pool's loops accepts for itself: the system shares the connections among them
+    /// (SO_REUSEPORT).
+    #[must_use]
+    pub fn per_loop(pool: &EventLoopThreadPool) -> Self {
+        Self::over(ListenerSet::per_loop(pool))
+    }
+
+    fn over(listeners: ListenerSet) -> Self {
+        Self {
+            shared: Arc::default(),
+            listeners,
+        }
+    }
+
+    /// What is done with upgrades at a path, in the place of what was said before: an exact path, or
+    /// all that begins with what stands before a `*` at the end (`"/*"`, `"*"`). An exact path goes
+    /// before a prefix, a longer prefix before a shorter one. Connections that are open keep their
+    /// service. The path is compared as the client spells it, without its query.
+    ///
+    /// An upgrade at another path is refused with status 404.
+    pub fn route(&self, path: impl Into<String>, service: WebSocketService) {
+        self.shared.add_route(path.into(), service);
+    }
+
+    /// Answers requests that ask for no upgrade, such as for a page or a health check. By default the
+    /// answer is 426 at a path that has a service, else 404. The connection ends after it. If it
+    /// panics, the answer is 500.
+    ///
+    /// libhv: `hv::HttpService`.
+    pub fn on_http(&self, f: impl Fn(&HttpRequest) -> HttpResponse + Send + Sync + 'static) {
+        self.shared.set_http(Arc::new(f));
+    }
+
+    /// Called with connections that were to become a WebSocket and did not: by a TLS handshake or a
+    /// request that failed, a refusal, or a stop. By default they are noted in the log (debug).
+    pub fn on_failed(
+        &self,
+        f: impl Fn(Option<&Address>, &ConnectionError) + Send + Sync + 'static,
+    ) {
+        self.shared.set_failed(Arc::new(f));
+    }
+
+    /// Limits for the head of a request. For connections accepted from now on.
+    pub fn set_handshake_limits(&self, limits: HandshakeLimits) {
+        self.shared.set_handshake(limits);
+    }
+
+    /// How a server with workers chooses among them. Default: by turns.
+    pub fn set_load_balance(&self, balance: LoadBalance) {
+        self.listeners.set_load_balance(balance);
+    }
+
+    /// Turns connections away (closes them at once) while there are so many. Default: no limit.
+    ///
+    /// libhv: `setMaxWorkerConnectionNum`.
+    pub fn set_max_connections(&self, connections: usize) {
+        self.listeners.set_max_connections(connections);
+    }
+
+    /// Turns connections away while there are so many from the same IP address, of those accepted
+    /// since a limit was first set; `None`, the default: no limit.
+    pub fn set_max_connections_per_address(&self, connections: Option<usize>) {
+        self.listeners.set_max_connections_per_address(connections);
+    }
+
+    /// Opens a listener (with several accepting loops, one on each). Connections are accepted once
+    /// the loop runs. Returns the address, with the port that port 0 became. Any thread; may be
+    /// called for several addresses, with and without TLS, and again after
+    /// [`stop`](WebSocketServer::stop).
+    ///
+    /// # Errors
+    ///
+    /// What the system said, usually that the address is in use; or the loop is stopping
+    /// ([`io::ErrorKind::NotConnected`]). No listener is left open then.
+    ///
+    /// libhv: `setPort` and `start`.
+    pub fn listen(&self, listen: Listen) -> io::Result<Address> {
+        let shared = self.shared.clone();
+        let make =
+            move |ticket| -> Box<dyn Handler> { Box::new(Accepted::new(shared.clone(), ticket)) };
+        self.listeners.listen(listen, Arc::new(make))
+    }
+
+    /// Closes the listeners: nothing is accepted any more, connections go on. Any thread.
+    pub fn close_listeners(&self) {
+        self.listeners.close_listeners();
+    }
+
+    /// Closes the listeners, then ends every connection in order: with a Close frame of code 1001
+    /// behind what is queued, and the close handshake. Connections that are still asking for their
+    /// upgrade are closed. Returns at once; each connection that was open has its `on_close`. Any
+    /// thread, any number of times. The loops go on.
+    ///
+    /// libhv: `WebSocketServer::stop`.
+    pub fn stop(&self) {
+        self.listeners.stop();
+        for channel in self.shared.channels() {
+            channel.go_away();
+        }
+    }
+
+    /// How many connections there are, those that are asking for their upgrade included.
+    pub fn connection_num(&self) -> usize {
+        self.listeners.connections()
+    }
+
+    /// How many connections the limits have turned away.
+    pub fn turned_away(&self) -> u64 {
+        self.listeners.turned_away()
+    }
+
+    /// Calls `f` with every connection that is open, on this thread. No lock is held meanwhile.
+    pub fn for_each_channel(&self, f: impl FnMut(&WebSocketChannel)) {
+        self.shared.channels().iter().for_each(f);
+    }
+
+    /// The connection of that id, while it is open.
+    pub fn channel_by_id(&self, id: ChannelId) -> Option<WebSocketChannel> {
+        self.shared.channel(id)
+    }
+
+    /// Sends the same text to every connection that is open: one frame for all queues. Returns to how
+    /// many; those whose queue has no room are left out. Any thread.
+    pub fn broadcast_text(&self, text: &str) -> usize {
+        self.shared
+            .broadcast(OpCode::Data(Data::Text), text.as_bytes())
+    }
+
+    /// Sends the same bytes to every connection that is open. See
+    /// [`broadcast_text`](WebSocketServer::broadcast_text).
+    pub fn broadcast_binary(&self, data: &[u8]) -> usize {
+        self.shared.broadcast(OpCode::Data(Data::Binary), data)
+    }
+}
+
+impl Drop for WebSocketServer {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl fmt::Debug for WebSocketServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebSocketServer")
+            .field("connections", &self.connection_num())
+            .finish_non_exhaustive()
+    }
+}
+
+const _: () = {
+    const fn send_sync<T: Send + Sync>() {}
+    send_sync::<WebSocketServer>();
+};

@@ -1,0 +1,79 @@
+//! What can be set about a service.
+
+use crate::link::LinkOptions;
+use crate::protocol::Limits;
+use std::time::Duration;
+
+/// Options of a [`WebSocketService`](super::WebSocketService). The send queue, the write stall and
+/// the time for the handshakes are the listener's: see [`Listen`](hvloop_event::Listen).
+///
+/// ```
+/// use hvloop_ws::ServiceOptions;
+/// use std::time::Duration;
+///
+/// let options = ServiceOptions::new().ping_interval(Some(Duration::from_secs(10)));
+/// ```
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct ServiceOptions {
+    close_timeout: Duration,
+    ping_interval: Option<Duration>,
+    pong_deadline: Duration,
+    limits: Limits,
+}
+
+impl ServiceOptions {
+    /// The defaults: 5 s for the close handshake, a Ping after 30 s of silence and 10 s for the
+    /// answer, 16 MiB per frame and 64 MiB per message.
+    pub fn new() -> Self {
+        Self {
+            close_timeout: Duration::from_secs(5),
+            ping_interval: Some(Duration::from_secs(30)),
+            pong_deadline: Duration::from_secs(10),
+            limits: Limits::default(),
+        }
+    }
+
+    /// How long the peer may take to answer a Close. Default 5 s; a loop's stop may be shorter.
+    pub fn close_timeout(mut self, timeout: Duration) -> Self {
+        self.close_timeout = timeout;
+        self
+    }
+
+    /// Sends a Ping when nothing came from the peer for this long; `None`: never. Default 30 s.
+    ///
+    /// libhv: `WebSocketService::setPingInterval`.
+    pub fn ping_interval(mut self, interval: Option<Duration>) -> Self {
+        self.ping_interval = interval.filter(|interval| !interval.is_zero());
+        self
+    }
+
+    /// How long after a Ping a peer that sends nothing at all counts as dead. Any byte counts as
+    /// life. Default 10 s.
+    pub fn pong_deadline(mut self, deadline: Duration) -> Self {
+        self.pong_deadline = deadline;
+        self
+    }
+
+    /// Limits for what the peer sends: a frame's or message's size, in bytes. Checked before
+    /// anything is allocated. Default 16 MiB and 64 MiB.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    pub(super) fn link(&self) -> LinkOptions {
+        LinkOptions {
+            limits: self.limits,
+            close_timeout: self.close_timeout,
+            ping_interval: self.ping_interval,
+            pong_deadline: self.pong_deadline,
+        }
+    }
+}
+
+impl Default for ServiceOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}

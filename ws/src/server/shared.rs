@@ -1,0 +1,138 @@
+//! What a server and its connections share.
+
+use super::channel::WebSocketChannel;
+use super::routes::Routes;
+use super::service::WebSocketService;
+use crate::event::ConnectionError;
+use crate::handshake::{HandshakeLimits, HttpRequest, HttpResponse};
+use crate::lock::lock;
+use crate::protocol::{OpCode, encode_frame};
+use hvloop_event::{Address, ChannelId, EventLoop, LocalLoop};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+type OnHttp = Arc<dyn Fn(&HttpRequest) -> HttpResponse + Send + Sync>;
+type OnFailed = Arc<dyn Fn(Option<&Address>, &ConnectionError) + Send + Sync>;
+
+/// See the module.
+#[derive(Default)]
+pub(super) struct Shared {
+    settings: Mutex<Settings>,
+    channels: Mutex<HashMap<ChannelId, WebSocketChannel>>,
+}
+
+#[derive(Clone, Default)]
+struct Settings {
+    routes: Arc<Routes>,
+    http: Option<OnHttp>,
+    failed: Option<OnFailed>,
+    handshake: HandshakeLimits,
+}
+
+impl Shared {
+    fn set<T>(&self, f: impl FnOnce(&mut Settings) -> T) {
+        let old = f(&mut lock(&self.settings));
+        drop(old); // with no lock held: it is the user's
+    }
+
+    pub(super) fn add_route(&self, path: String, service: WebSocketService) {
+        self.set(|settings| {
+            let with = settings.routes.with(path, Arc::new(service));
+            std::mem::replace(&mut settings.routes, Arc::new(with))
+        });
+    }
+
+    pub(super) fn set_http(&self, f: OnHttp) {
+        self.set(|settings| settings.http.replace(f));
+    }
+
+    pub(super) fn set_failed(&self, f: OnFailed) {
+        self.set(|settings| settings.failed.replace(f));
+    }
+
+    pub(super) fn set_handshake(&self, limits: HandshakeLimits) {
+        self.set(|settings| settings.handshake = limits);
+    }
+
+    pub(super) fn handshake(&self) -> HandshakeLimits {
+        lock(&self.settings).handshake
+    }
+
+    pub(super) fn http(&self) -> Option<OnHttp> {
+        lock(&self.settings).http.clone()
+    }
+
+    pub(super) fn failed(&self) -> Option<OnFailed> {
+        lock(&self.settings).failed.clone()
+    }
+
+    /// The service of that path.
+    pub(super) fn service(&self, path: &str) -> Option<Arc<WebSocketService>> {
+        let routes = lock(&self.settings).routes.clone();
+        routes.find(path)
+    }
+
+    pub(super) fn channels(&self) -> Vec<WebSocketChannel> {
+        lock(&self.channels).values().cloned().collect()
+    }
+
+    pub(super) fn channel(&self, id: ChannelId) -> Option<WebSocketChannel> {
+        lock(&self.channels).get(&id).cloned()
+    }
+
+    pub(super) fn enter(&self, channel: &WebSocketChannel) {
+        lock(&self.channels).insert(channel.id(), channel.clone());
+    }
+
+    pub(super) fn leave(&self, channel: &WebSocketChannel) {
+        let gone = lock(&self.channels).remove(&channel.id());
+        drop(gone); // with no lock held: its context is the user's
+    }
+
+    /// Sends the same message to all: one frame for all queues, and one task for each other loop.
+    pub(super) fn broadcast(&self, opcode: OpCode, payload: &[u8]) -> usize {
+        let mut frame = Vec::new();
+        encode_frame(&mut frame, opcode, true, payload, None);
+        send_to_all(self.channels(), &frame.into())
+    }
+}
+
+/// Sends an encoded frame to all of these; to how many.
+fn send_to_all(channels: Vec<WebSocketChannel>, frame: &Arc<[u8]>) -> usize {
+    let mut sent = 0;
+    let mut others: Vec<(EventLoop, Vec<WebSocketChannel>)> = Vec::new();
+    for channel in channels {
+        if let Err(e) = channel.reserve(frame.len()) {
+            channel.notify_drain();
+            log::debug!("hvloop: no broadcast to {channel:?}: {e}");
+            continue;
+        }
+        let event_loop = channel.event_loop();
+        if let Some(local) = event_loop.local() {
+            sent += usize::from(channel.send_encoded(&local, frame));
+            continue;
+        }
+        sent += 1;
+        match others.iter_mut().find(|(to, _)| to.same_loop(event_loop)) {
+            Some((_, channels)) => channels.push(channel),
+            None => others.push((event_loop.clone(), vec![channel])),
+        }
+    }
+    for (event_loop, channels) in others {
+        let channels = Arc::new(channels);
+        let (all, data) = (channels.clone(), frame.clone());
+        let posted = event_loop.post_event(move |local: &LocalLoop| {
+            for channel in all.iter() {
+                channel.send_encoded(local, &data);
+            }
+        });
+        if posted.is_err() {
+            // The loop had closed everything.
+            sent -= channels.len();
+            channels
+                .iter()
+                .for_each(|channel| channel.release(frame.len()));
+        }
+    }
+    sent
+}
