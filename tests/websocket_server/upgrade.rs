@@ -129,8 +129,7 @@ fn bad_upgrades_are_refused() {
             UpgradeError::Subprotocols,
         ),
     ];
-    let mut failures = 0;
-    for (text, status, error) in cases {
+    for (before, (text, status, error)) in cases.into_iter().enumerate() {
         let mut peer = WsPeer::mute(&net, to);
         peer.peer.send(text.as_bytes());
         let head = peer.head();
@@ -143,11 +142,10 @@ fn bad_upgrades_are_refused() {
             head.contains("Sec-WebSocket-Version: 13\r\n"),
             status == "426"
         );
-        failures += 1;
         peer.peer.rest();
         server.wait("a failure", |seen| {
             let last = seen.failed.last();
-            seen.failed.len() == failures
+            seen.failed.len() == before + 1
                 && matches!(last, Some(ConnectionError::BadUpgrade(e)) if *e == error)
         });
     }
