@@ -6,66 +6,17 @@ The URL of the suite is appended to the command.
 
 import argparse
 import asyncio
-import json
 import os
 import signal
 import sys
-from collections import Counter, defaultdict
 from pathlib import Path
 
 from kosoku import FailureError, run_fuzzingserver
 
-# Section 8 has no cases; 11 to 13 (compression) are not claimed yet.
-SECTIONS = [1, 2, 3, 4, 5, 6, 7, 9, 10]
-EXPECTED_CASES = 301
-# Bad UTF-8 in a frame that arrives in portions: a client may notice it when the frame is whole.
-MAY_BE_NON_STRICT = {"6.4.3", "6.4.4"}
-# The suite itself gives no verdict on these.
-INFORMATIONAL = {"7.1.6", "7.13.1", "7.13.2"}
+from verdict import plain, report, selection, summarize
+
 # Seconds from the client's end to the results.
 RESULT_LIMIT = 10
-
-
-def judge(result: dict[str, str]) -> str:
-    """What a case counts as: passed, non-strict, informational, or failed."""
-    verdicts = {result["behavior"], result["behaviorClose"]}
-    if verdicts == {"OK"}:
-        return "passed"
-    if result["id"] in MAY_BE_NON_STRICT and verdicts <= {"OK", "NON-STRICT"}:
-        return "non-strict"
-    if result["id"] in INFORMATIONAL and verdicts <= {"OK", "INFORMATIONAL"}:
-        return "informational"
-    return "failed"
-
-
-def summarize(results: list[dict[str, str]], complaints: list[str]) -> bool:
-    """Prints the table and the closing line. Answers whether all is well."""
-    columns = ["passed", "non-strict", "informational", "failed"]
-    table: dict[str, Counter[str]] = defaultdict(Counter)
-    ids = {result["id"] for result in results}
-    if len(results) != EXPECTED_CASES or len(ids) != EXPECTED_CASES:
-        complaints.append(f"{len(ids)} cases were run, {EXPECTED_CASES} expected")
-    for result in results:
-        verdict = judge(result)
-        table[result["id"].split(".")[0]][verdict] += 1
-        if verdict in ("failed", "non-strict"):
-            print(
-                f"{verdict}: {result['id']}: {result['behavior']} / {result['behaviorClose']}:"
-                f" {result['result']} {result['resultClose']}"
-            )
-    print(f"{'section':>8}" + "".join(f"{column:>15}" for column in columns))
-    for section in sorted(table, key=int):
-        print(f"{section:>8}" + "".join(f"{table[section][c]:>15}" for c in columns))
-    total = sum(table.values(), Counter())
-    print(f"{'all':>8}" + "".join(f"{total[column]:>15}" for column in columns))
-
-    passed = len(results) - total["failed"]
-    # A case that did not run has not passed; a complaint about the run as a whole is a failure too.
-    failed = max(total["failed"], EXPECTED_CASES - passed, 1 if complaints else 0)
-    for complaint in complaints:
-        print(f"error: {complaint}")
-    print(f"{passed} passed, {failed} failed")
-    return failed == 0
 
 
 async def run_client(command: list[str], url: str, limit: float) -> str | None:
@@ -88,8 +39,7 @@ async def run_client(command: list[str], url: str, limit: float) -> str | None:
 async def run(command: list[str], limit: float) -> tuple[list[dict[str, str]], list[str]]:
     """Answers the results and what went wrong with the run as a whole."""
     complaints = []
-    cases = [f"{section}.*" for section in SECTIONS]
-    async with run_fuzzingserver(cases, host="127.0.0.1", port=0) as server:
+    async with run_fuzzingserver(selection(), host="127.0.0.1", port=0) as server:
         url = f"ws://{server.address}:{server.port}"
         if complaint := await run_client(command, url, limit):
             complaints.append(complaint)
@@ -100,17 +50,7 @@ async def run(command: list[str], limit: float) -> tuple[list[dict[str, str]], l
         except TimeoutError:
             complaints.append("no results: the client did not end the run with /updateReports")
             results = []
-    return [
-        {
-            "id": result.case_id,
-            "agent": result.agent,
-            "behavior": result.behavior.value,
-            "behaviorClose": result.behavior_close.value,
-            "result": result.result,
-            "resultClose": result.result_close,
-        }
-        for result in results
-    ], complaints
+    return plain(results), complaints
 
 
 def main() -> None:
@@ -120,9 +60,7 @@ def main() -> None:
     parser.add_argument("command", nargs="+")
     options = parser.parse_args()
     results, complaints = asyncio.run(run(options.command, options.limit))
-    if options.report:
-        options.report.parent.mkdir(parents=True, exist_ok=True)
-        options.report.write_text(json.dumps(results, indent=1))
+    report(options.report, results)
     sys.exit(0 if summarize(results, complaints) else 1)
 
 
