@@ -4,7 +4,7 @@
 //! The server judges; this program exits 0 when it ran every case that was offered, and at least
 //! one.
 
-use hvloop::{ClientOptions, EventLoopThread, Message, SendError, WebSocketClient};
+use hvloop::{ClientOptions, DeflateOptions, EventLoopThread, Message, SendError, WebSocketClient};
 use std::error::Error;
 use std::process::ExitCode;
 use std::sync::mpsc;
@@ -53,7 +53,9 @@ fn run(url: &str) -> Result<u32, Box<dyn Error>> {
 /// Connects, echoes until the server closes, and returns the first text message.
 fn visit(thread: &EventLoopThread, url: &str) -> Result<Option<String>, Box<dyn Error>> {
     let echo = !url.ends_with("/getCaseCount");
-    let options = ClientOptions::new().send_limit(64 * 1024 * 1024);
+    let options = ClientOptions::new()
+        .send_limit(64 * 1024 * 1024)
+        .deflate(Some(DeflateOptions::new().threshold(0).always(true)));
     let client = WebSocketClient::with_options(thread.event_loop(), options);
     let (done, wait) = mpsc::channel();
     let mut first = None;

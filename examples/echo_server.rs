@@ -1,12 +1,12 @@
-//! A WebSocket echo server on any path.
+//! A WebSocket echo server on any path; compresses for clients that offer permessage-deflate.
 //!
 //! `cargo run --release --example echo_server -- 127.0.0.1:9001` serves until Ctrl-C;
 //! without an address it plays its own client, and ends.
 
 use clap::Parser;
 use hvloop::{
-    EventLoop, Listen, Message, ServiceOptions, WebSocketClient, WebSocketServer, WebSocketService,
-    signal,
+    DeflateOptions, EventLoop, Listen, Message, ServiceOptions, WebSocketClient, WebSocketServer,
+    WebSocketService, signal,
 };
 use std::error::Error;
 use std::net::SocketAddr;
@@ -16,6 +16,18 @@ use std::net::SocketAddr;
 struct Args {
     /// Where to listen; without it a demonstration runs.
     address: Option<SocketAddr>,
+    /// Compress every message for clients that offer it, also where that does not make it shorter.
+    #[arg(long)]
+    compress_all: bool,
+}
+
+impl Args {
+    fn deflate(&self) -> DeflateOptions {
+        match self.compress_all {
+            true => DeflateOptions::new().threshold(0).always(true),
+            false => DeflateOptions::new(),
+        }
+    }
 }
 
 /// Bytes queued towards a peer over which it is told to go: it reads less than it sends.
@@ -27,7 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let server = WebSocketServer::new(&event_loop);
     let quiet = args.address.is_some();
     let echo = WebSocketService::new()
-        .options(ServiceOptions::new())
+        .options(ServiceOptions::new().deflate(Some(args.deflate())))
         .on_open(move |channel, request| {
             if !quiet {
                 println!("{:?} asked for {}", channel.peer_addr(), request.path);

@@ -18,8 +18,8 @@ pub use hvloop_event::{
 pub use hvloop_event::{CronError, CronSchedule};
 #[cfg(feature = "ws")]
 pub use hvloop_ws::{
-    ClientOptions, ClientState, CloseEvent, Message, OpenError, OpenEvent, ServiceOptions,
-    WebSocketChannel, WebSocketClient, WebSocketServer, WebSocketService,
+    ClientOptions, ClientState, CloseEvent, DeflateOptions, Message, OpenError, OpenEvent,
+    ServiceOptions, WebSocketChannel, WebSocketClient, WebSocketServer, WebSocketService,
 };
 
 /// What most programs need: `use hvloop::prelude::*`.

@@ -1,6 +1,6 @@
 """Runs the Autobahn cases against a WebSocket client and judges the results; see README.md.
 
-Usage: run_client.py [--limit SECONDS] [--report FILE] -- COMMAND ...
+Usage: run_client.py [--limit SECONDS] [--short] [--report FILE] -- COMMAND ...
 The URL of the suite is appended to the command.
 """
 
@@ -36,10 +36,10 @@ async def run_client(command: list[str], url: str, limit: float) -> str | None:
     return None if status == 0 else f"the client ended with status {status}"
 
 
-async def run(command: list[str], limit: float) -> tuple[list[dict[str, str]], list[str]]:
+async def run(command: list[str], limit: float, short: bool) -> tuple[list[dict[str, str]], list[str]]:
     """Answers the results and what went wrong with the run as a whole."""
     complaints = []
-    async with run_fuzzingserver(selection(), host="127.0.0.1", port=0) as server:
+    async with run_fuzzingserver(selection(short), host="127.0.0.1", port=0) as server:
         url = f"ws://{server.address}:{server.port}"
         if complaint := await run_client(command, url, limit):
             complaints.append(complaint)
@@ -55,13 +55,14 @@ async def run(command: list[str], limit: float) -> tuple[list[dict[str, str]], l
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--limit", type=float, default=900, help="seconds for the client")
+    parser.add_argument("--limit", type=float, default=1800, help="seconds for the client")
+    parser.add_argument("--short", action="store_true", help="fewer compressed cases")
     parser.add_argument("--report", type=Path, help="file for the results, JSON")
     parser.add_argument("command", nargs="+")
     options = parser.parse_args()
-    results, complaints = asyncio.run(run(options.command, options.limit))
+    results, complaints = asyncio.run(run(options.command, options.limit, options.short))
     report(options.report, results)
-    sys.exit(0 if summarize(results, complaints) else 1)
+    sys.exit(0 if summarize(results, complaints, options.short) else 1)
 
 
 if __name__ == "__main__":

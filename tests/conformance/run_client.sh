@@ -1,8 +1,14 @@
 #!/usr/bin/env bash
-# Runs the Autobahn cases 1 to 10 against a client and judges the report; see README.md.
-# Usage: run_client.sh [COMMAND ...]: the suite's URL is appended to the command, which is
+# Runs the Autobahn cases against a client and judges the report; see README.md.
+# Usage: run_client.sh [--short] [COMMAND ...]: the suite's URL is appended to the command, which is
 # `cargo run --release --example autobahn_client --` if none is given.
 set -euo pipefail
+
+short=()
+if [[ "${1:-}" == --short ]]; then
+    short=(--short)
+    shift
+fi
 
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 root="$(cd "$here/../.." && pwd)"
@@ -18,4 +24,4 @@ if (($# == 0)); then
     set -- cargo run --quiet --release --example autobahn_client --
 fi
 exec "$target/interop/venv/bin/python" "$here/run_client.py" \
-    --report "$target/conformance/client.json" -- "$@"
+    "${short[@]}" --report "$target/conformance/client.json" -- "$@"

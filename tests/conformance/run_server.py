@@ -1,6 +1,6 @@
 """Runs the Autobahn cases against a WebSocket server and judges the results; see README.md.
 
-Usage: run_server.py [--limit SECONDS] [--report FILE] -- COMMAND ...
+Usage: run_server.py [--limit SECONDS] [--short] [--report FILE] -- COMMAND ...
 The command is a server that says "listening at URL" when it does, and ends at SIGTERM with status 0.
 """
 
@@ -40,7 +40,7 @@ async def stop(server: asyncio.subprocess.Process) -> str | None:
     return None if status == 0 else f"the server ended with status {status}"
 
 
-async def run(command: list[str], limit: float) -> tuple[list[dict[str, str]], list[str]]:
+async def run(command: list[str], limit: float, short: bool) -> tuple[list[dict[str, str]], list[str]]:
     """Answers the results and what went wrong with the run as a whole."""
     server = await asyncio.create_subprocess_exec(
         *command,
@@ -52,7 +52,7 @@ async def run(command: list[str], limit: float) -> tuple[list[dict[str, str]], l
     results = []
     try:
         url = await asyncio.wait_for(address(server), SERVER_LIMIT)
-        results = await asyncio.wait_for(run_fuzzingclient(url, cases=selection()), limit)
+        results = await asyncio.wait_for(run_fuzzingclient(url, cases=selection(short)), limit)
     except FailureError as failure:
         results = failure.results
     except TimeoutError:
@@ -69,13 +69,14 @@ async def run(command: list[str], limit: float) -> tuple[list[dict[str, str]], l
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--limit", type=float, default=900, help="seconds for the cases")
+    parser.add_argument("--limit", type=float, default=1800, help="seconds for the cases")
+    parser.add_argument("--short", action="store_true", help="fewer compressed cases")
     parser.add_argument("--report", type=Path, help="file for the results, JSON")
     parser.add_argument("command", nargs="+")
     options = parser.parse_args()
-    results, complaints = asyncio.run(run(options.command, options.limit))
+    results, complaints = asyncio.run(run(options.command, options.limit, options.short))
     report(options.report, results)
-    sys.exit(0 if summarize(results, complaints) else 1)
+    sys.exit(0 if summarize(results, complaints, options.short) else 1)
 
 
 if __name__ == "__main__":

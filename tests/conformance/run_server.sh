@@ -1,7 +1,13 @@
 #!/usr/bin/env bash
-# Runs the Autobahn cases 1 to 10 against a server and judges the report; see README.md.
-# Usage: run_server.sh [COMMAND ...]: a server, which is the example `echo_server` if none is given.
+# Runs the Autobahn cases against a server and judges the report; see README.md.
+# Usage: run_server.sh [--short] [COMMAND ...]: a server, which is the example `echo_server` if none is given.
 set -euo pipefail
+
+short=()
+if [[ "${1:-}" == --short ]]; then
+    short=(--short)
+    shift
+fi
 
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 root="$(cd "$here/../.." && pwd)"
@@ -13,7 +19,8 @@ export CARGO_TARGET_DIR="$target"
 if (($# == 0)); then
     cd "$root"
     cargo build --release --example echo_server
-    set -- "$target/release/examples/echo_server" 127.0.0.1:0
+    # The suite takes no message that is not compressed once compression is agreed on.
+    set -- "$target/release/examples/echo_server" 127.0.0.1:0 --compress-all
 fi
 exec "$target/interop/venv/bin/python" "$here/run_server.py" \
-    --report "$target/conformance/server.json" -- "$@"
+    "${short[@]}" --report "$target/conformance/server.json" -- "$@"

@@ -7,6 +7,7 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
 mod client;
+mod deflate;
 mod event;
 pub mod handshake;
 mod link;
@@ -17,6 +18,7 @@ mod server;
 mod url;
 
 pub use client::{ClientOptions, ClientState, CloseError, OpenError, OpenEvent, WebSocketClient};
+pub use deflate::{DeflateOptions, DeflateParams, WindowBitsError};
 pub use event::{CloseEvent, ConnectionError, Initiator, Message};
 pub use server::{
     ChannelState, ServiceOptions, WebSocketChannel, WebSocketServer, WebSocketService,

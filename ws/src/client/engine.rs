@@ -166,7 +166,11 @@ impl Engine {
         conn: &Conn<'_>,
         response: crate::handshake::UpgradeResponse,
     ) {
-        self.link().open(conn);
+        let (link, options) = (self.link(), &self.plan.options.deflate);
+        if let (Some(options), Some(params)) = (options, &response.deflate) {
+            link.set_deflate(conn.local(), options, params);
+        }
+        link.open(conn);
         self.inner.set_state(ClientState::Open);
         if let Some(backoff) = self.backoff.borrow_mut().as_mut() {
             backoff.on_open(conn.local().now());

@@ -422,7 +422,7 @@ fn request(
     url: &WsUrl,
     options: &ClientOptions,
 ) -> Result<UpgradeRequest, crate::handshake::HeadError> {
-    let mut request = UpgradeRequest::new(url);
+    let mut request = UpgradeRequest::new(url).deflate(options.deflate);
     for (name, value) in &options.headers {
         request = request.header(name, value)?;
     }

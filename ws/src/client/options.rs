@@ -1,5 +1,6 @@
 //! What can be set about a client.
 
+use crate::deflate::DeflateOptions;
 use crate::handshake::HandshakeLimits;
 use crate::protocol::Limits;
 use hvloop_event::{Connect, ReconnectPolicy};
@@ -26,6 +27,7 @@ pub struct ClientOptions {
     pub(super) write_stall: Option<Duration>,
     pub(super) send_limit: usize,
     pub(super) limits: Limits,
+    pub(super) deflate: Option<DeflateOptions>,
     pub(super) handshake: HandshakeLimits,
     pub(super) reconnect: Option<ReconnectPolicy>,
     pub(super) keep_callbacks: bool,
@@ -50,6 +52,7 @@ impl ClientOptions {
             write_stall: Some(Duration::from_secs(30)),
             send_limit: Connect::DEFAULT_SEND_LIMIT,
             limits: Limits::default(),
+            deflate: None,
             handshake: HandshakeLimits::default(),
             reconnect: None,
             keep_callbacks: false,
@@ -110,6 +113,14 @@ impl ClientOptions {
     /// anything is allocated. Default 16 MiB and 64 MiB.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Offers permessage-deflate (RFC 7692): messages are compressed both ways if the server agrees.
+    /// `None`, the default: does not. What is secret should not be compressed together with what an
+    /// attacker chooses (CRIME, BREACH).
+    pub fn deflate(mut self, options: Option<DeflateOptions>) -> Self {
+        self.deflate = options;
         self
     }
 

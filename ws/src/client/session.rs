@@ -37,6 +37,9 @@ impl Session {
             Ok(Progress::Done { response, consumed }) => {
                 self.upgrade = None;
                 self.was_open = true;
+                if let Some(params) = &response.deflate {
+                    self.reading.set_deflate(params);
+                }
                 self.engine.opened(conn, response);
                 data.get_mut(consumed..)
             }

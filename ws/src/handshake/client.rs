@@ -3,6 +3,7 @@
 use super::head::{Head, HeadScan, ScanError};
 use super::verify::Expected;
 use super::{HandshakeError, UpgradeRequest};
+use crate::deflate::DeflateParams;
 use std::fmt;
 use tungstenite::error::{CapacityError, Error, ProtocolError};
 use tungstenite::handshake::client::{Response, generate_key};
@@ -42,6 +43,8 @@ pub struct UpgradeResponse {
     pub headers: HeaderMap,
     /// The subprotocol chosen, one of those offered.
     pub subprotocol: Option<String>,
+    /// What was agreed on for permessage-deflate, if it was offered and chosen.
+    pub deflate: Option<DeflateParams>,
 }
 
 /// How far a handshake is.
@@ -131,11 +134,12 @@ impl ClientHandshake {
             let status = response.status();
             if status == StatusCode::SWITCHING_PROTOCOLS {
                 let headers = response.into_parts().0.headers;
-                let subprotocol = self.expected.verify(&headers)?;
+                let (subprotocol, deflate) = self.expected.verify(&headers)?;
                 let response = UpgradeResponse {
                     status: status.as_u16(),
                     headers,
                     subprotocol,
+                    deflate,
                 };
                 return Ok(Progress::Done { response, consumed });
             }

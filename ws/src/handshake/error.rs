@@ -76,7 +76,7 @@ pub enum HandshakeError {
     MissingConnectionUpgrade,
     /// Sec-WebSocket-Accept is missing, there twice, or does not answer our key.
     AcceptMismatch,
-    /// The server uses an extension; we offered none.
+    /// The server uses an extension that was not offered, or otherwise than it was offered.
     UnsolicitedExtension(String),
     /// The server chose a subprotocol that we did not offer, or several.
     UnsolicitedSubprotocol(String),
@@ -116,7 +116,7 @@ impl fmt::Display for HandshakeError {
             Self::UnsolicitedExtension(value) => {
                 write!(
                     f,
-                    "the server uses an extension that was not offered: {value:?}"
+                    "the server uses an extension otherwise than it was offered: {value:?}"
                 )
             }
             Self::UnsolicitedSubprotocol(value) => {

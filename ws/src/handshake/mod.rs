@@ -13,6 +13,8 @@ mod server;
 mod tokens;
 mod verify;
 
+pub(crate) use tokens::is_token;
+
 pub use client::{ClientHandshake, HandshakeLimits, Progress, UpgradeResponse};
 pub use error::{HandshakeError, HeadError};
 pub use request::UpgradeRequest;

@@ -3,6 +3,7 @@
 use super::HeadError;
 use super::tokens::is_token;
 use crate::WsUrl;
+use crate::deflate::{self, DeflateOptions};
 use std::fmt;
 use tungstenite::http::header::{HeaderName, HeaderValue};
 
@@ -42,6 +43,7 @@ pub struct UpgradeRequest {
     headers: Vec<(String, HeaderValue)>,
     subprotocols: Vec<String>,
     subprotocol_required: bool,
+    deflate: Option<DeflateOptions>,
 }
 
 impl UpgradeRequest {
@@ -57,6 +59,7 @@ impl UpgradeRequest {
             headers: Vec::new(),
             subprotocols: Vec::new(),
             subprotocol_required: false,
+            deflate: None,
         }
     }
 
@@ -120,6 +123,17 @@ impl UpgradeRequest {
         self
     }
 
+    /// Offers permessage-deflate (RFC 7692); `None`, the default: does not.
+    pub fn deflate(mut self, options: Option<DeflateOptions>) -> Self {
+        self.deflate = options;
+        self
+    }
+
+    /// What was offered of permessage-deflate.
+    pub(super) fn offered_deflate(&self) -> Option<DeflateOptions> {
+        self.deflate
+    }
+
     /// Whether the subprotocol is one of those offered; names are case-sensitive.
     pub(super) fn offers(&self, name: &str) -> bool {
         self.subprotocols.iter().any(|offered| offered == name)
@@ -157,6 +171,12 @@ impl UpgradeRequest {
             line(
                 "Sec-WebSocket-Protocol",
                 self.subprotocols.join(", ").as_bytes(),
+            );
+        }
+        if let Some(options) = &self.deflate {
+            line(
+                "Sec-WebSocket-Extensions",
+                deflate::offer(options).as_bytes(),
             );
         }
         if let Some(origin) = &self.origin {

@@ -127,8 +127,9 @@ impl Accept {
         self.subprotocol.as_deref()
     }
 
-    /// The answer on the wire; `key` is the value for Sec-WebSocket-Accept.
-    pub fn to_bytes(&self, key: &str) -> Vec<u8> {
+    /// The answer on the wire; `key` is the value for Sec-WebSocket-Accept, `extensions` that for
+    /// Sec-WebSocket-Extensions, if there are any.
+    pub fn to_bytes(&self, key: &str, extensions: Option<&str>) -> Vec<u8> {
         let mut out = Vec::with_capacity(256);
         out.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\n");
         line(&mut out, "Upgrade", b"websocket");
@@ -136,6 +137,9 @@ impl Accept {
         line(&mut out, "Sec-WebSocket-Accept", key.as_bytes());
         if let Some(name) = &self.subprotocol {
             line(&mut out, "Sec-WebSocket-Protocol", name.as_bytes());
+        }
+        if let Some(extensions) = extensions {
+            line(&mut out, "Sec-WebSocket-Extensions", extensions.as_bytes());
         }
         self.headers.write(&mut out);
         out
@@ -206,7 +210,9 @@ impl HttpResponse {
         let reason = self.status.canonical_reason().unwrap_or_default();
         let first = format!("HTTP/1.1 {} {reason}\r\n", self.status.as_u16());
         out.extend_from_slice(first.as_bytes());
-        line(&mut out, "Connection", b"close");
+        let upgrade = self.status == StatusCode::UPGRADE_REQUIRED;
+        let connection: &[u8] = if upgrade { b"close, Upgrade" } else { b"close" };
+        line(&mut out, "Connection", connection);
         // These two have no body, and must not announce one (RFC 9110 section 8.6).
         let bodiless = matches!(
             self.status,
@@ -219,7 +225,7 @@ impl HttpResponse {
                 self.body.len().to_string().as_bytes(),
             );
         }
-        if self.status == StatusCode::UPGRADE_REQUIRED {
+        if upgrade {
             if !self.headers.has("Sec-WebSocket-Version") {
                 line(&mut out, "Sec-WebSocket-Version", b"13");
             }

@@ -22,7 +22,7 @@ pub(super) fn has_token(headers: &HeaderMap, name: HeaderName, token: &[u8]) -> 
 }
 
 /// Whether this is a token: visible ASCII without separators (RFC 6455 section 4.1, item 10).
-pub(super) fn is_token(name: &[u8]) -> bool {
+pub(crate) fn is_token(name: &[u8]) -> bool {
     let in_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
     !name.is_empty() && name.iter().all(in_token)
 }

@@ -2,10 +2,11 @@
 
 use super::tokens::{has_token, single};
 use super::{HandshakeError, UpgradeRequest};
+use crate::deflate::{self, DeflateOptions, DeflateParams};
 use tungstenite::handshake::derive_accept_key;
 use tungstenite::http::HeaderMap;
 use tungstenite::http::header::{
-    CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL, UPGRADE,
+    CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_PROTOCOL, UPGRADE,
 };
 
 /// What an answer is held against.
@@ -17,6 +18,8 @@ pub(super) struct Expected {
     subprotocols: Vec<String>,
     /// One of them has to be chosen.
     subprotocol_required: bool,
+    /// What was offered of permessage-deflate.
+    deflate: Option<DeflateOptions>,
 }
 
 impl Expected {
@@ -26,11 +29,15 @@ impl Expected {
             accept: derive_accept_key(key.as_bytes()),
             subprotocols: request.subprotocols().to_vec(),
             subprotocol_required: request.insists_on_subprotocol(),
+            deflate: request.offered_deflate(),
         }
     }
 
-    /// Checks the headers of a 101; the subprotocol chosen, if any.
-    pub(super) fn verify(&self, headers: &HeaderMap) -> Result<Option<String>, HandshakeError> {
+    /// Checks the headers of a 101; the subprotocol and the compression chosen, if any.
+    pub(super) fn verify(
+        &self,
+        headers: &HeaderMap,
+    ) -> Result<(Option<String>, Option<DeflateParams>), HandshakeError> {
         if !single(headers, UPGRADE).is_some_and(|v| v.eq_ignore_ascii_case(b"websocket")) {
             return Err(HandshakeError::MissingUpgrade);
         }
@@ -40,15 +47,9 @@ impl Expected {
         if single(headers, SEC_WEBSOCKET_ACCEPT) != Some(self.accept.as_bytes()) {
             return Err(HandshakeError::AcceptMismatch);
         }
-        // We offer none, so whatever is named here was not offered. An empty header names none.
-        for value in headers.get_all(SEC_WEBSOCKET_EXTENSIONS) {
-            if !value.as_bytes().trim_ascii().is_empty() {
-                return Err(HandshakeError::UnsolicitedExtension(lossy(
-                    value.as_bytes(),
-                )));
-            }
-        }
-        self.subprotocol(headers)
+        let deflate = deflate::check_answer(headers, self.deflate.as_ref())
+            .map_err(HandshakeError::UnsolicitedExtension)?;
+        Ok((self.subprotocol(headers)?, deflate))
     }
 
     /// The subprotocol chosen. There may be one header at most (section 11.3.4), with one value.

@@ -4,19 +4,23 @@
 //! | module | holds |
 //! |---|---|
 //! | `sending` | messages and control frames on their way out |
+//! | `compression` | compressed messages on their way out |
 //! | `remote` | messages of other threads on their way to the loop |
 //! | `reading` | what the peer says |
 //! | `closing` | the close handshake, failures, and what is known of the end |
 //! | `heartbeat` | Pings, and when a silent peer is dead |
 
 mod closing;
+mod compression;
 mod heartbeat;
 mod reading;
 mod remote;
 mod sending;
 
 use self::closing::Verdict;
+use self::compression::Compression;
 use self::heartbeat::Heartbeat;
+use crate::deflate::{DeflateOptions, DeflateParams};
 use crate::protocol::{Limits, Role};
 use hvloop_event::conn::{Conn, ConnId};
 use hvloop_event::{Attachment, LocalLoop, TimerId};
@@ -59,6 +63,7 @@ pub(crate) struct Link {
     stage: Cell<Stage>,
     close_timer: Cell<Option<TimerId>>,
     heart: RefCell<Option<(Heartbeat, TimerId)>>,
+    compression: RefCell<Option<Compression>>,
     verdict: RefCell<Verdict>,
 }
 
@@ -72,6 +77,7 @@ impl Link {
             stage: Cell::new(Stage::Opening),
             close_timer: Cell::new(None),
             heart: RefCell::default(),
+            compression: RefCell::default(),
             verdict: RefCell::default(),
         })
     }
@@ -98,7 +104,18 @@ impl Link {
         self.start_heartbeat(conn);
     }
 
-    /// Begins to end; `true`: it was not ending already.
+    /// The upgrade agreed on permessage-deflate; before [`open`](Self::open).
+    pub(crate) fn set_deflate(
+        &self,
+        local: &LocalLoop,
+        options: &DeflateOptions,
+        params: &DeflateParams,
+    ) {
+        let compression = Compression::new(self.role, options, params, local.now());
+        *self.compression.borrow_mut() = compression;
+    }
+
+    /// Goes on to a later stage, from which on nothing can be sent; the stage that it was in.
     fn leave(&self, to: Stage) -> Stage {
         let from = self.stage.replace(to);
         if matches!(from, Stage::Opening | Stage::Open) {
@@ -111,8 +128,14 @@ impl Link {
     pub(crate) fn ended(&self, local: &LocalLoop) {
         self.conn.set(None);
         self.stage.set(Stage::Done);
-        let heart = self.heart.take().map(|(_, timer)| timer);
-        for timer in self.close_timer.take().into_iter().chain(heart) {
+        let timers = [
+            self.close_timer.take(),
+            self.heart.take().map(|(_, timer)| timer),
+            self.compression
+                .take()
+                .and_then(|compression| compression.timer),
+        ];
+        for timer in timers.into_iter().flatten() {
             local.kill_timer(timer);
         }
     }

@@ -2,6 +2,7 @@
 
 use super::heartbeat::{Beat, Heartbeat, Line};
 use super::{Link, Stage};
+use crate::deflate::DeflateParams;
 use crate::event::{ConnectionError, Initiator, Message};
 use crate::mutant::mutant;
 use crate::protocol::{Control, Event, Input, Reader};
@@ -22,6 +23,11 @@ impl Reading {
             link: link.clone(),
             reader: Reader::new(link.role, link.options.limits),
         }
+    }
+
+    /// The upgrade agreed on permessage-deflate.
+    pub(crate) fn set_deflate(&mut self, params: &DeflateParams) {
+        self.reader.set_deflate(params);
     }
 
     /// Reads frames until the input, or the connection, is at its end. `deliver` has the user's

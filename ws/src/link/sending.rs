@@ -5,6 +5,7 @@ use crate::mutant::mutant;
 use crate::protocol::{Control, OpCode, Role, encode_close, encode_frame, frame_len};
 use hvloop_event::conn::Conn;
 use hvloop_event::{LocalLoop, SendError};
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// How many bytes of the send queue a message takes, at most.
@@ -14,7 +15,7 @@ pub(super) fn queue_size(role: Role, payload: usize) -> usize {
 
 impl Link {
     /// The mask of a frame to send: a client's is fresh and unpredictable (RFC 6455 section 5.3).
-    fn mask(&self, local: &LocalLoop) -> Option<[u8; 4]> {
+    pub(super) fn mask(&self, local: &LocalLoop) -> Option<[u8; 4]> {
         match self.role {
             Role::Client => Some(local.random_u32().to_ne_bytes()),
             Role::Server => None,
@@ -30,15 +31,25 @@ impl Link {
 
     /// Queues a frame, on the loop's thread.
     pub(crate) fn send(
-        &self,
+        self: &Rc<Self>,
         local: &LocalLoop,
         opcode: OpCode,
         payload: &[u8],
     ) -> Result<(), SendError> {
         let conn = self.open_conn(local).ok_or(SendError::NotOpen)?;
-        let mask = self.mask(local);
         let size = queue_size(self.role, payload.len());
-        let sent = conn.send_with(size, |out| encode_frame(out, opcode, true, payload, mask));
+        let sent = match self.compresses(opcode, payload.len()) {
+            None => {
+                let mask = self.mask(local);
+                conn.send_with(size, |out| encode_frame(out, opcode, true, payload, mask))
+            }
+            // Room first: a message that was compressed has to be sent.
+            Some(_) => {
+                let budget = conn.budget().ok_or(SendError::NotOpen)?;
+                let reserved = budget.reserve(size);
+                reserved.and_then(|()| self.queue_reserved(&conn, size, opcode, payload))
+            }
+        };
         if matches!(sent, Err(SendError::QueueFull { .. })) {
             conn.notify_low_water();
         }
@@ -47,25 +58,57 @@ impl Link {
 
     /// Queues a frame for which another thread took room. `false`: the connection is not open, and
     /// the room is the caller's to give back.
-    pub(crate) fn send_reserved(&self, local: &LocalLoop, opcode: OpCode, payload: &[u8]) -> bool {
+    pub(crate) fn send_reserved(
+        self: &Rc<Self>,
+        local: &LocalLoop,
+        opcode: OpCode,
+        payload: &[u8],
+    ) -> bool {
         let Some(conn) = self.open_conn(local) else {
             return false;
         };
-        let mask = self.mask(local);
         let size = queue_size(self.role, payload.len());
-        let sent = conn.send_reserved(size, |out| encode_frame(out, opcode, true, payload, mask));
-        if let Err(e) = sent {
+        if let Err(e) = self.queue_reserved(&conn, size, opcode, payload) {
             log::debug!("hvloop: a message was too late: {e}");
         }
         true
     }
 
+    /// Queues a frame, compressed or not, for which `size` bytes of room are taken.
+    fn queue_reserved(
+        self: &Rc<Self>,
+        conn: &Conn<'_>,
+        size: usize,
+        opcode: OpCode,
+        payload: &[u8],
+    ) -> Result<(), SendError> {
+        let kind = self.compresses(opcode, payload.len());
+        let compressed = kind.and_then(|kind| self.send_compressed(conn, size, kind, payload));
+        compressed.unwrap_or_else(|| {
+            let mask = self.mask(conn.local());
+            conn.send_reserved(size, |out| encode_frame(out, opcode, true, payload, mask))
+        })
+    }
+
     /// Queues a whole frame that other queues hold, too, and for which room was taken. `false`: as in
     /// [`send_reserved`](Self::send_reserved).
-    pub(crate) fn send_encoded(&self, local: &LocalLoop, frame: &Arc<[u8]>) -> bool {
+    pub(crate) fn send_encoded(
+        &self,
+        local: &LocalLoop,
+        frame: &Arc<[u8]>,
+        compressed: bool,
+    ) -> bool {
         let Some(conn) = self.open_conn(local) else {
             return false;
         };
+        if let Some(compression) = self
+            .compression
+            .borrow_mut()
+            .as_mut()
+            .filter(|_| compressed)
+        {
+            compression.forget();
+        }
         if let Err(e) = conn.send_shared_reserved(frame) {
             log::debug!("hvloop: a message was too late: {e}");
         }

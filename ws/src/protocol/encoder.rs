@@ -2,7 +2,7 @@
 
 use super::close::fitting_reason;
 use super::mask::apply_mask;
-use super::{Control, OpCode, opcode};
+use super::{Control, Data, OpCode, opcode};
 use tungstenite::protocol::frame::FrameHeader;
 
 /// How many bytes a frame takes on the wire: header, mask and payload.
@@ -36,7 +36,18 @@ pub fn encode_frame(
         !matches!(opcode, OpCode::Control(Control::Reserved(_))),
         "no reserved opcode is sent"
     );
-    encode_head(out, opcode, fin, payload.len(), mask);
+    encode_head(out, opcode, fin, false, payload.len(), mask);
+    append(out, payload, mask);
+}
+
+/// Appends the one frame of a message that is compressed (RFC 7692 section 6.1): `payload` is its
+/// compressed form. `mask` as in [`encode_frame`].
+pub fn encode_compressed(out: &mut Vec<u8>, kind: Data, payload: &[u8], mask: Option<[u8; 4]>) {
+    encode_head(out, OpCode::Data(kind), true, true, payload.len(), mask);
+    append(out, payload, mask);
+}
+
+fn append(out: &mut Vec<u8>, payload: &[u8], mask: Option<[u8; 4]>) {
     let start = out.len();
     out.extend_from_slice(payload);
     if let Some(mask) = mask {
@@ -55,7 +66,7 @@ pub fn encode_close(out: &mut Vec<u8>, close: Option<(u16, &str)>, mask: Option<
         return;
     };
     let reason = fitting_reason(reason);
-    encode_head(out, opcode::CLOSE, true, 2 + reason.len(), mask);
+    encode_head(out, opcode::CLOSE, true, false, 2 + reason.len(), mask);
     let start = out.len();
     out.extend_from_slice(&code.to_be_bytes());
     out.extend_from_slice(reason.as_bytes());
@@ -69,12 +80,14 @@ fn encode_head(
     out: &mut Vec<u8>,
     opcode: OpCode,
     fin: bool,
+    rsv1: bool,
     payload_len: usize,
     mask: Option<[u8; 4]>,
 ) {
     out.reserve(frame_len(payload_len, mask.is_some()));
     let header = FrameHeader {
         is_final: fin,
+        rsv1,
         opcode,
         mask,
         ..FrameHeader::default()

@@ -39,6 +39,8 @@ pub enum ProtocolError {
     BadCloseCode(u16),
     /// The reason of a Close is not UTF-8 (section 5.5.1).
     InvalidCloseReason,
+    /// A compressed message is no DEFLATE (RFC 7692 section 7.2.2).
+    InvalidDeflate,
     /// A frame over [`Limits::max_frame`](super::Limits::max_frame).
     FrameTooBig {
         /// The limit, in bytes.
@@ -50,7 +52,8 @@ pub enum ProtocolError {
     MessageTooBig {
         /// The limit, in bytes.
         limit: usize,
-        /// The fragments so far and the one announced, in bytes.
+        /// The fragments so far and the one announced, in bytes; of a compressed message, what was
+        /// inflated so far.
         size: u64,
     },
 }
@@ -60,7 +63,7 @@ impl ProtocolError {
     /// (RFC 6455 section 7.4.1).
     pub fn close_code(&self) -> u16 {
         match self {
-            Self::InvalidUtf8 | Self::InvalidCloseReason => 1007,
+            Self::InvalidUtf8 | Self::InvalidCloseReason | Self::InvalidDeflate => 1007,
             Self::FrameTooBig { .. } | Self::MessageTooBig { .. } => 1009,
             _ => 1002,
         }
@@ -95,6 +98,7 @@ impl fmt::Display for ProtocolError {
             Self::CloseTooShort => f.write_str("a Close frame has one byte of payload"),
             Self::BadCloseCode(code) => write!(f, "close code {code} must not be sent"),
             Self::InvalidCloseReason => f.write_str("the reason of a Close frame is not UTF-8"),
+            Self::InvalidDeflate => f.write_str("a compressed message is no DEFLATE"),
             Self::FrameTooBig { limit, size } => {
                 write!(
                     f,

@@ -33,6 +33,8 @@ pub(super) struct Header {
     pub(super) kind: Kind,
     /// Whether it is the last frame of its message.
     pub(super) fin: bool,
+    /// The message is compressed (RSV1).
+    pub(super) compressed: bool,
     /// The payload's mask; there is one exactly if we are the server.
     pub(super) mask: Option<[u8; 4]>,
     /// The payload's length in bytes, not yet held against the limits.
@@ -41,8 +43,7 @@ pub(super) struct Header {
 
 /// The reserved bits that an extension gave a meaning to, in this connection.
 ///
-/// The place where permessage-deflate (RFC 7692) comes in: it takes RSV1 on the first frame of a
-/// message. No extension is offered today, so the value is always [`NegotiatedBits::NONE`].
+/// permessage-deflate takes RSV1 on the first frame of a message (RFC 7692 section 6).
 #[derive(Debug, Clone, Copy)]
 pub(super) struct NegotiatedBits {
     rsv1: bool,
@@ -51,6 +52,8 @@ pub(super) struct NegotiatedBits {
 impl NegotiatedBits {
     /// No extension: every reserved bit must be 0.
     pub(super) const NONE: Self = Self { rsv1: false };
+    /// permessage-deflate.
+    pub(super) const DEFLATE: Self = Self { rsv1: true };
 
     /// Whether this header sets no bit but those negotiated, where they are.
     fn allow(self, header: &FrameHeader) -> bool {
@@ -178,6 +181,7 @@ fn check(
     Ok(Header {
         kind,
         fin: header.is_final,
+        compressed: header.rsv1,
         mask: header.mask,
         len,
     })

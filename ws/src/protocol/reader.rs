@@ -5,6 +5,7 @@ use super::header::{HeaderReader, Kind, NegotiatedBits};
 use super::mask::apply_mask;
 use super::utf8::TextBuffer;
 use super::{Input, Limits, ProtocolError, Role};
+use crate::deflate::{DeflateParams, InflateError, Inflater};
 use std::fmt;
 use std::ops::Range;
 use std::str;
@@ -47,11 +48,14 @@ pub struct Reader {
     header: HeaderReader,
     /// The frame whose payload is not all there.
     frame: Option<Frame>,
-    /// A data message has begun whose last frame has not: continuations belong to it.
-    fragmented: Option<Target>,
+    /// A data message has begun whose last frame has not: continuations belong to it. And whether it
+    /// is compressed.
+    fragmented: Option<(Target, bool)>,
     text: TextBuffer,
     binary: Vec<u8>,
     control: Vec<u8>,
+    /// permessage-deflate was negotiated.
+    inflater: Option<Inflater>,
     /// The last event was borrowed from the buffers: they are to be cleared.
     delivered: bool,
     /// After a Close or an error.
@@ -74,6 +78,8 @@ struct Frame {
     target: Target,
     /// The message ends with this frame.
     fin: bool,
+    /// The message is compressed.
+    compressed: bool,
     /// Nothing of the message is in the buffers: if the rest of the frame is in the input, then the
     /// message is.
     untouched: bool,
@@ -107,9 +113,28 @@ impl Reader {
             text: TextBuffer::default(),
             binary: Vec::new(),
             control: Vec::new(),
+            inflater: None,
             delivered: false,
             fused: false,
         }
+    }
+
+    /// The handshake agreed on permessage-deflate (RFC 7692): messages may come compressed from now
+    /// on. [`Limits::max_frame`] then limits what is on the wire, and [`Limits::max_message`] what
+    /// comes of it.
+    pub fn set_deflate(&mut self, params: &DeflateParams) {
+        let (bits, alone) = match self.role {
+            Role::Client => (
+                params.server_max_window_bits,
+                params.server_no_context_takeover,
+            ),
+            Role::Server => (
+                params.client_max_window_bits,
+                params.client_no_context_takeover,
+            ),
+        };
+        self.negotiated = NegotiatedBits::DEFLATE;
+        self.inflater = Some(Inflater::new(bits, !alone));
     }
 
     /// The next thing the peer said, or `None` when the input is used up. To be called until then:
@@ -193,13 +218,20 @@ impl Reader {
             }
             if available > 0 {
                 frame.untouched = false;
-                self.gather(frame.target, input.get(range), frame.left)?;
+                let piece = input.get(range);
+                match frame.compressed {
+                    true => self.inflate(frame.target, piece)?,
+                    false => self.gather(frame.target, piece, frame.left)?,
+                }
             }
             if frame.left > 0 {
                 self.frame = Some(frame);
                 return Ok(Ready::Nothing);
             }
             if frame.fin {
+                if frame.compressed {
+                    self.inflate_rest(frame.target)?;
+                }
                 if frame.target == Target::Text {
                     self.text.finish().map_err(|_| ProtocolError::InvalidUtf8)?;
                 }
@@ -213,24 +245,26 @@ impl Reader {
         let Some(header) = self.header.next(self.role, self.negotiated, input)? else {
             return Ok(None);
         };
-        let (target, is_data) = match (header.kind, self.fragmented) {
-            (Kind::Ping, _) => (Target::Ping, false),
-            (Kind::Pong, _) => (Target::Pong, false),
-            (Kind::Close, _) => (Target::Close, false),
-            (Kind::Continuation, Some(target)) => (target, true),
+        let first = header.compressed;
+        let (target, is_data, compressed) = match (header.kind, self.fragmented) {
+            (Kind::Ping, _) => (Target::Ping, false, false),
+            (Kind::Pong, _) => (Target::Pong, false, false),
+            (Kind::Close, _) => (Target::Close, false, false),
+            (Kind::Continuation, Some((target, compressed))) => (target, true, compressed),
             (Kind::Continuation, None) => return Err(ProtocolError::UnexpectedContinuation),
             (_, Some(_)) => return Err(ProtocolError::ExpectedContinuation),
-            (Kind::Text, None) => (Target::Text, true),
-            (Kind::Binary, None) => (Target::Binary, true),
+            (Kind::Text, None) => (Target::Text, true, first),
+            (Kind::Binary, None) => (Target::Binary, true, first),
         };
-        let untouched = !is_data || self.fragmented.is_none();
+        let untouched = !compressed && (!is_data || self.fragmented.is_none());
         if is_data {
-            self.check_limits(header.len)?;
-            self.fragmented = if header.fin { None } else { Some(target) };
+            self.check_limits(header.len, compressed)?;
+            self.fragmented = (!header.fin).then_some((target, compressed));
         }
         Ok(Some(Frame {
             target,
             fin: header.fin,
+            compressed,
             untouched,
             mask: header.mask,
             done: 0,
@@ -239,7 +273,7 @@ impl Reader {
     }
 
     /// Holds the announced length of a data frame against the limits.
-    fn check_limits(&self, len: u64) -> Result<(), ProtocolError> {
+    fn check_limits(&self, len: u64, compressed: bool) -> Result<(), ProtocolError> {
         let Limits {
             max_frame,
             max_message,
@@ -250,6 +284,9 @@ impl Reader {
                 size: len,
             });
         }
+        if compressed {
+            return Ok(()); // what comes of it is looked at as it comes
+        }
         // One of the two is empty; the sum is far from overflow, as `len` is below 2^63.
         let size = len + (self.text.len() + self.binary.len()) as u64;
         if size > max_message as u64 {
@@ -259,6 +296,47 @@ impl Reader {
             });
         }
         Ok(())
+    }
+
+    /// Adds what a piece of a compressed payload holds.
+    fn inflate(&mut self, target: Target, piece: &[u8]) -> Result<(), ProtocolError> {
+        self.with_inflater(|inflater, reader| {
+            inflater.inflate(piece, |portion| reader.gather_inflated(target, portion))
+        })
+    }
+
+    /// All of a compressed message is there.
+    fn inflate_rest(&mut self, target: Target) -> Result<(), ProtocolError> {
+        self.with_inflater(|inflater, reader| {
+            inflater.finish(|portion| reader.gather_inflated(target, portion))
+        })
+    }
+
+    fn with_inflater(
+        &mut self,
+        f: impl FnOnce(&mut Inflater, &mut Self) -> Result<(), InflateError<ProtocolError>>,
+    ) -> Result<(), ProtocolError> {
+        // There is one: without it, RSV1 is refused.
+        let Some(mut inflater) = self.inflater.take() else {
+            return Err(ProtocolError::ReservedBits);
+        };
+        let inflated = f(&mut inflater, self);
+        self.inflater = Some(inflater);
+        inflated.map_err(|e| match e {
+            InflateError::Invalid => ProtocolError::InvalidDeflate,
+            InflateError::Refused(e) => e,
+        })
+    }
+
+    /// Adds a portion of what was inflated, if the limit lets it.
+    fn gather_inflated(&mut self, target: Target, portion: &[u8]) -> Result<(), ProtocolError> {
+        let size = self.text.len() + self.binary.len() + portion.len();
+        let limit = self.limits.max_message;
+        if size > limit {
+            let size = size as u64;
+            return Err(ProtocolError::MessageTooBig { limit, size });
+        }
+        self.gather(target, portion, 0)
     }
 
     /// Adds a piece of a payload to its buffer; `left` bytes of the same frame are to come.
@@ -312,6 +390,7 @@ impl Reader {
         self.text.clear(0);
         self.binary = Vec::new();
         self.control = Vec::new();
+        self.inflater = None;
     }
 
     /// Ends the reading by an error.

@@ -1,8 +1,9 @@
 //! A server's connection on its loop: the request, then the messages.
 
-use super::channel::{SharedState, WebSocketChannel};
+use super::channel::{Agreed, SharedState, WebSocketChannel};
 use super::service::WebSocketService;
 use super::shared::Shared;
+use crate::deflate;
 use crate::event::{ConnectionError, Initiator, Message};
 use crate::handshake::{Accept, HttpRequest, HttpResponse, RequestProgress, ServerHandshake};
 use crate::http::StatusCode;
@@ -26,7 +27,7 @@ enum State {
     /// The request is being read.
     Request(ServerHandshake),
     /// It is a WebSocket.
-    Open(Open),
+    Open(Box<Open>),
     /// It was answered otherwise, and ends.
     Answered,
 }
@@ -43,7 +44,7 @@ enum Verdict {
     Accept {
         service: Arc<WebSocketService>,
         answer: Vec<u8>,
-        subprotocol: Option<String>,
+        agreed: Agreed,
     },
     /// Another answer; with an error, if a WebSocket was asked for.
     Answer(HttpResponse, Option<ConnectionError>),
@@ -84,9 +85,9 @@ impl Accepted {
             Verdict::Accept {
                 service,
                 answer,
-                subprotocol,
+                agreed,
             } => {
-                let opened = self.open(conn, &request, service, &answer, subprotocol);
+                let opened = self.open(conn, &request, service, &answer, agreed);
                 opened.then(|| data.get_mut(consumed..)).flatten()
             }
         }
@@ -143,10 +144,17 @@ impl Accepted {
             log::error!("hvloop: on_upgrade chose subprotocol {name}, which was not offered");
             return refuse(StatusCode::INTERNAL_SERVER_ERROR);
         }
-        Verdict::Accept {
+        let deflate = service.options.deflate.as_ref();
+        let deflate = deflate.and_then(|options| deflate::accept(&request.headers, options));
+        let (deflate, extensions) = deflate.unzip();
+        let agreed = Agreed {
             subprotocol: chosen.map(str::to_owned),
-            answer: accept.to_bytes(&key),
+            deflate,
+        };
+        Verdict::Accept {
+            answer: accept.to_bytes(&key, extensions.as_deref()),
             service,
+            agreed,
         }
     }
 
@@ -171,7 +179,7 @@ impl Accepted {
         request: &HttpRequest,
         service: Arc<WebSocketService>,
         answer: &[u8],
-        subprotocol: Option<String>,
+        agreed: Agreed,
     ) -> bool {
         let local = conn.local();
         let state = SharedState::default();
@@ -179,7 +187,12 @@ impl Accepted {
         let Ok(id) = local.attach(link.clone()) else {
             return false; // this turn ends it
         };
-        let channel = WebSocketChannel::new(conn, id, state, subprotocol);
+        let mut reading = Reading::new(&link);
+        if let (Some(options), Some(params)) = (&service.options.deflate, &agreed.deflate) {
+            link.set_deflate(local, options, params);
+            reading.set_deflate(params);
+        }
+        let channel = WebSocketChannel::new(conn, id, state, agreed);
         self.server.enter(&channel);
         if !self.ticket.up() {
             self.server.leave(&channel);
@@ -197,12 +210,12 @@ impl Accepted {
         if done.is_none() {
             link.fail_panicked(local);
         }
-        self.state = State::Open(Open {
-            reading: Reading::new(&link),
+        self.state = State::Open(Box::new(Open {
+            reading,
             service,
             channel,
             link,
-        });
+        }));
         true
     }
 

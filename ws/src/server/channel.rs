@@ -1,6 +1,8 @@
 //! A server's connection as users hold it, on any thread.
 
+use super::broadcast::Encoded;
 use crate::CloseError;
+use crate::deflate::DeflateParams;
 use crate::event::{Initiator, Message};
 use crate::link::{Link, post_frame};
 use crate::lock::lock;
@@ -46,8 +48,14 @@ struct Inner {
     budget: Arc<SendBudget>,
     peer: Option<Address>,
     local: Option<Address>,
-    subprotocol: Option<String>,
+    agreed: Agreed,
     context: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
+}
+
+/// What the upgrade agreed on.
+pub(super) struct Agreed {
+    pub(super) subprotocol: Option<String>,
+    pub(super) deflate: Option<DeflateParams>,
 }
 
 const OPEN: u8 = 0;
@@ -71,7 +79,7 @@ impl WebSocketChannel {
         conn: &Conn<'_>,
         link: AttachmentId,
         state: SharedState,
-        subprotocol: Option<String>,
+        agreed: Agreed,
     ) -> Self {
         Self {
             inner: Arc::new(Inner {
@@ -85,7 +93,7 @@ impl WebSocketChannel {
                     .unwrap_or_else(|| Arc::new(SendBudget::new(0))),
                 peer: conn.peer(),
                 local: conn.local_address(),
-                subprotocol,
+                agreed,
                 context: Mutex::default(),
             }),
         }
@@ -264,7 +272,12 @@ impl WebSocketChannel {
 
     /// The subprotocol that the upgrade chose.
     pub fn subprotocol(&self) -> Option<&str> {
-        self.inner.subprotocol.as_deref()
+        self.inner.agreed.subprotocol.as_deref()
+    }
+
+    /// What the upgrade agreed on for permessage-deflate, if it did.
+    pub fn deflate(&self) -> Option<DeflateParams> {
+        self.inner.agreed.deflate
     }
 
     /// The peer's IP address and port; `None` of a Unix socket.
@@ -321,9 +334,10 @@ impl WebSocketChannel {
     }
 
     /// Queues a whole frame that other queues hold, too, and for which room was taken.
-    pub(super) fn send_encoded(&self, local: &LocalLoop, frame: &Arc<[u8]>) -> bool {
+    pub(super) fn send_encoded(&self, local: &LocalLoop, encoded: &Encoded) -> bool {
+        let (frame, compressed) = encoded.for_channel(self);
         let link = self.find_link(local);
-        let sent = link.is_some_and(|link| link.send_encoded(local, frame));
+        let sent = link.is_some_and(|link| link.send_encoded(local, frame, compressed));
         if !sent {
             self.release(frame.len());
         }

@@ -5,10 +5,12 @@
 //! | `mod` | the server: what users call, on any thread |
 //! | `service`, `routes` | what is done with the connections of a path |
 //! | `channel` | a connection as a handle for any thread |
+//! | `broadcast` | the same message to many connections |
 //! | `shared` | what the server and its connections share |
 //! | `accepted` | one connection on its loop: the request, and then the link |
 
 mod accepted;
+mod broadcast;
 mod channel;
 mod options;
 mod routes;
@@ -20,10 +22,11 @@ pub use self::options::ServiceOptions;
 pub use self::service::WebSocketService;
 
 use self::accepted::Accepted;
+use self::broadcast::broadcast;
 use self::shared::Shared;
 use crate::event::ConnectionError;
 use crate::handshake::{HandshakeLimits, HttpRequest, HttpResponse};
-use crate::protocol::{Data, OpCode};
+use crate::protocol::Data;
 use hvloop_event::conn::{Handler, ListenerSet};
 use hvloop_event::{Address, ChannelId, EventLoop, EventLoopThreadPool, Listen, LoadBalance};
 use std::fmt;
@@ -199,14 +202,13 @@ impl WebSocketServer {
     /// Sends the same text to every connection that is open: one frame for all queues. Returns to how
     /// many; those whose queue has no room are left out. Any thread.
     pub fn broadcast_text(&self, text: &str) -> usize {
-        self.shared
-            .broadcast(OpCode::Data(Data::Text), text.as_bytes())
+        broadcast(self.shared.channels(), Data::Text, text.as_bytes())
     }
 
     /// Sends the same bytes to every connection that is open. See
     /// [`broadcast_text`](WebSocketServer::broadcast_text).
     pub fn broadcast_binary(&self, data: &[u8]) -> usize {
-        self.shared.broadcast(OpCode::Data(Data::Binary), data)
+        broadcast(self.shared.channels(), Data::Binary, data)
     }
 }
 

@@ -1,5 +1,6 @@
 //! What can be set about a service.
 
+use crate::deflate::DeflateOptions;
 use crate::link::LinkOptions;
 use crate::protocol::Limits;
 use std::time::Duration;
@@ -20,6 +21,7 @@ pub struct ServiceOptions {
     ping_interval: Option<Duration>,
     pong_deadline: Duration,
     limits: Limits,
+    pub(super) deflate: Option<DeflateOptions>,
 }
 
 impl ServiceOptions {
@@ -31,6 +33,7 @@ impl ServiceOptions {
             ping_interval: Some(Duration::from_secs(30)),
             pong_deadline: Duration::from_secs(10),
             limits: Limits::default(),
+            deflate: None,
         }
     }
 
@@ -59,6 +62,13 @@ impl ServiceOptions {
     /// anything is allocated. Default 16 MiB and 64 MiB.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Accepts permessage-deflate (RFC 7692) from clients that offer it. `None`, the default: does not.
+    /// What is secret should not be compressed together with what an attacker chooses (CRIME, BREACH).
+    pub fn deflate(mut self, options: Option<DeflateOptions>) -> Self {
+        self.deflate = options;
         self
     }
 

@@ -6,8 +6,7 @@ use super::service::WebSocketService;
 use crate::event::ConnectionError;
 use crate::handshake::{HandshakeLimits, HttpRequest, HttpResponse};
 use crate::lock::lock;
-use crate::protocol::{OpCode, encode_frame};
-use hvloop_event::{Address, ChannelId, EventLoop, LocalLoop};
+use hvloop_event::{Address, ChannelId};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
@@ -88,51 +87,4 @@ impl Shared {
         let gone = lock(&self.channels).remove(&channel.id());
         drop(gone); // with no lock held: its context is the user's
     }
-
-    /// Sends the same message to all: one frame for all queues, and one task for each other loop.
-    pub(super) fn broadcast(&self, opcode: OpCode, payload: &[u8]) -> usize {
-        let mut frame = Vec::new();
-        encode_frame(&mut frame, opcode, true, payload, None);
-        send_to_all(self.channels(), &frame.into())
-    }
-}
-
-/// Sends an encoded frame to all of these; to how many.
-fn send_to_all(channels: Vec<WebSocketChannel>, frame: &Arc<[u8]>) -> usize {
-    let mut sent = 0;
-    let mut others: Vec<(EventLoop, Vec<WebSocketChannel>)> = Vec::new();
-    for channel in channels {
-        if let Err(e) = channel.reserve(frame.len()) {
-            channel.notify_drain();
-            log::debug!("hvloop: no broadcast to {channel:?}: {e}");
-            continue;
-        }
-        let event_loop = channel.event_loop();
-        if let Some(local) = event_loop.local() {
-            sent += usize::from(channel.send_encoded(&local, frame));
-            continue;
-        }
-        sent += 1;
-        match others.iter_mut().find(|(to, _)| to.same_loop(event_loop)) {
-            Some((_, channels)) => channels.push(channel),
-            None => others.push((event_loop.clone(), vec![channel])),
-        }
-    }
-    for (event_loop, channels) in others {
-        let channels = Arc::new(channels);
-        let (all, data) = (channels.clone(), frame.clone());
-        let posted = event_loop.post_event(move |local: &LocalLoop| {
-            for channel in all.iter() {
-                channel.send_encoded(local, &data);
-            }
-        });
-        if posted.is_err() {
-            // The loop had closed everything.
-            sent -= channels.len();
-            channels
-                .iter()
-                .for_each(|channel| channel.release(frame.len()));
-        }
-    }
-    sent
 }

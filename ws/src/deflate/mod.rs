@@ -1,0 +1,25 @@
+//! permessage-deflate (RFC 7692): its options, its negotiation, and the two halves of its codec. No
+//! I/O here.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `options` | what a user wants of it |
+//! | `extensions` | the header that it is negotiated in |
+//! | `negotiate` | offers, their acceptance, and what comes of it |
+//! | `deflater`, `inflater` | messages to their compressed form, and back |
+
+mod deflater;
+mod extensions;
+mod inflater;
+mod negotiate;
+mod options;
+
+pub use negotiate::DeflateParams;
+pub use options::{DeflateOptions, WindowBitsError};
+
+pub(crate) use deflater::Deflater;
+pub(crate) use inflater::{InflateError, Inflater};
+pub(crate) use negotiate::{accept, check_answer, offer};
+
+/// What ends each message's last block, and is not sent (RFC 7692 section 7.2.1).
+const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];

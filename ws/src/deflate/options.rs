@@ -1,0 +1,139 @@
+//! What can be set about permessage-deflate.
+
+use std::error::Error;
+use std::fmt;
+use std::time::Duration;
+
+/// Options of permessage-deflate, for either role. What the peer wants may restrict them further.
+///
+/// Memory for each connection that uses it: about 370 KiB to compress (245 KiB with a window of 2^9),
+/// from the first message that is compressed on, and about 47 KiB to inflate, from the first that
+/// comes compressed. Without context takeover either is given back after each message.
+///
+/// ```
+/// use hvloop_ws::{ClientOptions, DeflateOptions};
+///
+/// let deflate = DeflateOptions::new().threshold(256).client_max_window_bits(11)?;
+/// let options = ClientOptions::new().deflate(Some(deflate));
+/// # Ok::<(), hvloop_ws::WindowBitsError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub struct DeflateOptions {
+    pub(super) server_no_context_takeover: bool,
+    pub(super) client_no_context_takeover: bool,
+    pub(super) server_max_window_bits: u8,
+    pub(super) client_max_window_bits: u8,
+    pub(crate) level: u8,
+    pub(crate) threshold: usize,
+    pub(super) always: bool,
+    pub(crate) release_after: Option<Duration>,
+}
+
+/// A window's size is 2^9 to 2^15 bytes. (RFC 7692 has 2^8, too, which zlib does not.)
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WindowBitsError(pub u8);
+
+/// The largest window, which is the default.
+pub(super) const MAX_BITS: u8 = 15;
+/// The smallest that the codec has.
+pub(super) const MIN_BITS: u8 = 9;
+
+impl DeflateOptions {
+    /// The defaults: context takeover both ways, the largest windows, level 6, messages from 1 KiB on,
+    /// the compressor kept.
+    pub fn new() -> Self {
+        Self {
+            server_no_context_takeover: false,
+            client_no_context_takeover: false,
+            server_max_window_bits: MAX_BITS,
+            client_max_window_bits: MAX_BITS,
+            level: 6,
+            threshold: 1024,
+            always: false,
+            release_after: None,
+        }
+    }
+
+    /// The server compresses each message by itself (`server_no_context_takeover`): less memory on
+    /// both sides, less compression.
+    pub fn server_no_context_takeover(mut self, on: bool) -> Self {
+        self.server_no_context_takeover = on;
+        self
+    }
+
+    /// The client compresses each message by itself (`client_no_context_takeover`).
+    pub fn client_no_context_takeover(mut self, on: bool) -> Self {
+        self.client_no_context_takeover = on;
+        self
+    }
+
+    /// The window that the server compresses with is at most 2^`bits` bytes
+    /// (`server_max_window_bits`). Default 15.
+    ///
+    /// # Errors
+    ///
+    /// Not from 9 to 15.
+    pub fn server_max_window_bits(mut self, bits: u8) -> Result<Self, WindowBitsError> {
+        self.server_max_window_bits = check(bits)?;
+        Ok(self)
+    }
+
+    /// The window that the client compresses with is at most 2^`bits` bytes
+    /// (`client_max_window_bits`). Default 15.
+    ///
+    /// # Errors
+    ///
+    /// Not from 9 to 15.
+    pub fn client_max_window_bits(mut self, bits: u8) -> Result<Self, WindowBitsError> {
+        self.client_max_window_bits = check(bits)?;
+        Ok(self)
+    }
+
+    /// How hard to compress: from 0 (not at all) to 9; more is 9. Default 6.
+    pub fn level(mut self, level: u8) -> Self {
+        self.level = level.min(9);
+        self
+    }
+
+    /// Messages shorter than this, in bytes, are sent as they are. Default 1024.
+    pub fn threshold(mut self, bytes: usize) -> Self {
+        self.threshold = bytes;
+        self
+    }
+
+    /// Sends a message compressed even if that does not make it shorter, for peers that want it so.
+    /// Default `false`: such a message is sent as it is.
+    pub fn always(mut self, on: bool) -> Self {
+        self.always = on;
+        self
+    }
+
+    /// Gives the compressor's memory back when nothing was compressed for this long; the next message
+    /// is then compressed without what came before. `None`, the default: keeps it.
+    pub fn release_after(mut self, idle: Option<Duration>) -> Self {
+        self.release_after = idle;
+        self
+    }
+}
+
+fn check(bits: u8) -> Result<u8, WindowBitsError> {
+    match (MIN_BITS..=MAX_BITS).contains(&bits) {
+        true => Ok(bits),
+        false => Err(WindowBitsError(bits)),
+    }
+}
+
+impl Default for DeflateOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Display for WindowBitsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a window of 2^{} bytes: it is 2^9 to 2^15", self.0)
+    }
+}
+
+impl Error for WindowBitsError {}
