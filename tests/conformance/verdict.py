@@ -7,7 +7,8 @@ from pathlib import Path
 # Sections 8 and 11 have no cases; 12 and 13 are about permessage-deflate.
 ALL = [f"{section}.*" for section in [1, 2, 3, 4, 5, 6, 7, 9, 10, 12, 13]]
 # Of the compressed cases, which take minutes, those with the first sizes.
-SHORT = ALL[:-2] + [f"{section}.*.{size}" for section in [12, 13] for size in [1, 2, 3, 4]]
+KINDS = [f"12.{kind}" for kind in range(1, 6)] + [f"13.{kind}" for kind in range(1, 8)]
+SHORT = ALL[:-2] + [f"{kind}.{size}" for kind in KINDS for size in range(1, 5)]
 EXPECTED_CASES = {False: 517, True: 349}
 # Bad UTF-8 in a frame that arrives in portions: a client may notice it when the frame is whole.
 MAY_BE_NON_STRICT = {"6.4.3", "6.4.4"}
