@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod closing;
+mod deflate;
 mod load;
 mod messages;
 #[path = "../common/net.rs"]

@@ -54,8 +54,8 @@ pub struct Reader {
     text: TextBuffer,
     binary: Vec<u8>,
     control: Vec<u8>,
-    /// permessage-deflate was negotiated.
-    inflater: Option<Inflater>,
+    /// permessage-deflate was negotiated. Apart, since most connections have none.
+    inflater: Option<Box<Inflater>>,
     /// The last event was borrowed from the buffers: they are to be cleared.
     delivered: bool,
     /// After a Close or an error.
@@ -134,7 +134,7 @@ impl Reader {
             ),
         };
         self.negotiated = NegotiatedBits::DEFLATE;
-        self.inflater = Some(Inflater::new(bits, !alone));
+        self.inflater = Some(Box::new(Inflater::new(bits, !alone)));
     }
 
     /// The next thing the peer said, or `None` when the input is used up. To be called until then:
