@@ -12,4 +12,5 @@ mod peer;
 mod plain_http;
 mod recorded;
 mod stops;
+mod topics;
 mod upgrade;

@@ -192,7 +192,7 @@ impl Accepted {
             link.set_deflate(local, options, params);
             reading.set_deflate(params);
         }
-        let channel = WebSocketChannel::new(conn, id, state, agreed);
+        let channel = WebSocketChannel::new(conn, id, state, agreed, self.server.topics());
         self.server.enter(&channel);
         if !self.ticket.up() {
             self.server.leave(&channel);

@@ -1,6 +1,7 @@
 //! A server's connection as users hold it, on any thread.
 
-use super::broadcast::Encoded;
+use super::broadcast::{Encoded, broadcast};
+use super::topics::Topics;
 use crate::CloseError;
 use crate::deflate::DeflateParams;
 use crate::event::{Initiator, Message};
@@ -16,7 +17,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 
 /// A connection of a [`WebSocketServer`](super::WebSocketServer): a handle that may be cloned, kept
 /// and used on any thread. When the connection has ended, its calls say so; they never reach another
@@ -49,6 +50,7 @@ struct Inner {
     peer: Option<Address>,
     local: Option<Address>,
     agreed: Agreed,
+    topics: Weak<Topics>,
     context: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
 }
 
@@ -80,6 +82,7 @@ impl WebSocketChannel {
         link: AttachmentId,
         state: SharedState,
         agreed: Agreed,
+        topics: &Arc<Topics>,
     ) -> Self {
         Self {
             inner: Arc::new(Inner {
@@ -94,6 +97,7 @@ impl WebSocketChannel {
                 peer: conn.peer(),
                 local: conn.local_address(),
                 agreed,
+                topics: Arc::downgrade(topics),
                 context: Mutex::default(),
             }),
         }
@@ -319,6 +323,56 @@ impl WebSocketChannel {
     pub fn context<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
         let context = lock(&self.inner.context).clone();
         context?.downcast().ok()
+    }
+
+    /// Subscribes the connection to a topic: it gets what is published there from now on, until it
+    /// [unsubscribes](WebSocketChannel::unsubscribe) or ends. Any thread; again is as good as once.
+    /// `false`: it is closing, or has ended.
+    ///
+    /// A topic is any text, compared as it is; it comes into being with its first subscriber and goes
+    /// with its last. If peers name the topics, limit how many one may have.
+    pub fn subscribe(&self, topic: &str) -> bool {
+        let topics = self.inner.topics.upgrade();
+        topics.is_some_and(|topics| topics.subscribe(self, topic))
+    }
+
+    /// Ends a subscription. Any thread. `false`: there was none.
+    pub fn unsubscribe(&self, topic: &str) -> bool {
+        let topics = self.inner.topics.upgrade();
+        topics.is_some_and(|topics| topics.unsubscribe(self.id(), topic))
+    }
+
+    /// Whether the connection is subscribed to that topic.
+    pub fn is_subscribed(&self, topic: &str) -> bool {
+        let topics = self.inner.topics.upgrade();
+        topics.is_some_and(|topics| topics.is_subscribed(self.id(), topic))
+    }
+
+    /// The topics that the connection is subscribed to, in no order.
+    pub fn topics(&self) -> Vec<String> {
+        let topics = self.inner.topics.upgrade();
+        topics.map_or_else(Vec::new, |topics| topics.of(self.id()))
+    }
+
+    /// Sends a text to all that are subscribed to a topic but this connection, which need not be
+    /// subscribed itself. See [`WebSocketServer::publish_text`](super::WebSocketServer::publish_text).
+    pub fn publish_text(&self, topic: &str, text: &str) -> usize {
+        self.publish(topic, Data::Text, text.as_bytes())
+    }
+
+    /// Sends bytes to all that are subscribed to a topic but this connection. See
+    /// [`WebSocketServer::publish_text`](super::WebSocketServer::publish_text).
+    pub fn publish_binary(&self, topic: &str, data: &[u8]) -> usize {
+        self.publish(topic, Data::Binary, data)
+    }
+
+    fn publish(&self, topic: &str, kind: Data, payload: &[u8]) -> usize {
+        let Some(topics) = self.inner.topics.upgrade() else {
+            return 0;
+        };
+        let mut channels = topics.subscribers(topic);
+        channels.retain(|channel| channel != self);
+        broadcast(channels, kind, payload)
     }
 
     /// Takes room for bytes that are to be queued by [`send_encoded`](Self::send_encoded).

@@ -5,7 +5,7 @@
 //! | `mod` | the server: what users call, on any thread |
 //! | `service`, `routes` | what is done with the connections of a path |
 //! | `channel` | a connection as a handle for any thread |
-//! | `broadcast` | the same message to many connections |
+//! | `broadcast`, `topics` | the same message to many connections, and who is subscribed to what |
 //! | `shared` | what the server and its connections share |
 //! | `accepted` | one connection on its loop: the request, and then the link |
 
@@ -16,6 +16,7 @@ mod options;
 mod routes;
 mod service;
 mod shared;
+mod topics;
 
 pub use self::channel::{ChannelState, WebSocketChannel};
 pub use self::options::ServiceOptions;
@@ -209,6 +210,39 @@ impl WebSocketServer {
     /// [`broadcast_text`](WebSocketServer::broadcast_text).
     pub fn broadcast_binary(&self, data: &[u8]) -> usize {
         broadcast(self.shared.channels(), Data::Binary, data)
+    }
+
+    /// Sends the same text to every connection that is [subscribed](WebSocketChannel::subscribe) to a
+    /// topic, on whatever loop: one frame for all queues. Returns to how many; those whose queue has no
+    /// room are left out. Any thread. What one thread publishes comes in that order at each.
+    ///
+    /// ```no_run
+    /// # use hvloop_event::EventLoop;
+    /// # use hvloop_ws::{WebSocketServer, WebSocketService};
+    /// # fn serve(event_loop: &EventLoop) {
+    /// let server = WebSocketServer::new(event_loop);
+    /// let prices = WebSocketService::new().on_open(|channel, _| {
+    ///     channel.subscribe("prices");
+    /// });
+    /// server.route("/prices", prices);
+    /// let reached = server.publish_text("prices", "HVL 42.00");
+    /// # }
+    /// ```
+    pub fn publish_text(&self, topic: &str, text: &str) -> usize {
+        let channels = self.shared.topics().subscribers(topic);
+        broadcast(channels, Data::Text, text.as_bytes())
+    }
+
+    /// Sends the same bytes to every connection that is subscribed to a topic. See
+    /// [`publish_text`](WebSocketServer::publish_text).
+    pub fn publish_binary(&self, topic: &str, data: &[u8]) -> usize {
+        let channels = self.shared.topics().subscribers(topic);
+        broadcast(channels, Data::Binary, data)
+    }
+
+    /// How many connections are subscribed to a topic.
+    pub fn subscriber_num(&self, topic: &str) -> usize {
+        self.shared.topics().count(topic)
     }
 }
 

@@ -3,6 +3,7 @@
 use super::channel::WebSocketChannel;
 use super::routes::Routes;
 use super::service::WebSocketService;
+use super::topics::Topics;
 use crate::event::ConnectionError;
 use crate::handshake::{HandshakeLimits, HttpRequest, HttpResponse};
 use crate::lock::lock;
@@ -18,6 +19,7 @@ type OnFailed = Arc<dyn Fn(Option<&Address>, &ConnectionError) + Send + Sync>;
 pub(super) struct Shared {
     settings: Mutex<Settings>,
     channels: Mutex<HashMap<ChannelId, WebSocketChannel>>,
+    topics: Arc<Topics>,
 }
 
 #[derive(Clone, Default)]
@@ -79,11 +81,16 @@ impl Shared {
         lock(&self.channels).get(&id).cloned()
     }
 
+    pub(super) fn topics(&self) -> &Arc<Topics> {
+        &self.topics
+    }
+
     pub(super) fn enter(&self, channel: &WebSocketChannel) {
         lock(&self.channels).insert(channel.id(), channel.clone());
     }
 
     pub(super) fn leave(&self, channel: &WebSocketChannel) {
+        self.topics.leave(channel.id());
         let gone = lock(&self.channels).remove(&channel.id());
         drop(gone); // with no lock held: its context is the user's
     }

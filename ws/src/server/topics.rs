@@ -1,0 +1,105 @@
+//! Who wants to hear of what: topics, and the channels that are subscribed to them.
+
+use super::channel::WebSocketChannel;
+use crate::lock::lock;
+use hvloop_event::ChannelId;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex};
+
+/// The topics of a server. One that nobody is subscribed to takes no memory.
+#[derive(Default)]
+pub(super) struct Topics(Mutex<Registry>);
+
+/// Both ways: what a message goes to, and what a connection that ends leaves. In both maps, no entry
+/// is empty.
+#[derive(Default)]
+struct Registry {
+    subscribers: HashMap<Arc<str>, HashMap<ChannelId, WebSocketChannel>>,
+    topics: HashMap<ChannelId, HashSet<Arc<str>>>,
+}
+
+impl Topics {
+    /// `false`: the connection has ended.
+    pub(super) fn subscribe(&self, channel: &WebSocketChannel, topic: &str) -> bool {
+        let mut registry = lock(&self.0);
+        // Under the lock: a connection that ends leaves only after it says so.
+        if !channel.is_open() {
+            return false;
+        }
+        let topic = match registry.subscribers.get_key_value(topic) {
+            Some((known, _)) => known.clone(),
+            None => Arc::from(topic),
+        };
+        let of_topic = registry.subscribers.entry(topic.clone()).or_default();
+        of_topic.insert(channel.id(), channel.clone());
+        registry
+            .topics
+            .entry(channel.id())
+            .or_default()
+            .insert(topic);
+        true
+    }
+
+    /// `false`: it was not subscribed.
+    pub(super) fn unsubscribe(&self, id: ChannelId, topic: &str) -> bool {
+        let gone = {
+            let mut registry = lock(&self.0);
+            let gone = registry.remove_subscriber(id, topic);
+            if let Some(topics) = registry.topics.get_mut(&id) {
+                topics.remove(topic);
+                if topics.is_empty() {
+                    registry.topics.remove(&id);
+                }
+            }
+            gone
+        };
+        gone.is_some() // dropped with no lock held: its context is the user's
+    }
+
+    /// The connection has ended, and says so.
+    pub(super) fn leave(&self, id: ChannelId) {
+        let gone: Vec<_> = {
+            let mut registry = lock(&self.0);
+            let topics = registry.topics.remove(&id).unwrap_or_default();
+            let remove = |topic: &Arc<str>| registry.remove_subscriber(id, topic);
+            topics.iter().map(remove).collect()
+        };
+        drop(gone); // with no lock held: its context is the user's
+    }
+
+    pub(super) fn is_subscribed(&self, id: ChannelId, topic: &str) -> bool {
+        let registry = lock(&self.0);
+        let of_topic = registry.subscribers.get(topic);
+        of_topic.is_some_and(|channels| channels.contains_key(&id))
+    }
+
+    /// The topics of a connection, in no order.
+    pub(super) fn of(&self, id: ChannelId) -> Vec<String> {
+        let registry = lock(&self.0);
+        let topics = registry.topics.get(&id).into_iter().flatten();
+        topics.map(|topic| topic.to_string()).collect()
+    }
+
+    /// Who is subscribed, in no order.
+    pub(super) fn subscribers(&self, topic: &str) -> Vec<WebSocketChannel> {
+        let registry = lock(&self.0);
+        let channels = registry.subscribers.get(topic).into_iter();
+        channels.flat_map(HashMap::values).cloned().collect()
+    }
+
+    /// How many are subscribed.
+    pub(super) fn count(&self, topic: &str) -> usize {
+        lock(&self.0).subscribers.get(topic).map_or(0, HashMap::len)
+    }
+}
+
+impl Registry {
+    fn remove_subscriber(&mut self, id: ChannelId, topic: &str) -> Option<WebSocketChannel> {
+        let channels = self.subscribers.get_mut(topic)?;
+        let gone = channels.remove(&id);
+        if channels.is_empty() {
+            self.subscribers.remove(topic);
+        }
+        gone
+    }
+}
