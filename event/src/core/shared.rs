@@ -8,6 +8,7 @@ use crate::sync::{Gate, Inbox};
 use crate::sys::{DnsPool, LoopWaker, Poller};
 use std::collections::BTreeMap;
 use std::io;
+use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -60,7 +61,7 @@ impl LoopShared {
 
     /// A name for a timer, given out on any thread before the loop knows of it.
     pub(crate) fn next_timer_id(&self) -> TimerId {
-        TimerId::from_raw(self.next_id())
+        TimerId::from_raw(NonZeroU64::MIN.saturating_add(self.next_id()))
     }
 
     /// Counts a timer on its way to the loop, before it is posted.

@@ -49,10 +49,15 @@ impl Key {
     }
 }
 
+/// Entries that come into being together. Entries never move: a loop with many connections grows
+/// without copying them, and without room for as many again.
+const CHUNK: usize = 16;
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Slots<T> {
-    entries: Vec<Entry<T>>,
+    /// All of them full to [`CHUNK`] but the last.
+    chunks: Vec<Vec<Entry<T>>>,
     /// Empty entries that may be filled, by place; the last one is next.
     free: Vec<u32>,
     /// Emptied in this tick: not to be filled before the next one.
@@ -84,7 +89,7 @@ impl<T> Slots<T> {
 
     fn within(first: u32, end: u32) -> Self {
         Self {
-            entries: Vec::new(),
+            chunks: Vec::new(),
             free: Vec::new(),
             freed: Vec::new(),
             len: 0,
@@ -100,22 +105,52 @@ impl<T> Slots<T> {
             .map(|place| place as usize)
     }
 
+    fn entry(&self, place: usize) -> Option<&Entry<T>> {
+        self.chunks.get(place / CHUNK)?.get(place % CHUNK)
+    }
+
+    fn entry_mut(&mut self, place: usize) -> Option<&mut Entry<T>> {
+        self.chunks.get_mut(place / CHUNK)?.get_mut(place % CHUNK)
+    }
+
+    /// All entries, by place.
+    fn entries(&self) -> impl Iterator<Item = &Entry<T>> {
+        self.chunks.iter().flatten()
+    }
+
+    /// How many entries there are.
+    fn places(&self) -> usize {
+        let last = self.chunks.last().map_or(0, Vec::len);
+        self.chunks.len().saturating_sub(1) * CHUNK + last
+    }
+
+    /// An empty entry behind all others; its place.
+    fn grow(&mut self) -> u32 {
+        let (place, room) = (self.places(), (self.end - self.first) as usize);
+        assert!(place < room, "no index is left");
+        let empty = Entry {
+            generation: 0,
+            value: None,
+        };
+        match self.chunks.last_mut() {
+            Some(last) if last.len() < CHUNK => last.push(empty),
+            _ => {
+                let mut chunk = Vec::with_capacity(CHUNK);
+                chunk.push(empty);
+                self.chunks.push(chunk);
+            }
+        }
+        place as u32 // below `room`, which is of u32
+    }
+
     /// Stores a value.
     ///
     /// # Panics
     ///
     /// Every index is in use, which takes 2^31 - 1 values: memory and descriptors end long before.
     pub(crate) fn insert(&mut self, value: T) -> Key {
-        let place = self.free.pop().unwrap_or_else(|| {
-            let room = (self.end - self.first) as usize;
-            assert!(self.entries.len() < room, "no index is left");
-            self.entries.push(Entry {
-                generation: 0,
-                value: None,
-            });
-            (self.entries.len() - 1) as u32
-        });
-        let entry = &mut self.entries[place as usize];
+        let place = self.free.pop().unwrap_or_else(|| self.grow());
+        let entry = &mut self.chunks[place as usize / CHUNK][place as usize % CHUNK];
         debug_assert!(entry.value.is_none(), "a free slot holds a value");
         entry.value = Some(value);
         self.len += 1;
@@ -127,7 +162,7 @@ impl<T> Slots<T> {
 
     /// The value of that key, if it is still there.
     pub(crate) fn get(&self, key: Key) -> Option<&T> {
-        let entry = self.entries.get(self.place(key)?)?;
+        let entry = self.entry(self.place(key)?)?;
         let value = entry.value.as_ref();
         value.filter(|_| entry.generation == key.generation || mutant!("stale_key_finds"))
     }
@@ -135,7 +170,7 @@ impl<T> Slots<T> {
     /// The value of that key, to be changed, if it is still there.
     pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
         let place = self.place(key)?;
-        let entry = self.entries.get_mut(place)?;
+        let entry = self.entry_mut(place)?;
         let value = entry.value.as_mut();
         value.filter(|_| entry.generation == key.generation || mutant!("stale_key_finds"))
     }
@@ -150,21 +185,26 @@ impl<T> Slots<T> {
     /// [`release_freed`](Self::release_freed).
     pub(crate) fn remove(&mut self, key: Key) -> Option<T> {
         let place = self.place(key)?;
-        let entry = self.entries.get_mut(place)?;
+        let entry = self.entry_mut(place)?;
         if entry.generation != key.generation {
             return None;
         }
         let value = entry.value.take()?;
-        self.len -= 1;
         // An index that has used up its generations is retired: keys must not come again.
-        if mutant!("slot_reused_in_batch") {
-            self.free.push(place as u32);
-            return Some(value);
-        }
-        if let Some(next) = entry.generation.checked_add(1) {
+        let early = mutant!("slot_reused_in_batch");
+        let next = match early {
+            true => Some(entry.generation),
+            false => entry.generation.checked_add(1),
+        };
+        if let Some(next) = next {
             entry.generation = next;
-            self.freed.push(place as u32);
+            let list = match early {
+                true => &mut self.free,
+                false => &mut self.freed,
+            };
+            list.push(place as u32);
         }
+        self.len -= 1;
         Some(value)
     }
 
@@ -181,17 +221,14 @@ impl<T> Slots<T> {
 
     /// The keys and values, by index.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
-        self.entries
-            .iter()
-            .enumerate()
-            .filter_map(|(place, entry)| {
-                let key = Key {
-                    // `insert` gives out no index that does not fit.
-                    index: self.first + place as u32,
-                    generation: entry.generation,
-                };
-                entry.value.as_ref().map(|value| (key, value))
-            })
+        self.entries().enumerate().filter_map(|(place, entry)| {
+            let key = Key {
+                // `insert` gives out no index that does not fit.
+                index: self.first + place as u32,
+                generation: entry.generation,
+            };
+            entry.value.as_ref().map(|value| (key, value))
+        })
     }
 
     /// The keys by index, for a walk in which values come and go.
@@ -210,22 +247,23 @@ impl<T> Slots<T> {
     /// What is wrong with the lists, if they do not agree with the entries (I6). O(n): for tests.
     #[cfg(any(test, hvloop_sim))]
     pub(crate) fn check_invariants(&self) -> Result<(), String> {
-        let mut listed = vec![false; self.entries.len()];
+        let mut listed = vec![false; self.places()];
         for &index in self.free.iter().chain(&self.freed) {
-            if self.entries[index as usize].value.is_some() {
-                return Err(format!("slot {index} is free and full"));
+            let entry = self.entry(index as usize);
+            if entry.is_none_or(|entry| entry.value.is_some()) {
+                return Err(format!("slot {index} is free, and full or none"));
             }
             if std::mem::replace(&mut listed[index as usize], true) {
                 return Err(format!("slot {index} is free twice"));
             }
         }
-        for (entry, listed) in self.entries.iter().zip(listed) {
+        for (entry, listed) in self.entries().zip(listed) {
             let retired = entry.generation == u32::MAX && entry.value.is_none();
             if entry.value.is_none() && !listed && !retired {
                 return Err("an empty slot is lost".to_owned());
             }
         }
-        let full = self.entries.iter().filter(|e| e.value.is_some()).count();
+        let full = self.entries().filter(|e| e.value.is_some()).count();
         if full != self.len {
             return Err(format!(
                 "{full} slots are full and {} are counted",

@@ -11,22 +11,23 @@
 use crate::mutant::mutant;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
 
 /// Names one timer of one loop. Never reused, so that it cannot name another timer once its own is
 /// gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct TimerId(u64);
+pub struct TimerId(NonZeroU64);
 
 impl TimerId {
     /// The id of that number; numbers are given out by the loop's shared half.
-    pub(crate) fn from_raw(raw: u64) -> Self {
+    pub(crate) fn from_raw(raw: NonZeroU64) -> Self {
         Self(raw)
     }
 
     /// The number behind the id, for logs and foreign interfaces (libhv: `TimerID`).
     pub fn raw(self) -> u64 {
-        self.0
+        self.0.get()
     }
 }
 

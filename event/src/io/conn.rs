@@ -45,8 +45,8 @@ pub(crate) struct ConnSlot {
     pub(crate) connecting: Option<Box<Connecting>>,
     pub(crate) peer: Option<Address>,
     pub(crate) local: Option<Address>,
-    /// What `on_close` is told when the end is orderly.
-    pub(crate) end_reason: Option<CloseReason>,
+    /// What `on_close` is told when the end is orderly. Apart: most connections are not ending.
+    pub(crate) end_reason: Option<Box<CloseReason>>,
     /// The peer agreed to the end: what happens to the transport now changes nothing.
     pub(crate) settled: bool,
     /// The protocol above had opened, for the report.

@@ -205,6 +205,6 @@ impl LoopCore {
         if !slot.settled || slot.life != Lifecycle::Lingering {
             return None;
         }
-        slot.end_reason.clone()
+        slot.end_reason.as_deref().cloned()
     }
 }

@@ -19,7 +19,7 @@ impl LoopCore {
             };
             let finish = slot.life.finish();
             if finish == Finish::Flush {
-                slot.end_reason = Some(reason.clone());
+                slot.end_reason = Some(Box::new(reason.clone()));
                 slot.settled = agreed;
             }
             (finish, slot.settings.linger)

@@ -99,7 +99,7 @@ impl LoopCore {
     /// The connection finished: closes it with the reason it was given.
     pub(super) fn end_in_order(&self, key: Key) {
         let reason = match self.slots.borrow().get(key) {
-            Some(slot) => slot.end_reason.clone(),
+            Some(slot) => slot.end_reason.as_deref().cloned(),
             None => return,
         };
         self.begin_close(key, reason.unwrap_or(CloseReason::Peer));

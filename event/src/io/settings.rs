@@ -1,15 +1,23 @@
 //! What a connection is set to, whichever side began it.
 
 use super::budget::SendBudget;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// See [`Connect`](crate::Connect) and [`Listen`](crate::Listen), whose builders set these.
+/// See [`Connect`](crate::Connect) and [`Listen`](crate::Listen), whose builders set these. All
+/// connections of a listener share one [`Settings`] until one of them is set otherwise.
 #[derive(Debug, Clone)]
 pub(crate) struct ConnSettings {
+    pub(crate) budget: Arc<SendBudget>,
+    settings: Arc<Settings>,
+}
+
+/// What does not differ from one connection to the next.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
     /// Open by then.
     pub(crate) deadline: Duration,
-    pub(crate) budget: Arc<SendBudget>,
     pub(crate) write_stall: Option<Duration>,
     pub(crate) linger: Duration,
     pub(crate) nodelay: bool,
@@ -26,15 +34,18 @@ impl ConnSettings {
     pub(crate) const SEND_LIMIT: usize = 16 * 1024 * 1024;
 
     pub(crate) fn new() -> Self {
-        Self {
+        let settings = Settings {
             deadline: Duration::from_secs(10),
-            budget: Arc::new(SendBudget::new(Self::SEND_LIMIT)),
             write_stall: Some(Duration::from_secs(30)),
             linger: Duration::from_secs(5),
             nodelay: true,
             keepalive: None,
             read_timeout: None,
             idle_timeout: None,
+        };
+        Self {
+            budget: Arc::new(SendBudget::new(Self::SEND_LIMIT)),
+            settings: Arc::new(settings),
         }
     }
 
@@ -42,10 +53,27 @@ impl ConnSettings {
     pub(crate) fn for_another(&self) -> Self {
         Self {
             budget: Arc::new(SendBudget::new(self.budget.limit())),
-            ..self.clone()
+            settings: self.settings.clone(),
         }
     }
+}
 
+impl Deref for ConnSettings {
+    type Target = Settings;
+
+    fn deref(&self) -> &Settings {
+        &self.settings
+    }
+}
+
+/// To set this connection otherwise, which then has settings of its own.
+impl DerefMut for ConnSettings {
+    fn deref_mut(&mut self) -> &mut Settings {
+        Arc::make_mut(&mut self.settings)
+    }
+}
+
+impl Settings {
     /// How long the connection may be quiet, counted from the last read (`true`) or from the last
     /// read or write: the shorter one decides when to look.
     pub(crate) fn quiet_limits(&self) -> impl Iterator<Item = (Duration, bool)> {

@@ -56,7 +56,7 @@ fn stale_key_finds_nothing_and_its_index_waits_for_the_end_of_the_tick() {
 fn last_generation_retires_the_index() {
     let mut slots = Slots::new();
     slots.insert(0);
-    slots.entries[0].generation = u32::MAX - 1;
+    slots.chunks[0][0].generation = u32::MAX - 1;
     for round in 0..2 {
         let key = slots.keys()[0];
         assert_eq!(key.index, 0);
@@ -82,7 +82,7 @@ fn drain_takes_all_and_ends_their_keys() {
     assert!(keys.iter().all(|&key| !slots.contains(key)));
     slots.release_freed();
     slots.insert(5);
-    assert_eq!(slots.entries.len(), 3);
+    assert_eq!(slots.places(), 3);
     slots.check_invariants().expect("the lists agree");
 }
 

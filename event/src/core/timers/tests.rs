@@ -3,7 +3,7 @@ use super::*;
 const MS: Duration = Duration::from_millis(1);
 
 fn id(n: u64) -> TimerId {
-    TimerId::from_raw(n)
+    TimerId::from_raw(NonZeroU64::MIN.saturating_add(n))
 }
 
 /// A `Timers` of numbered callbacks and the clock of its test.
