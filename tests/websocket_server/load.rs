@@ -1,11 +1,14 @@
 //! Slow and silent peers.
 
+use crate::messages::{client_options, scheme};
 use crate::net::{MS, Net, Transport, started, stop_clean};
 use crate::over_tcp_and_tls;
-use crate::peer::WsPeer;
+use crate::peer::{WsPeer, close_frame};
 use crate::recorded::Recorded;
-use hvloop::ws::ConnectionError;
-use hvloop::{SendError, ServiceOptions, WebSocketServer, WebSocketService};
+use hvloop::ws::{ConnectionError, Initiator};
+use hvloop::{
+    SendError, ServiceOptions, WebSocketClient, WebSocketServer, WebSocketService, WhenFull,
+};
 use hvloop_test_support::{DEADLINE, Event, Monitor, opcode, wait_for};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,6 +18,10 @@ over_tcp_and_tls! {
     server_broadcast_with_stalled_peer => stalled_scenario;
     /// A silent peer is asked, and closed if it does not answer; any byte is an answer.
     server_pings_silent_peers => ping_scenario;
+    /// What has no room is refused, or ends the connection: as the options say, whoever sends.
+    backpressure_policies => policies_scenario;
+    /// Messages of many sizes of the socket's buffers, both ways at once, and no write readiness is lost.
+    large_frames_no_freeze => large_scenario;
 }
 
 fn stalled_scenario(transport: Transport) {
@@ -178,5 +185,152 @@ fn full_queue_refuses_and_drains() {
         got += 1;
     }
     peer.close();
+    stop_clean(&thread);
+}
+
+/// Ways to send that much to the first of the server's connections: by the loop, by another thread, by
+/// a broadcast. `true`: it was taken.
+fn send_by(way: &str, server: &Arc<WebSocketServer>, data: &[u8]) -> bool {
+    let mut first = None;
+    server.for_each_channel(|channel| first = Some(channel.clone()));
+    let Some(channel) = first else { return false };
+    match way {
+        "thread" => channel.send_binary(data).is_ok(),
+        "broadcast" => server.broadcast_binary(data) == 1,
+        _ => {
+            let (tell, told) = std::sync::mpsc::channel();
+            let (event_loop, data) = (channel.event_loop().clone(), data.to_vec());
+            let task = move || tell.send(channel.send_binary(&data).is_ok()).unwrap();
+            event_loop.queue_in_loop(task).unwrap();
+            told.recv_timeout(DEADLINE).unwrap()
+        }
+    }
+}
+
+fn policies_scenario(transport: Transport) {
+    const LIMIT: usize = 200_000;
+    const SIZE: usize = 50_000;
+    for way in ["loop", "thread", "broadcast"] {
+        for policy in [WhenFull::Refuse, WhenFull::Close] {
+            let (net, thread) = (Net::new(transport), started());
+            let options = ServiceOptions::new().when_full(policy);
+            let server = Recorded::with(WebSocketServer::new(thread.event_loop()), options);
+            let to = server.server.listen(net.listen().send_limit(LIMIT));
+            let mut peer = WsPeer::open(&net, to.unwrap().inet().unwrap(), "/");
+            server.wait("open", |seen| seen.opened == 1);
+            // Longer than the whole queue: that is not the peer's fault.
+            assert!(!send_by(way, &server.server, &[1; 2 * LIMIT]));
+            let mut sent = 0;
+            while send_by(way, &server.server, &[2; SIZE]) {
+                sent += 1;
+            }
+            assert!(
+                sent >= LIMIT / SIZE - 1,
+                "{way}: {sent} messages were taken"
+            );
+            let mut got = 0;
+            let last = loop {
+                let frame = peer.frame();
+                match frame.opcode {
+                    opcode::CLOSE => break Some(frame),
+                    _ if frame.payload == b"still here" => break None,
+                    _ => got += 1,
+                }
+                if policy == WhenFull::Refuse && got == sent {
+                    peer.send(opcode::TEXT, b"still here");
+                }
+            };
+            assert_eq!(got, sent, "{way}: what was taken comes, whole");
+            match last {
+                None => {
+                    assert_eq!(policy, WhenFull::Refuse);
+                    peer.close();
+                }
+                Some(close) => {
+                    assert_eq!((policy, close.close_code()), (WhenFull::Close, Some(1013)));
+                    peer.peer.send(&close_frame(1013, ""));
+                    peer.expect_end();
+                    server.wait("closed", |seen| seen.closed.len() == 1);
+                    let event = server.seen.read(|seen| seen.closed[0].clone());
+                    let why = event.error.as_ref();
+                    assert!(matches!(why, Some(ConnectionError::PeerTooSlow)), "{event}");
+                    assert!(
+                        event.clean && event.initiator == Initiator::Local,
+                        "{event}"
+                    );
+                }
+            }
+            stop_clean(&thread);
+        }
+    }
+}
+
+/// One that never reads again is closed by force, and costs no more than its queue until then.
+#[test]
+fn too_slow_and_never_reads() {
+    let (net, thread) = (Net::new(Transport::Tcp), started());
+    let options = ServiceOptions::new()
+        .when_full(WhenFull::Close)
+        .close_timeout(100 * MS);
+    let server = Recorded::with(WebSocketServer::new(thread.event_loop()), options);
+    let to = server.server.listen(net.listen().send_limit(100_000));
+    let peer = WsPeer::open(&net, to.unwrap().inet().unwrap(), "/");
+    server.wait("open", |seen| seen.opened == 1);
+    while send_by("thread", &server.server, &[2; 50_000]) {}
+    server.wait("closed", |seen| seen.closed.len() == 1);
+    let event = server.seen.read(|seen| seen.closed[0].clone());
+    assert!(
+        matches!(event.error, Some(ConnectionError::PeerTooSlow)),
+        "{event}"
+    );
+    assert!(!event.clean && event.code == 1006, "{event}");
+    drop(peer);
+    thread.stop();
+    thread.join().unwrap();
+}
+
+fn large_scenario(transport: Transport) {
+    const SIZE: usize = 8 << 20;
+    const EACH: usize = 6;
+    let (net, thread) = (Net::new(transport), started());
+    let server = WebSocketServer::new(thread.event_loop());
+    let send = |n: usize| vec![n as u8; SIZE];
+    let got = Monitor::new((0, 0));
+    let g = got.clone();
+    let service = WebSocketService::new()
+        .on_open(move |channel, _| {
+            for n in 0..EACH {
+                channel.send_binary(&send(n)).unwrap();
+            }
+        })
+        .on_message(move |_, message| {
+            g.update(|(server, _)| {
+                assert!(message.as_bytes() == send(*server));
+                *server += 1;
+            });
+        });
+    server.route("/", service);
+    let listen = net.listen().send_limit(EACH * (SIZE + 100));
+    let to = server.listen(listen).unwrap().inet().unwrap();
+    let clients = started();
+    let options = client_options(&net).send_limit(EACH * (SIZE + 100));
+    let client = WebSocketClient::with_options(clients.event_loop(), options);
+    client.on_open(move |ws, _| {
+        for n in 0..EACH {
+            ws.send_binary(&send(n)).unwrap();
+        }
+    });
+    let g = got.clone();
+    client.on_message(move |_, message| {
+        g.update(|(_, client)| {
+            assert!(message.as_bytes() == send(*client));
+            *client += 1;
+        });
+    });
+    let url = format!("{}://localhost:{}/", scheme(&net), to.port());
+    client.open(&url).unwrap();
+    assert!(got.wait(4 * DEADLINE, |got| *got == (EACH, EACH)));
+    drop(client);
+    stop_clean(&clients);
     stop_clean(&thread);
 }

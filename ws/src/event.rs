@@ -98,6 +98,9 @@ pub enum ConnectionError {
     PeerSilent(Duration),
     /// The peer did not answer the Close in time.
     CloseTimedOut(Duration),
+    /// The send queue had no room for a message, and the options say
+    /// [`WhenFull::Close`](crate::WhenFull::Close).
+    PeerTooSlow,
     /// A callback panicked.
     CallbackPanicked,
 }
@@ -114,6 +117,7 @@ impl fmt::Display for ConnectionError {
             Self::Protocol(e) => write!(f, "the peer broke the protocol: {e}"),
             Self::PeerSilent(t) => write!(f, "the peer sent nothing for {t:?}"),
             Self::CloseTimedOut(t) => write!(f, "the peer did not answer the Close within {t:?}"),
+            Self::PeerTooSlow => f.write_str("the peer was too slow for what was sent"),
             Self::CallbackPanicked => f.write_str("a callback panicked"),
         }
     }

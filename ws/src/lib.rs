@@ -20,6 +20,7 @@ mod url;
 pub use client::{ClientOptions, ClientState, CloseError, OpenError, OpenEvent, WebSocketClient};
 pub use deflate::{DeflateOptions, DeflateParams, WindowBitsError};
 pub use event::{CloseEvent, ConnectionError, Initiator, Message};
+pub use link::WhenFull;
 pub use server::{
     ChannelState, ServiceOptions, WebSocketChannel, WebSocketServer, WebSocketService,
 };

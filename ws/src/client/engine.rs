@@ -142,9 +142,9 @@ impl Engine {
         meant && self.link().send_reserved(local, opcode, payload)
     }
 
-    /// Asks for `on_drain` after a refused send.
-    pub(super) fn notify_drain(&self, local: &LocalLoop) {
-        self.link().notify_drain(local);
+    /// A send of another thread was refused for want of room.
+    pub(super) fn refused(&self, local: &LocalLoop) {
+        self.link().refused(local);
     }
 
     /// The user's `close()`, in any state.
@@ -371,6 +371,7 @@ fn link(inner: &Arc<Inner>, plan: &Plan) -> Rc<Link> {
         close_timeout: plan.options.close_timeout,
         ping_interval: plan.options.ping_interval,
         pong_deadline: plan.options.pong_deadline,
+        when_full: plan.options.when_full,
     };
     let inner = inner.clone();
     let closing = move || inner.set_state(ClientState::Closing);

@@ -269,7 +269,7 @@ impl WebSocketClient {
         let budget = &self.inner.budget;
         let sent = post_frame(&event_loop, budget, Role::Client, opcode, payload, queue);
         if matches!(sent, Err(SendError::QueueFull { .. })) {
-            self.on_loop(|engine, local| engine.notify_drain(local));
+            self.on_loop(|engine, local| engine.refused(local));
         }
         sent
     }

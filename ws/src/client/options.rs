@@ -2,6 +2,7 @@
 
 use crate::deflate::DeflateOptions;
 use crate::handshake::HandshakeLimits;
+use crate::link::WhenFull;
 use crate::protocol::Limits;
 use hvloop_event::{Connect, ReconnectPolicy};
 use std::time::Duration;
@@ -24,6 +25,7 @@ pub struct ClientOptions {
     pub(super) close_timeout: Duration,
     pub(super) ping_interval: Option<Duration>,
     pub(super) pong_deadline: Duration,
+    pub(super) when_full: WhenFull,
     pub(super) write_stall: Option<Duration>,
     pub(super) send_limit: usize,
     pub(super) limits: Limits,
@@ -49,6 +51,7 @@ impl ClientOptions {
             close_timeout: Duration::from_secs(5),
             ping_interval: Some(Duration::from_secs(30)),
             pong_deadline: Duration::from_secs(10),
+            when_full: WhenFull::Refuse,
             write_stall: Some(Duration::from_secs(30)),
             send_limit: Connect::DEFAULT_SEND_LIMIT,
             limits: Limits::default(),
@@ -106,6 +109,13 @@ impl ClientOptions {
     /// 16 MiB.
     pub fn send_limit(mut self, bytes: usize) -> Self {
         self.send_limit = bytes;
+        self
+    }
+
+    /// What becomes of a connection whose send queue has no room for a message. Default: the message
+    /// is refused, and the connection goes on.
+    pub fn when_full(mut self, policy: WhenFull) -> Self {
+        self.when_full = policy;
         self
     }
 

@@ -30,6 +30,7 @@ use std::time::Duration;
 
 pub(crate) use self::reading::Reading;
 pub(crate) use self::remote::post_frame;
+pub use self::sending::WhenFull;
 
 /// How a connection is kept and ended.
 #[derive(Debug, Clone, Copy)]
@@ -38,6 +39,7 @@ pub(crate) struct LinkOptions {
     pub(crate) close_timeout: Duration,
     pub(crate) ping_interval: Option<Duration>,
     pub(crate) pong_deadline: Duration,
+    pub(crate) when_full: WhenFull,
 }
 
 /// Where a connection is.

@@ -1,12 +1,31 @@
 //! Messages and control frames on their way out.
 
 use super::{Link, Stage};
+use crate::event::{ConnectionError, Initiator};
 use crate::mutant::mutant;
 use crate::protocol::{Control, OpCode, Role, encode_close, encode_frame, frame_len};
 use hvloop_event::conn::Conn;
-use hvloop_event::{LocalLoop, SendError};
+use hvloop_event::{CloseReason, LocalLoop, SendError};
 use std::rc::Rc;
 use std::sync::Arc;
+
+/// What becomes of a connection whose send queue has no room for a message, which is refused in any
+/// case. A peer that reads too slowly is the usual reason.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WhenFull {
+    /// Nothing: the sender is told, and `on_drain` tells when to try again. For broadcasts and topics
+    /// this means that slow peers miss messages.
+    #[default]
+    Refuse,
+    /// It is closed with code 1013 (Try Again Later) behind what is queued, and by force if the peer
+    /// does not take that in the time for the close handshake. `on_close` tells
+    /// [`ConnectionError::PeerTooSlow`]. A message that is longer than the whole queue closes nothing.
+    Close,
+}
+
+/// The close code of [`WhenFull::Close`].
+const TRY_AGAIN_LATER: u16 = 1013;
 
 /// How many bytes of the send queue a message takes, at most.
 pub(super) fn queue_size(role: Role, payload: usize) -> usize {
@@ -51,7 +70,7 @@ impl Link {
             }
         };
         if matches!(sent, Err(SendError::QueueFull { .. })) {
-            conn.notify_low_water();
+            self.refused(local);
         }
         sent
     }
@@ -115,10 +134,19 @@ impl Link {
         true
     }
 
-    /// Asks for the drain callback after a refused send.
-    pub(crate) fn notify_drain(&self, local: &LocalLoop) {
-        if let Some(conn) = self.open_conn(local) {
-            conn.notify_low_water();
+    /// A send was refused for want of room, on whatever thread: asks for the drain callback, or
+    /// closes.
+    pub(crate) fn refused(self: &Rc<Self>, local: &LocalLoop) {
+        let Some(conn) = self.open_conn(local) else {
+            return;
+        };
+        match self.options.when_full {
+            WhenFull::Close if conn.unsent() > 0 => {
+                self.blame(Initiator::Local, Some(ConnectionError::PeerTooSlow));
+                let (code, why) = (TRY_AGAIN_LATER, CloseReason::Local);
+                self.finish(local, code, "too slow", Initiator::Local, why);
+            }
+            _ => conn.notify_low_water(),
         }
     }
 

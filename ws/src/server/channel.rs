@@ -188,7 +188,7 @@ impl WebSocketChannel {
         } = &*self.inner;
         let sent = post_frame(event_loop, budget, Role::Server, opcode, payload, queue);
         if matches!(sent, Err(SendError::QueueFull { .. })) {
-            self.notify_drain();
+            self.refused();
         }
         sent
     }
@@ -220,9 +220,9 @@ impl WebSocketChannel {
         });
     }
 
-    /// Asks for the drain callback after a refused send.
-    pub(super) fn notify_drain(&self) {
-        self.on_loop(|link, local| link.notify_drain(local));
+    /// A send was refused for want of room.
+    pub(super) fn refused(&self) {
+        self.on_loop(|link, local| link.refused(local));
     }
 
     /// Ends the connection at the end of this turn, with no Close frame and without writing out what

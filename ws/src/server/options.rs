@@ -1,7 +1,7 @@
 //! What can be set about a service.
 
 use crate::deflate::DeflateOptions;
-use crate::link::LinkOptions;
+use crate::link::{LinkOptions, WhenFull};
 use crate::protocol::Limits;
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ pub struct ServiceOptions {
     close_timeout: Duration,
     ping_interval: Option<Duration>,
     pong_deadline: Duration,
+    when_full: WhenFull,
     limits: Limits,
     pub(super) deflate: Option<DeflateOptions>,
 }
@@ -32,6 +33,7 @@ impl ServiceOptions {
             close_timeout: Duration::from_secs(5),
             ping_interval: Some(Duration::from_secs(30)),
             pong_deadline: Duration::from_secs(10),
+            when_full: WhenFull::Refuse,
             limits: Limits::default(),
             deflate: None,
         }
@@ -58,6 +60,13 @@ impl ServiceOptions {
         self
     }
 
+    /// What becomes of a connection whose send queue has no room for a message. Default: the message
+    /// is refused, and the connection goes on.
+    pub fn when_full(mut self, policy: WhenFull) -> Self {
+        self.when_full = policy;
+        self
+    }
+
     /// Limits for what the peer sends: a frame's or message's size, in bytes. Checked before
     /// anything is allocated. Default 16 MiB and 64 MiB.
     pub fn limits(mut self, limits: Limits) -> Self {
@@ -78,6 +87,7 @@ impl ServiceOptions {
             close_timeout: self.close_timeout,
             ping_interval: self.ping_interval,
             pong_deadline: self.pong_deadline,
+            when_full: self.when_full,
         }
     }
 }
