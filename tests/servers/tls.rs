@@ -1,12 +1,11 @@
 //! What TLS servers show, and whom they let in.
 
 use crate::common::{Net, Recorded, Transport, started, stop_clean};
-use hvloop::CloseReason;
-use hvloop::Listen;
 use hvloop::event::tls::{TlsIdentities, TlsServerConfig};
-use hvloop_test_support::{DEADLINE, TestCa};
+use hvloop::{CloseReason, EventLoop, Listen};
+use hvloop_test_support::{DEADLINE, Event, Monitor, TestCa, wait_for};
 use rustls::pki_types::CertificateDer;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 fn identities(ca: &TestCa, names: &[&str]) -> TlsIdentities {
@@ -129,4 +128,73 @@ fn garbage_instead_of_tls() {
     good.end();
     good.rest();
     stop_clean(&thread);
+}
+
+/// Handshakes cost CPU time: a turn does some, and the others wait for theirs in the order in which they
+/// came, while timers and tasks go on.
+#[test]
+fn tls_handshakes_of_a_turn() {
+    const CLIENTS: usize = 64;
+    const A_TURN: u64 = 8;
+    let (net, thread) = (Net::new(Transport::Tls), started());
+    let server = Recorded::on(&thread);
+    let address = server.listen(net.listen());
+    let mut clients: Vec<_> = (0..CLIENTS)
+        .map(|_| {
+            (
+                TcpStream::connect(address).unwrap(),
+                net.client_tls("localhost"),
+            )
+        })
+        .collect();
+    let metrics = || thread.event_loop().metrics();
+    assert!(wait_for(DEADLINE.as_secs(), || metrics().accepted == CLIENTS as u64));
+    // Once all have spoken, each turn notes what it finds read.
+    let (spoken, samples) = (Event::new(), Monitor::new(vec![metrics().bytes_in]));
+    let (s, to) = (spoken.clone(), samples.clone());
+    let first = move || {
+        s.expect("all have spoken");
+        sample(to);
+    };
+    thread.event_loop().queue_in_loop(first).unwrap();
+    let mut length = 0;
+    for (stream, tls) in &mut clients {
+        length = tls.write_tls(stream).unwrap() as u64;
+    }
+    spoken.set();
+    let all = CLIENTS as u64 * length;
+    assert!(samples.wait(DEADLINE, |seen| seen.last() == Some(&all)));
+    samples.read(|seen| {
+        let most = seen.windows(2).map(|pair| pair[1] - pair[0]).max();
+        assert!(
+            most <= Some(A_TURN * length),
+            "{most:?} bytes, {length} each: {seen:?}"
+        );
+    });
+    samples.update(|seen| seen.push(u64::MAX));
+    for (mut stream, mut tls) in clients {
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        let mut stream = rustls::Stream::new(&mut *tls, &mut stream);
+        stream.write_all(b"x").unwrap();
+        stream.read_exact(&mut [0]).unwrap();
+    }
+    thread.stop();
+    thread.join().unwrap();
+}
+
+/// Notes the bytes read so far in this turn, and in all that follow, until the end is noted.
+fn sample(samples: Monitor<Vec<u64>>) {
+    let event_loop = EventLoop::current().unwrap().event_loop();
+    let read = event_loop.metrics().bytes_in;
+    let go_on = samples.update(|seen| {
+        let go_on = seen.last() != Some(&u64::MAX);
+        if go_on {
+            seen.push(read);
+        }
+        go_on
+    });
+    if go_on {
+        // Refused once the loop has stopped.
+        let _ = event_loop.queue_in_loop(move || sample(samples));
+    }
 }

@@ -58,6 +58,8 @@ impl LoopCore {
                 return Err(format!("{key:?} is {dirty} times to be flushed"));
             }
             let ready = self.ready.borrow().iter().filter(|k| **k == key).count();
+            let handshakes = self.handshakes.borrow();
+            let ready = ready + handshakes.iter().filter(|k| **k == key).count();
             if ready != usize::from(slot.in_ready) {
                 return Err(format!("{key:?} is {ready} times to be read"));
             }

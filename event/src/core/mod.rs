@@ -84,6 +84,9 @@ pub(crate) struct LoopCore {
     dirty: RefCell<Vec<Key>>,
     /// Connections to read again in the next tick: their budget ended a read early.
     ready: RefCell<Vec<Key>>,
+    /// Connections in the middle of their TLS handshake whose peer has said something, in that order.
+    /// Marked as those of `ready` are.
+    handshakes: RefCell<VecDeque<Key>>,
     /// Connections to free in step 10.
     closing: RefCell<VecDeque<(Key, CloseReason)>>,
     pub(crate) attachments: RefCell<Slots<Rc<dyn Attachment>>>,
@@ -127,6 +130,7 @@ impl LoopCore {
             local_tasks: RefCell::default(),
             dirty: RefCell::default(),
             ready: RefCell::default(),
+            handshakes: RefCell::default(),
             closing: RefCell::default(),
             attachments: RefCell::new(Slots::new()),
             lookups: RefCell::new(Slots::new()),
@@ -223,7 +227,14 @@ impl LoopCore {
         }
     }
 
-    /// Sets the mark that says whether the key is on the list of what is ready; what it was before,
+    /// Lets the connection's TLS handshake wait for its turn.
+    pub(crate) fn queue_handshake(&self, key: Key) {
+        if let Some(false) = self.set_ready_mark(key, true) {
+            self.handshakes.borrow_mut().push_back(key);
+        }
+    }
+
+    /// Sets the mark that says whether the key is on one of the lists of what is ready; what it was before,
     /// `None` if it is stale.
     fn set_ready_mark(&self, key: Key, mark: bool) -> Option<bool> {
         if key.is_source() {

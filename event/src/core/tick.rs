@@ -12,6 +12,8 @@ use std::time::Duration;
 
 /// Tasks run in one tick; the rest waits for the next one, behind I/O and timers.
 const TASK_BATCH: usize = 1024;
+/// TLS handshakes that go on in one tick: each may cost a millisecond of CPU time.
+const HANDSHAKES: usize = 8;
 /// Deferred calls run in one tick.
 const DEFERRED_BATCH: usize = 4096;
 
@@ -119,6 +121,7 @@ impl LoopCore {
     pub(super) fn has_work(&self) -> bool {
         self.tasks_left.get()
             || !self.ready.borrow().is_empty()
+            || !self.handshakes.borrow().is_empty()
             || !self.dirty.borrow().is_empty()
             || !self.deferred.borrow().is_empty()
             || !self.closing.borrow().is_empty()
@@ -183,9 +186,22 @@ impl LoopCore {
         // Keep the list's capacity.
         let mut leftover = leftover;
         leftover.clear();
-        let mut ready = self.ready.borrow_mut();
-        if ready.is_empty() {
-            *ready = leftover;
+        {
+            let mut ready = self.ready.borrow_mut();
+            if ready.is_empty() {
+                *ready = leftover;
+            }
+        }
+        self.run_handshakes(local);
+    }
+
+    /// The end of step 6: TLS handshakes, first come, first served.
+    fn run_handshakes(&self, local: &LocalLoop) {
+        for _ in 0..HANDSHAKES {
+            let next = self.handshakes.borrow_mut().pop_front();
+            let Some(key) = next else { break };
+            self.set_ready_mark(key, false);
+            self.dispatch_handshake(local, key);
         }
     }
 

@@ -47,8 +47,17 @@ impl LoopCore {
         }
     }
 
-    /// Does what the connection's readiness allows.
+    /// Does what the connection's readiness allows; a TLS handshake waits for its turn.
     pub(crate) fn dispatch(&self, local: &LocalLoop, key: Key) {
+        self.dispatch_if(local, key, false);
+    }
+
+    /// As [`dispatch`](Self::dispatch), for a connection whose TLS handshake has its turn.
+    pub(crate) fn dispatch_handshake(&self, local: &LocalLoop, key: Key) {
+        self.dispatch_if(local, key, true);
+    }
+
+    fn dispatch_if(&self, local: &LocalLoop, key: Key, has_turn: bool) {
         let (life, readable, flush) = match self.slots.borrow().get(key) {
             Some(slot) => (
                 slot.life,
@@ -61,6 +70,7 @@ impl LoopCore {
             Lifecycle::Resolving | Lifecycle::Closed => {}
             // Or adopted, and not up yet: then there are no racers, and what came is noted.
             Lifecycle::Connecting => self.check_racers(local, key),
+            Lifecycle::Securing if readable && !has_turn => self.queue_handshake(key),
             _ => {
                 if flush {
                     self.mark_dirty(key);
