@@ -25,4 +25,4 @@ pub use server::{
     ChannelState, ServiceOptions, WebSocketChannel, WebSocketServer, WebSocketService,
 };
 pub use tungstenite::http;
-pub use url::{UrlError, WsUrl};
+pub use url::{UrlError, WsTarget, WsUrl};

@@ -1,8 +1,13 @@
-//! `ws` and `wss` URLs (RFC 6455 section 3).
+//! `ws` and `wss` URLs (RFC 6455 section 3), and those of Unix sockets.
+
+#[cfg(unix)]
+mod unix;
 
 use std::error::Error;
 use std::fmt;
 use std::net::IpAddr;
+#[cfg(unix)]
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use tungstenite::http::uri::PathAndQuery;
 use url::{Host, ParseError, Url};
@@ -12,12 +17,16 @@ use url::{Host, ParseError, Url};
 /// The host may be a domain name, which is brought to its ASCII form, or an IP address, IPv6 in
 /// brackets.
 ///
+/// On Unix also `ws+unix:/path/of/the.sock[:/path][?query]` (and `wss+unix`), in the form of Node's
+/// `ws`: the path of the socket, which is absolute and may be percent-encoded, and behind a colon the
+/// resource, by default `/`. `ws+unix:///path/of/the.sock` is the same.
+///
 /// ```
 /// use hvloop_ws::WsUrl;
 ///
 /// let url: WsUrl = "wss://example.com/chat?room=1".parse()?;
 /// assert!(url.is_tls());
-/// assert_eq!((url.host(), url.port()), ("example.com", 443));
+/// assert_eq!((url.host(), url.port()), (Some("example.com"), Some(443)));
 /// assert_eq!(url.resource(), "/chat?room=1");
 /// # Ok::<(), hvloop_ws::UrlError>(())
 /// ```
@@ -26,12 +35,27 @@ pub struct WsUrl {
     /// The whole, as the parser wrote it.
     text: String,
     tls: bool,
-    /// As a resolver takes it: no brackets.
-    host: String,
-    ip: Option<IpAddr>,
-    port: u16,
+    target: WsTarget,
     resource: String,
     host_header: String,
+}
+
+/// Where the URL of a WebSocket leads.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum WsTarget {
+    /// A host and a TCP port.
+    Host {
+        /// As a resolver takes it: a domain name in ASCII, or an IP address without brackets.
+        host: String,
+        /// The address, if the host is an IP literal: there is nothing to resolve then.
+        ip: Option<IpAddr>,
+        /// The port, by default 80 for `ws` and 443 for `wss`.
+        port: u16,
+    },
+    /// The socket at a path.
+    #[cfg(unix)]
+    Unix(PathBuf),
 }
 
 impl WsUrl {
@@ -44,25 +68,51 @@ impl WsUrl {
         text.parse()
     }
 
-    /// Whether the connection is to be TLS: the scheme is `wss`.
+    /// Whether the connection is to be TLS: the scheme is `wss` or `wss+unix`.
     pub fn is_tls(&self) -> bool {
         self.tls
     }
 
+    /// Where it leads.
+    pub fn target(&self) -> &WsTarget {
+        &self.target
+    }
+
     /// The host to resolve and to verify: a domain name in ASCII, or an IP address without
-    /// brackets.
-    pub fn host(&self) -> &str {
-        &self.host
+    /// brackets. `None`: it leads to a Unix socket.
+    pub fn host(&self) -> Option<&str> {
+        match &self.target {
+            WsTarget::Host { host, .. } => Some(host),
+            #[cfg(unix)]
+            WsTarget::Unix(_) => None,
+        }
     }
 
     /// The address, if the host is an IP literal: there is nothing to resolve then.
     pub fn ip(&self) -> Option<IpAddr> {
-        self.ip
+        match &self.target {
+            WsTarget::Host { ip, .. } => *ip,
+            #[cfg(unix)]
+            WsTarget::Unix(_) => None,
+        }
     }
 
-    /// The port, by default 80 for `ws` and 443 for `wss`.
-    pub fn port(&self) -> u16 {
-        self.port
+    /// The port, by default 80 for `ws` and 443 for `wss`. `None`: it leads to a Unix socket.
+    pub fn port(&self) -> Option<u16> {
+        match &self.target {
+            WsTarget::Host { port, .. } => Some(*port),
+            #[cfg(unix)]
+            WsTarget::Unix(_) => None,
+        }
+    }
+
+    /// The path of the Unix socket that it leads to, if it does.
+    #[cfg(unix)]
+    pub fn unix_path(&self) -> Option<&Path> {
+        match &self.target {
+            WsTarget::Unix(path) => Some(path),
+            WsTarget::Host { .. } => None,
+        }
     }
 
     /// The resource name of RFC 6455 section 3: the path, at least `/`, and the query.
@@ -71,7 +121,7 @@ impl WsUrl {
     }
 
     /// The value of the Host header: the host, IPv6 in brackets, and the port unless it is the
-    /// scheme's default (RFC 6455 section 4.1, item 4).
+    /// scheme's default (RFC 6455 section 4.1, item 4). Of a Unix socket: `localhost`.
     pub fn host_header(&self) -> &str {
         &self.host_header
     }
@@ -97,6 +147,10 @@ impl FromStr for WsUrl {
         let tls = match scheme {
             _ if scheme.eq_ignore_ascii_case("ws") => false,
             _ if scheme.eq_ignore_ascii_case("wss") => true,
+            #[cfg(unix)]
+            _ if scheme.eq_ignore_ascii_case("ws+unix") => return unix::parse(false, rest),
+            #[cfg(unix)]
+            _ if scheme.eq_ignore_ascii_case("wss+unix") => return unix::parse(true, rest),
             _ => return Err(UrlError::UnsupportedScheme(scheme.to_owned())),
         };
         // It also takes any number of slashes, so that `ws:///path` would be the host "path".
@@ -132,24 +186,30 @@ impl FromStr for WsUrl {
             Some(port) => format!("{in_url}:{port}"),
             None => in_url,
         };
-        let mut resource = url.path().to_owned();
-        if let Some(query) = url.query() {
-            resource.push('?');
-            resource.push_str(query);
-        }
-        // It goes into a request line as it is.
-        if PathAndQuery::try_from(resource.as_str()).is_err() {
-            return Err(UrlError::Resource);
-        }
         Ok(Self {
-            port: url.port().unwrap_or(if tls { 443 } else { 80 }),
+            resource: resource(&url)?,
+            target: WsTarget::Host {
+                host,
+                ip,
+                port: url.port().unwrap_or(if tls { 443 } else { 80 }),
+            },
             text: url.into(),
             tls,
-            host,
-            ip,
-            resource,
             host_header,
         })
+    }
+}
+
+/// Path and query, as they go into a request line.
+fn resource(url: &Url) -> Result<String, UrlError> {
+    let mut resource = url.path().to_owned();
+    if let Some(query) = url.query() {
+        resource.push('?');
+        resource.push_str(query);
+    }
+    match PathAndQuery::try_from(resource.as_str()) {
+        Ok(_) => Ok(resource),
+        Err(_) => Err(UrlError::Resource),
     }
 }
 
@@ -165,7 +225,7 @@ impl fmt::Display for WsUrl {
 pub enum UrlError {
     /// It is no URL at all, or its port or host is malformed.
     Syntax(ParseError),
-    /// The scheme is neither `ws` nor `wss`.
+    /// The scheme is not one of a WebSocket: `ws`, `wss`, and on Unix `ws+unix` and `wss+unix`.
     UnsupportedScheme(String),
     /// There is no `//` after the scheme.
     MissingSlashes,
@@ -179,6 +239,11 @@ pub enum UrlError {
     ControlCharacter,
     /// The path or the query cannot go into a request line.
     Resource,
+    /// There is no absolute path of a Unix socket, or it has a NUL, or a `?` that is not written
+    /// `%3F`.
+    SocketPath,
+    /// The URL of a Unix socket has a host.
+    SocketHost,
 }
 
 impl fmt::Display for UrlError {
@@ -202,6 +267,10 @@ impl fmt::Display for UrlError {
             Self::Resource => {
                 f.write_str("the path or query contains a character that HTTP does not allow")
             }
+            Self::SocketPath => f.write_str(
+                "there is no absolute path of a Unix socket (write %3A for :, %3F for ? in it)",
+            ),
+            Self::SocketHost => f.write_str("the URL of a Unix socket has no host"),
         }
     }
 }

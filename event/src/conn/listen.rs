@@ -126,6 +126,28 @@ impl Listen {
         self
     }
 
+    /// Let the system end a connection when what was sent was not acknowledged, or could not be
+    /// sent, for this long (TCP_USER_TIMEOUT). Whole milliseconds; Linux and Android, elsewhere a
+    /// warning is logged. Default: as the system does, which may take a quarter of an hour.
+    pub fn user_timeout(mut self, limit: Option<Duration>) -> Self {
+        self.settings.user_timeout = limit;
+        self
+    }
+
+    /// The size of the system's buffer for what is sent (SO_SNDBUF), in bytes; the system may take
+    /// another one. Default: as the system chooses.
+    pub fn send_buffer(mut self, bytes: Option<usize>) -> Self {
+        self.settings.send_buffer = bytes;
+        self
+    }
+
+    /// The size of the system's buffer for what comes in (SO_RCVBUF), in bytes; the system may take
+    /// another one. Default: as the system chooses.
+    pub fn recv_buffer(mut self, bytes: Option<usize>) -> Self {
+        self.settings.recv_buffer = bytes;
+        self
+    }
+
     /// Close a connection from which nothing was read for this long. Default: no limit.
     ///
     /// libhv: `hio_set_read_timeout`.

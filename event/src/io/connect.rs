@@ -340,4 +340,16 @@ pub(super) fn set_up(stream: &Stream, settings: &ConnSettings) {
     if let Some(Err(e)) = settings.keepalive.map(|after| stream.set_keepalive(after)) {
         log::warn!("hvloop: SO_KEEPALIVE: {e}");
     }
+    if let Some(Err(e)) = settings.user_timeout.map(|t| stream.set_user_timeout(t)) {
+        log::warn!("hvloop: TCP_USER_TIMEOUT: {e}");
+    }
+    if let Some(Err(e)) = settings.send_buffer.map(|n| stream.set_send_buffer(n)) {
+        log::warn!("hvloop: SO_SNDBUF: {e}");
+    }
+    if let Some(Err(e)) = settings.recv_buffer.map(|n| stream.set_recv_buffer(n)) {
+        log::warn!("hvloop: SO_RCVBUF: {e}");
+    }
 }
+
+#[cfg(all(test, unix, not(hvloop_sim)))]
+mod tests;

@@ -23,6 +23,12 @@ pub(crate) struct Settings {
     pub(crate) nodelay: bool,
     /// SO_KEEPALIVE.
     pub(crate) keepalive: Option<Duration>,
+    /// TCP_USER_TIMEOUT.
+    pub(crate) user_timeout: Option<Duration>,
+    /// SO_SNDBUF, in bytes.
+    pub(crate) send_buffer: Option<usize>,
+    /// SO_RCVBUF, in bytes.
+    pub(crate) recv_buffer: Option<usize>,
     /// Nothing read.
     pub(crate) read_timeout: Option<Duration>,
     /// Neither read nor written.
@@ -40,6 +46,9 @@ impl ConnSettings {
             linger: Duration::from_secs(5),
             nodelay: true,
             keepalive: None,
+            user_timeout: None,
+            send_buffer: None,
+            recv_buffer: None,
             read_timeout: None,
             idle_timeout: None,
         };

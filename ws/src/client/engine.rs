@@ -8,6 +8,7 @@ use crate::event::{Initiator, Message};
 use crate::link::{Link, LinkOptions};
 use crate::mutant::mutant;
 use crate::protocol::{OpCode, Role};
+use crate::url::WsTarget;
 use hvloop_event::conn::Conn;
 use hvloop_event::{
     Attachment, Backoff, CloseReason, Connect, LocalLoop, LoopClosed, SendError, TimerId,
@@ -102,12 +103,18 @@ impl Engine {
         *self.link.borrow_mut() = link.clone();
         self.inner.set_state(ClientState::Connecting);
         let options = &self.plan.options;
-        let connect = Connect::to(self.plan.url.host(), self.plan.url.port())
+        let connect = match self.plan.url.target() {
+            WsTarget::Host { host, port, .. } => Connect::to(host.as_str(), *port),
+            #[cfg(unix)]
+            WsTarget::Unix(path) => Connect::unix(path),
+        };
+        let connect = options
+            .socket
+            .apply(connect)
             .deadline(options.open_deadline)
             .budget(self.inner.budget.clone())
             .write_stall(options.write_stall)
-            .linger(options.close_timeout)
-            .nodelay(options.nodelay);
+            .linger(options.close_timeout);
         #[cfg(feature = "tls")]
         let connect = match &self.plan.tls {
             Some(tls) => connect.with_tls(tls.clone()),

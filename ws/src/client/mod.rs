@@ -6,6 +6,7 @@
 //! | `shared` | what the handles and the loop share |
 //! | `engine` | one `open()` on the loop's thread: attempts, back-off, callbacks |
 //! | `session` | one connection: the upgrade, and then the link |
+//! | `socket` | what can be set about its socket |
 
 mod callbacks;
 mod engine;
@@ -13,6 +14,7 @@ mod error;
 mod options;
 mod session;
 mod shared;
+mod socket;
 
 pub use callbacks::OpenEvent;
 pub use error::{CloseError, OpenError};

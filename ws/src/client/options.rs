@@ -1,10 +1,12 @@
 //! What can be set about a client.
 
+use super::socket::SocketOptions;
 use crate::deflate::DeflateOptions;
 use crate::handshake::HandshakeLimits;
 use crate::link::WhenFull;
 use crate::protocol::Limits;
 use hvloop_event::{Connect, ReconnectPolicy};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Options of a [`WebSocketClient`](super::WebSocketClient); they hold from the next `open()` on.
@@ -33,7 +35,7 @@ pub struct ClientOptions {
     pub(super) handshake: HandshakeLimits,
     pub(super) reconnect: Option<ReconnectPolicy>,
     pub(super) keep_callbacks: bool,
-    pub(super) nodelay: bool,
+    pub(super) socket: SocketOptions,
     pub(super) headers: Vec<(String, String)>,
     pub(super) subprotocols: Vec<String>,
     pub(super) origin: Option<String>,
@@ -59,7 +61,7 @@ impl ClientOptions {
             handshake: HandshakeLimits::default(),
             reconnect: None,
             keep_callbacks: false,
-            nodelay: true,
+            socket: SocketOptions::default(),
             headers: Vec::new(),
             subprotocols: Vec::new(),
             origin: None,
@@ -159,7 +161,44 @@ impl ClientOptions {
 
     /// TCP_NODELAY. Default on.
     pub fn nodelay(mut self, on: bool) -> Self {
-        self.nodelay = on;
+        self.socket.nodelay = on;
+        self
+    }
+
+    /// Connect from this address; port 0: any port. Addresses of the host that are of the other
+    /// family fail. Means nothing for a Unix socket. Default: as the system chooses.
+    pub fn bind(mut self, local: SocketAddr) -> Self {
+        self.socket.bind = Some(local);
+        self
+    }
+
+    /// Let the system probe a server that has been silent for this long (SO_KEEPALIVE), in whole
+    /// seconds. The client's own Pings ([`ping_interval`](Self::ping_interval)) notice more. Default:
+    /// no.
+    pub fn keepalive(mut self, after: Option<Duration>) -> Self {
+        self.socket.keepalive = after;
+        self
+    }
+
+    /// Let the system end the connection when what was sent was not acknowledged, or could not be
+    /// sent, for this long (TCP_USER_TIMEOUT), in whole milliseconds: Linux and Android; elsewhere a
+    /// warning is logged. Default: as the system does, which may take a quarter of an hour.
+    pub fn user_timeout(mut self, limit: Option<Duration>) -> Self {
+        self.socket.user_timeout = limit;
+        self
+    }
+
+    /// The size of the system's buffer for what is sent (SO_SNDBUF), in bytes; the system may take
+    /// another one. Default: as the system chooses, which usually is best.
+    pub fn send_buffer(mut self, bytes: usize) -> Self {
+        self.socket.send_buffer = Some(bytes);
+        self
+    }
+
+    /// The size of the system's buffer for what comes in (SO_RCVBUF), in bytes; the system may take
+    /// another one. Default: as the system chooses, which usually is best.
+    pub fn recv_buffer(mut self, bytes: usize) -> Self {
+        self.socket.recv_buffer = Some(bytes);
         self
     }
 

@@ -1,4 +1,4 @@
-use super::{UrlError, WsUrl};
+use super::{UrlError, WsTarget, WsUrl};
 use std::error::Error;
 
 #[test]
@@ -90,8 +90,14 @@ fn good_urls() {
     for (text, tls, host, port, resource, host_header) in table {
         let url = WsUrl::parse(text).unwrap_or_else(|e| panic!("{text}: {e}"));
         assert_eq!(url.is_tls(), tls, "{text}");
-        assert_eq!(url.host(), host, "{text}");
-        assert_eq!(url.port(), port, "{text}");
+        assert_eq!(url.host(), Some(host), "{text}");
+        assert_eq!(url.port(), Some(port), "{text}");
+        let target = WsTarget::Host {
+            host: host.to_owned(),
+            ip: host.parse().ok(),
+            port,
+        };
+        assert_eq!(url.target(), &target, "{text}");
         if !resource.is_empty() {
             assert_eq!(url.resource(), resource, "{text}");
         }
@@ -147,4 +153,103 @@ fn errors_say_what_to_do() {
     assert!(text("ws://u:p@h/").contains("Authorization header"));
     assert!(text("http://h/").contains("is ws"));
     assert!(text("https://h/").contains("is wss"));
+}
+
+#[cfg(unix)]
+#[test]
+fn unix_urls() {
+    // (text, TLS, path, resource, as text)
+    let table = [
+        (
+            "ws+unix:/a.sock",
+            false,
+            "/a.sock",
+            "/",
+            "ws+unix:/a.sock:/",
+        ),
+        (
+            "ws+unix:///a.sock",
+            false,
+            "/a.sock",
+            "/",
+            "ws+unix:/a.sock:/",
+        ),
+        (
+            "WS+Unix:/a.sock:",
+            false,
+            "/a.sock",
+            "/",
+            "ws+unix:/a.sock:/",
+        ),
+        (
+            "ws+unix:/a.sock:/b/c?d=e:f",
+            false,
+            "/a.sock",
+            "/b/c?d=e:f",
+            "ws+unix:/a.sock:/b/c?d=e:f",
+        ),
+        (
+            "ws+unix:/a.sock:?q",
+            false,
+            "/a.sock",
+            "/?q",
+            "ws+unix:/a.sock:/?q",
+        ),
+        (
+            "ws+unix:/a.sock:/b c",
+            false,
+            "/a.sock",
+            "/b%20c",
+            "ws+unix:/a.sock:/b%20c",
+        ),
+        (
+            "ws+unix:/a.sock://h/x",
+            false,
+            "/a.sock",
+            "//h/x",
+            "ws+unix:/a.sock://h/x",
+        ),
+        (
+            "wss+unix:/a b/%3A%3f%.sock:/",
+            true,
+            "/a b/:?%.sock",
+            "/",
+            "wss+unix:/a b/%3A%3f%.sock:/",
+        ),
+    ];
+    for (text, tls, path, resource, whole) in table {
+        let url = WsUrl::parse(text).unwrap_or_else(|e| panic!("{text}: {e}"));
+        assert_eq!(url.is_tls(), tls, "{text}");
+        assert_eq!(url.unix_path(), Some(path.as_ref()), "{text}");
+        assert_eq!(url.target(), &WsTarget::Unix(path.into()), "{text}");
+        assert_eq!(
+            (url.host(), url.ip(), url.port()),
+            (None, None, None),
+            "{text}"
+        );
+        assert_eq!(url.resource(), resource, "{text}");
+        assert_eq!(url.host_header(), "localhost", "{text}");
+        assert_eq!(url.as_str(), whole, "{text}");
+        assert_eq!(WsUrl::parse(whole).as_ref(), Ok(&url), "{text}");
+    }
+    let table = [
+        ("ws+unix:", UrlError::SocketPath),
+        ("ws+unix:/", UrlError::SocketPath),
+        ("ws+unix:a.sock", UrlError::SocketPath),
+        ("ws+unix::/", UrlError::SocketPath),
+        ("ws+unix:/a.sock?q", UrlError::SocketPath),
+        ("ws+unix:/a%00.sock", UrlError::SocketPath),
+        ("ws+unix://a.sock", UrlError::SocketHost),
+        ("ws+unix://localhost/a.sock", UrlError::SocketHost),
+        ("ws+unix:/a#.sock", UrlError::Fragment),
+        ("ws+unix:/a.sock:/b#c", UrlError::Fragment),
+        ("ws+unix:/a\n.sock", UrlError::ControlCharacter),
+        (
+            "unix:/a.sock",
+            UrlError::UnsupportedScheme("unix".to_owned()),
+        ),
+    ];
+    for (text, error) in table {
+        assert_eq!(WsUrl::parse(text), Err(error), "{text:?}");
+    }
 }

@@ -115,6 +115,36 @@ impl Stream {
         }
     }
 
+    /// Lets the system end the connection when what was sent is not acknowledged for that time; TCP
+    /// alone.
+    pub(crate) fn set_user_timeout(&self, limit: Duration) -> io::Result<()> {
+        match self {
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            Self::Tcp(stream) => {
+                // Zero is the system's own limit; less than a millisecond is not.
+                let limit = limit.max(Duration::from_millis(1));
+                SockRef::from(stream).set_tcp_user_timeout(Some(limit))
+            }
+            #[cfg(not(any(target_os = "linux", target_os = "android")))]
+            Self::Tcp(_) => {
+                let _ = limit;
+                Err(io::ErrorKind::Unsupported.into())
+            }
+            #[cfg(unix)]
+            Self::Unix(_) => Ok(()),
+        }
+    }
+
+    /// Sets the size of the system's buffer for what is sent.
+    pub(crate) fn set_send_buffer(&self, bytes: usize) -> io::Result<()> {
+        either!(self, s => SockRef::from(s).set_send_buffer_size(bytes))
+    }
+
+    /// Sets the size of the system's buffer for what comes in.
+    pub(crate) fn set_recv_buffer(&self, bytes: usize) -> io::Result<()> {
+        either!(self, s => SockRef::from(s).set_recv_buffer_size(bytes))
+    }
+
     /// The address of the other side.
     pub(crate) fn peer(&self) -> io::Result<Address> {
         match self {

@@ -77,6 +77,33 @@ impl Stream {
         Ok(())
     }
 
+    /// Nothing is acknowledged here, or not.
+    ///
+    /// # Errors
+    ///
+    /// Never; the operating system's twin has some.
+    pub(crate) fn set_user_timeout(&self, _limit: Duration) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// The pipes have sizes of their own.
+    ///
+    /// # Errors
+    ///
+    /// Never; the operating system's twin has some.
+    pub(crate) fn set_send_buffer(&self, _bytes: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// The pipes have sizes of their own.
+    ///
+    /// # Errors
+    ///
+    /// Never; the operating system's twin has some.
+    pub(crate) fn set_recv_buffer(&self, _bytes: usize) -> io::Result<()> {
+        Ok(())
+    }
+
     /// The address of the other side.
     ///
     /// # Errors
