@@ -11,6 +11,9 @@ mod moves;
 mod net;
 mod pools;
 mod serve;
+#[cfg(unix)]
+#[path = "../common/socket_path.rs"]
+mod socket_path;
 mod stop;
 mod tls;
 mod udp;

@@ -1,30 +1,11 @@
 //! Unix sockets.
 
 use crate::common::{Recorded, started, stop_clean};
+use crate::socket_path::SocketPath as Path;
 use hvloop::{Address, Connect, Listen, TcpClient};
 use hvloop_test_support::{DEADLINE, Monitor, wait_for};
 use std::io::{self, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
-
-/// A path that nobody else has; removed at the end.
-struct Path(PathBuf);
-
-impl Path {
-    fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let n = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("hvloop-{}-{n}.sock", std::process::id());
-        Self(std::env::temp_dir().join(name))
-    }
-}
-
-impl Drop for Path {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
-}
 
 fn connect(path: &Path) -> UnixStream {
     let stream = UnixStream::connect(&path.0).unwrap();

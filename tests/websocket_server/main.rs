@@ -11,6 +11,11 @@ mod net;
 mod peer;
 mod plain_http;
 mod recorded;
+#[cfg(unix)]
+#[path = "../common/socket_path.rs"]
+mod socket_path;
 mod stops;
 mod topics;
+#[cfg(unix)]
+mod unix;
 mod upgrade;
