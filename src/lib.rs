@@ -18,8 +18,9 @@ pub use hvloop_event::{
 pub use hvloop_event::{CronError, CronSchedule};
 #[cfg(feature = "ws")]
 pub use hvloop_ws::{
-    ClientOptions, ClientState, CloseEvent, DeflateOptions, Message, OpenError, OpenEvent,
-    ServiceOptions, WebSocketChannel, WebSocketClient, WebSocketServer, WebSocketService, WhenFull,
+    ClientEvent, ClientOptions, ClientReceiver, ClientState, CloseEvent, DeflateOptions, Message,
+    OpenError, OpenEvent, ServiceOptions, WebSocketChannel, WebSocketClient, WebSocketServer,
+    WebSocketService, WhenFull,
 };
 
 /// What most programs need: `use hvloop::prelude::*`.

@@ -84,6 +84,9 @@ pub enum ConnectionError {
     Transport(CloseReason),
     /// In the upgrade.
     Handshake(Arc<HandshakeError>),
+    /// TLS agreed on a protocol that is not HTTP/1.1 (ALPN): a server that speaks that alone, which
+    /// the client's own TLS configuration offered.
+    WrongAlpn(String),
     /// The peer ended the connection in the middle of the upgrade.
     UpgradeInterrupted,
     /// What a client sent is no request.
@@ -110,6 +113,7 @@ impl fmt::Display for ConnectionError {
         match self {
             Self::Transport(reason) => write!(f, "{reason}"),
             Self::Handshake(e) => write!(f, "the upgrade failed: {e}"),
+            Self::WrongAlpn(name) => write!(f, "TLS agreed on {name:?}, not on HTTP/1.1"),
             Self::UpgradeInterrupted => f.write_str("the peer ended the upgrade"),
             Self::BadRequest(e) => write!(f, "{e}"),
             Self::BadUpgrade(e) => write!(f, "{e}"),

@@ -17,7 +17,10 @@ pub mod protocol;
 mod server;
 mod url;
 
-pub use client::{ClientOptions, ClientState, CloseError, OpenError, OpenEvent, WebSocketClient};
+pub use client::{
+    ClientEvent, ClientOptions, ClientReceiver, ClientState, CloseError, OpenError, OpenEvent,
+    WebSocketClient,
+};
 pub use deflate::{DeflateOptions, DeflateParams, WindowBitsError};
 pub use event::{CloseEvent, ConnectionError, Initiator, Message};
 pub use link::WhenFull;

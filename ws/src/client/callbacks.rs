@@ -3,13 +3,17 @@
 use super::WebSocketClient;
 use crate::event::{CloseEvent, Message};
 use crate::handshake::UpgradeResponse;
+use std::sync::Arc;
 
 /// The connection is open: what the server answered.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct OpenEvent {
     /// The server's answer to the upgrade.
-    pub response: UpgradeResponse,
+    pub response: Arc<UpgradeResponse>,
+    /// The application protocol that TLS agreed on (ALPN), usually `http/1.1`; `None`: no TLS, or the
+    /// server chose none.
+    pub alpn: Option<Vec<u8>>,
     /// Which attempt since `open()` this was, counted from 1.
     pub attempt: u32,
     /// Whether an earlier session of this `open()` had ended.

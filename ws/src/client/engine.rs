@@ -2,12 +2,13 @@
 
 use super::WebSocketClient;
 use super::callbacks::{Callbacks, OpenEvent};
-use super::session::Session;
+use super::session::{Session, alpn};
 use super::shared::{ClientState, Inner, Plan};
 use crate::event::{Initiator, Message};
-use crate::link::{Link, LinkOptions};
+use crate::handshake::UpgradeResponse;
+use crate::link::{Link, LinkOptions, Outgoing};
 use crate::mutant::mutant;
-use crate::protocol::{OpCode, Role};
+use crate::protocol::Role;
 use crate::url::WsTarget;
 use hvloop_event::conn::Conn;
 use hvloop_event::{
@@ -99,6 +100,7 @@ impl Engine {
     fn connect(self: &Rc<Self>, local: &LocalLoop) {
         self.attempt.set(self.attempt.get().saturating_add(1));
         self.session.set(self.inner.next_session());
+        self.inner.set_answer(None);
         let link = link(&self.inner, &self.plan);
         *self.link.borrow_mut() = link.clone();
         self.inner.set_state(ClientState::Connecting);
@@ -127,26 +129,24 @@ impl Engine {
         }
     }
 
-    /// Queues a frame on the open session, on the loop's thread.
-    pub(super) fn send(
-        &self,
-        local: &LocalLoop,
-        opcode: OpCode,
-        payload: &[u8],
-    ) -> Result<(), SendError> {
-        self.link().send(local, opcode, payload)
+    /// Queues a frame or message on the open session, on the loop's thread.
+    pub(super) fn send(&self, local: &LocalLoop, message: Outgoing<'_>) -> Result<(), SendError> {
+        self.link().send(local, message)
     }
 
-    /// Queues a frame for which another thread took room, if it is still the session that it meant.
+    /// Queues what another thread took room, if it is still the session that it meant.
     pub(super) fn send_posted(
         &self,
         local: &LocalLoop,
         session: u64,
-        opcode: OpCode,
-        payload: &[u8],
+        message: Outgoing<'_>,
     ) -> bool {
-        let meant = self.session.get() == session;
-        meant && self.link().send_reserved(local, opcode, payload)
+        self.is_session(session) && self.link().send_reserved(local, message)
+    }
+
+    /// Whether that is the number of the present session.
+    pub(super) fn is_session(&self, session: u64) -> bool {
+        self.session.get() == session
     }
 
     /// A send of another thread was refused for want of room.
@@ -168,11 +168,7 @@ impl Engine {
     }
 
     /// The upgrade is done.
-    pub(super) fn opened(
-        self: &Rc<Self>,
-        conn: &Conn<'_>,
-        response: crate::handshake::UpgradeResponse,
-    ) {
+    pub(super) fn opened(self: &Rc<Self>, conn: &Conn<'_>, response: UpgradeResponse) {
         let (link, options) = (self.link(), &self.plan.options.deflate);
         if let (Some(options), Some(params)) = (options, &response.deflate) {
             link.set_deflate(conn.local(), options, params);
@@ -182,8 +178,11 @@ impl Engine {
         if let Some(backoff) = self.backoff.borrow_mut().as_mut() {
             backoff.on_open(conn.local().now());
         }
+        let response = Arc::new(response);
+        self.note_answer(response.clone());
         let event = OpenEvent {
             response,
+            alpn: alpn(conn),
             attempt: self.attempt.get(),
             is_reconnect: self.sessions.get() > 0,
         };
@@ -252,6 +251,11 @@ impl Engine {
 
     pub(super) fn note_peer(&self, conn: &Conn<'_>) {
         self.inner.set_peer(conn.peer_addr());
+    }
+
+    /// What the server answered to the upgrade, for [`WebSocketClient::upgrade_response`].
+    pub(super) fn note_answer(&self, answer: Arc<UpgradeResponse>) {
+        self.inner.set_answer(Some(answer));
     }
 
     /// The attempt or session has ended and its socket is closed: tells the user, and goes on.

@@ -5,13 +5,17 @@
 //! | `mod` | the handle: what users call, on any thread |
 //! | `shared` | what the handles and the loop share |
 //! | `engine` | one `open()` on the loop's thread: attempts, back-off, callbacks |
+//! | `flow` | messages in fragments, and reading that is paused |
+//! | `receiver` | what happens to a client, for code that blocks |
 //! | `session` | one connection: the upgrade, and then the link |
 //! | `socket` | what can be set about its socket |
 
 mod callbacks;
 mod engine;
 mod error;
+mod flow;
 mod options;
+mod receiver;
 mod session;
 mod shared;
 mod socket;
@@ -19,12 +23,13 @@ mod socket;
 pub use callbacks::OpenEvent;
 pub use error::{CloseError, OpenError};
 pub use options::ClientOptions;
+pub use receiver::{ClientEvent, ClientReceiver};
 pub use shared::ClientState;
 
 use crate::event::{CloseEvent, Message};
-use crate::handshake::UpgradeRequest;
-use crate::link::post_frame;
-use crate::protocol::{Control, Data, OpCode, Role, is_sendable_close_code};
+use crate::handshake::{UpgradeRequest, UpgradeResponse};
+use crate::link::{Outgoing, post_message};
+use crate::protocol::{Role, is_sendable_close_code, opcode};
 use crate::url::WsUrl;
 use callbacks::Callbacks;
 use engine::Engine;
@@ -241,7 +246,7 @@ impl WebSocketClient {
     ///
     /// libhv: `send`.
     pub fn send_text(&self, text: &str) -> Result<(), SendError> {
-        self.send(OpCode::Data(Data::Text), text.as_bytes())
+        self.send(Outgoing::fragmented(Message::Text(text), 0))
     }
 
     /// Sends a binary message. See [`send_text`](WebSocketClient::send_text).
@@ -252,24 +257,24 @@ impl WebSocketClient {
     ///
     /// libhv: `send(buf, len, WS_OPCODE_BINARY)`.
     pub fn send_binary(&self, data: &[u8]) -> Result<(), SendError> {
-        self.send(OpCode::Data(Data::Binary), data)
+        self.send(Outgoing::fragmented(Message::Binary(data), 0))
     }
 
-    fn send(&self, opcode: OpCode, payload: &[u8]) -> Result<(), SendError> {
+    fn send(&self, message: Outgoing<'_>) -> Result<(), SendError> {
         if self.inner.state() != ClientState::Open {
             return Err(SendError::NotOpen);
         }
         if let Some((local, engine)) = Engine::here(&self.inner) {
-            return engine.send(&local, opcode, payload);
+            return engine.send(&local, message);
         }
         let event_loop = self.inner.event_loop().ok_or(SendError::NotOpen)?;
         let (session, inner) = (self.inner.session(), self.inner.clone());
-        let queue = move |local: &LocalLoop, opcode, payload: &[u8]| {
+        let queue = move |local: &LocalLoop, message: Outgoing<'_>| {
             let engine = Engine::find(local, &inner);
-            engine.is_some_and(|engine| engine.send_posted(local, session, opcode, payload))
+            engine.is_some_and(|engine| engine.send_posted(local, session, message))
         };
         let budget = &self.inner.budget;
-        let sent = post_frame(&event_loop, budget, Role::Client, opcode, payload, queue);
+        let sent = post_message(&event_loop, budget, Role::Client, message, queue);
         if matches!(sent, Err(SendError::QueueFull { .. })) {
             self.on_loop(|engine, local| engine.refused(local));
         }
@@ -291,7 +296,7 @@ impl WebSocketClient {
                 size: payload.len(),
             });
         }
-        self.send(OpCode::Control(Control::Ping), payload)
+        self.send(Outgoing::frame(opcode::PING, payload))
     }
 
     /// Closes: sends a Close frame with `code` and `reason` (cut to 123 bytes), waits for the
@@ -375,6 +380,15 @@ impl WebSocketClient {
         self.inner.peer_addr()
     }
 
+    /// What the server answered to the upgrade of the last attempt, also if it refused: status, headers
+    /// and the beginning of the body. `None`: there was no attempt yet, or the present one has no
+    /// answer yet, or the answer was not a proper one. Any thread; in `on_close` and after it, too.
+    ///
+    /// libhv: `getHttpResponse`.
+    pub fn upgrade_response(&self) -> Option<Arc<UpgradeResponse>> {
+        self.inner.answer()
+    }
+
     /// The loop that the client is on; `None`: it brings its own and was not opened yet.
     ///
     /// libhv: `loop`.
@@ -424,6 +438,9 @@ fn request(
     url: &WsUrl,
     options: &ClientOptions,
 ) -> Result<UpgradeRequest, crate::handshake::HeadError> {
+    if let Some(e) = &options.bad_head {
+        return Err(e.clone());
+    }
     let mut request = UpgradeRequest::new(url).deflate(options.deflate);
     for (name, value) in &options.headers {
         request = request.header(name, value)?;

@@ -2,10 +2,11 @@
 
 use super::socket::SocketOptions;
 use crate::deflate::DeflateOptions;
-use crate::handshake::HandshakeLimits;
+use crate::handshake::{HandshakeLimits, HeadError, credentials};
 use crate::link::WhenFull;
 use crate::protocol::Limits;
 use hvloop_event::{Connect, ReconnectPolicy};
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -17,10 +18,10 @@ use std::time::Duration;
 ///
 /// let options = ClientOptions::new()
 ///     .open_deadline(Duration::from_secs(3))
-///     .header("Authorization", "Bearer 123")
+///     .bearer_auth("123")
 ///     .subprotocol("chat");
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[must_use]
 pub struct ClientOptions {
     pub(super) open_deadline: Duration,
@@ -37,6 +38,8 @@ pub struct ClientOptions {
     pub(super) keep_callbacks: bool,
     pub(super) socket: SocketOptions,
     pub(super) headers: Vec<(String, String)>,
+    /// The first thing of the request's head that cannot be sent.
+    pub(super) bad_head: Option<HeadError>,
     pub(super) subprotocols: Vec<String>,
     pub(super) origin: Option<String>,
     #[cfg(feature = "tls")]
@@ -63,6 +66,7 @@ impl ClientOptions {
             keep_callbacks: false,
             socket: SocketOptions::default(),
             headers: Vec::new(),
+            bad_head: None,
             subprotocols: Vec::new(),
             origin: None,
             #[cfg(feature = "tls")]
@@ -208,6 +212,54 @@ impl ClientOptions {
         self
     }
 
+    /// Sends a user name and a password (Basic, RFC 7617), in the place of an Authorization header that
+    /// was set before. They can be read on the way unless it is `wss`. Checked by `open()`.
+    pub fn basic_auth(self, user: &str, password: &str) -> Self {
+        self.authorization(credentials::basic(user, password))
+    }
+
+    /// Sends a token (Bearer, RFC 6750), in the place of an Authorization header that was set before. It
+    /// can be read on the way unless it is `wss`. Checked by `open()`.
+    pub fn bearer_auth(self, token: &str) -> Self {
+        self.authorization(credentials::bearer(token))
+    }
+
+    fn authorization(mut self, value: Result<String, HeadError>) -> Self {
+        const NAME: &str = "Authorization";
+        match value {
+            Ok(value) => {
+                self.headers
+                    .retain(|(name, _)| !name.eq_ignore_ascii_case(NAME));
+                self.header(NAME, value)
+            }
+            Err(e) => self.fail(e),
+        }
+    }
+
+    /// Sends a cookie; several go into one Cookie header, in their order, behind one that was set as a
+    /// header. Name and value are sent as they are, and checked (RFC 6265 section 4.1.1) by `open()`.
+    pub fn cookie(mut self, name: &str, value: &str) -> Self {
+        const NAME: &str = "Cookie";
+        let pair = match credentials::cookie(name, value) {
+            Ok(pair) => pair,
+            Err(e) => return self.fail(e),
+        };
+        let mut headers = self.headers.iter_mut();
+        match headers.find(|(name, _)| name.eq_ignore_ascii_case(NAME)) {
+            Some((_, cookies)) => {
+                cookies.push_str("; ");
+                cookies.push_str(&pair);
+                self
+            }
+            None => self.header(NAME, pair),
+        }
+    }
+
+    fn fail(mut self, e: HeadError) -> Self {
+        self.bad_head.get_or_insert(e);
+        self
+    }
+
     /// Offers a subprotocol; the first one offered is the one liked best. Checked by `open()`.
     pub fn subprotocol(mut self, name: impl Into<String>) -> Self {
         self.subprotocols.push(name.into());
@@ -220,7 +272,10 @@ impl ClientOptions {
         self
     }
 
-    /// How to speak TLS. Default: verified by the platform.
+    /// How to speak TLS. Default: verified by the platform, and `http/1.1` is offered by ALPN, as
+    /// browsers do, so that a server which speaks HTTP/2 alone says no at once. A configuration of
+    /// yours is taken as it is: by default that offers nothing, which every server takes for HTTP/1.1.
+    /// See [`TlsClientConfigBuilder::alpn`](hvloop_event::tls::TlsClientConfigBuilder::alpn).
     #[cfg(feature = "tls")]
     pub fn tls(mut self, config: hvloop_event::tls::TlsClientConfig) -> Self {
         self.tls = Some(config);
@@ -231,5 +286,32 @@ impl ClientOptions {
 impl Default for ClientOptions {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+impl fmt::Debug for ClientOptions {
+    /// Leaves out the headers' values: one may be a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.headers.iter().map(|(name, _)| name).collect();
+        let mut options = f.debug_struct("ClientOptions");
+        options
+            .field("open_deadline", &self.open_deadline)
+            .field("close_timeout", &self.close_timeout)
+            .field("ping_interval", &self.ping_interval)
+            .field("pong_deadline", &self.pong_deadline)
+            .field("write_stall", &self.write_stall)
+            .field("send_limit", &self.send_limit)
+            .field("limits", &self.limits)
+            .field("deflate", &self.deflate)
+            .field("handshake", &self.handshake)
+            .field("reconnect", &self.reconnect)
+            .field("keep_callbacks", &self.keep_callbacks)
+            .field("socket", &self.socket)
+            .field("headers", &names)
+            .field("subprotocols", &self.subprotocols)
+            .field("origin", &self.origin);
+        #[cfg(feature = "tls")]
+        options.field("tls", &self.tls);
+        options.finish_non_exhaustive()
     }
 }

@@ -2,7 +2,8 @@
 
 use super::engine::Engine;
 use crate::event::{ConnectionError, Initiator};
-use crate::handshake::{ClientHandshake, HandshakeError, Progress};
+use crate::handshake::{ClientHandshake, HandshakeError, Progress, UpgradeResponse};
+use crate::http::HeaderMap;
 use crate::link::{Link, Reading, Stage};
 use hvloop_event::conn::{Conn, Handler};
 use hvloop_event::{CloseReason, LocalLoop};
@@ -52,6 +53,20 @@ impl Session {
     }
 
     fn upgrade_failed(&self, local: &LocalLoop, error: HandshakeError) {
+        if let HandshakeError::Status {
+            status,
+            headers,
+            body_prefix,
+        } = &error
+        {
+            self.engine.note_answer(Arc::new(UpgradeResponse {
+                status: *status,
+                headers: HeaderMap::clone(headers),
+                body_prefix: body_prefix.clone(),
+                subprotocol: None,
+                deflate: None,
+            }));
+        }
         let error = ConnectionError::Handshake(Arc::new(error));
         self.link.fail(local, 1002, Initiator::Remote, error);
     }
@@ -63,9 +78,31 @@ impl Session {
     }
 }
 
+/// What TLS agreed on.
+pub(super) fn alpn(conn: &Conn<'_>) -> Option<Vec<u8>> {
+    #[cfg(feature = "tls")]
+    return conn.alpn();
+    #[cfg(not(feature = "tls"))]
+    {
+        let _ = conn;
+        None
+    }
+}
+
+/// Whether an upgrade may follow: not in another version of HTTP. What is no HTTP at all was the
+/// user's choice.
+fn is_http_1(name: &[u8]) -> bool {
+    !matches!(name, b"h2" | b"h2c" | b"h3")
+}
+
 impl Handler for Session {
     fn on_up(&mut self, conn: &Conn<'_>) {
         self.engine.note_peer(conn);
+        if let Some(name) = alpn(conn).filter(|name| !is_http_1(name)) {
+            let error = ConnectionError::WrongAlpn(String::from_utf8_lossy(&name).into_owned());
+            let local = conn.local();
+            return self.link.fail(local, 1002, Initiator::Local, error);
+        }
         let plan = self.engine.plan();
         let (handshake, request) = ClientHandshake::start(&plan.request, plan.options.handshake);
         self.upgrade = Some(handshake);
@@ -93,8 +130,14 @@ impl Handler for Session {
         }
     }
 
+    fn on_call(&mut self, conn: &Conn<'_>) {
+        let engine = &self.engine;
+        let mut deliver = |message: crate::Message<'_>| engine.deliver(conn.local(), message);
+        self.reading.resume(conn, &mut deliver);
+    }
+
     fn on_end(&mut self, conn: &Conn<'_>) {
-        self.link.end_of_stream(conn);
+        self.reading.end_of_stream(conn);
     }
 
     fn on_stop(&mut self, conn: &Conn<'_>) {

@@ -3,7 +3,7 @@
 use super::callbacks::Callbacks;
 use super::error::OpenError;
 use super::options::ClientOptions;
-use crate::handshake::UpgradeRequest;
+use crate::handshake::{UpgradeRequest, UpgradeResponse};
 use crate::lock::lock;
 use crate::url::WsUrl;
 use hvloop_event::conn::SendBudget;
@@ -70,6 +70,8 @@ pub(super) struct Inner {
     staged: Mutex<Staged>,
     host: Mutex<Host>,
     peer: Mutex<Option<SocketAddr>>,
+    /// The answer to the upgrade of the last attempt.
+    answer: Mutex<Option<Arc<UpgradeResponse>>>,
 }
 
 /// Callbacks that were set and not taken by the loop yet. Its lock also orders an `open()` and
@@ -112,6 +114,7 @@ impl Inner {
             staged: Mutex::default(),
             host: Mutex::new(host),
             peer: Mutex::new(None),
+            answer: Mutex::new(None),
         })
     }
 
@@ -232,6 +235,14 @@ impl Inner {
         *lock(&self.peer) = peer;
     }
 
+    pub(super) fn answer(&self) -> Option<Arc<UpgradeResponse>> {
+        lock(&self.answer).clone()
+    }
+
+    pub(super) fn set_answer(&self, answer: Option<Arc<UpgradeResponse>>) {
+        *lock(&self.answer) = answer;
+    }
+
     pub(super) fn event_loop(&self) -> Option<EventLoop> {
         match &*lock(&self.host) {
             Host::Attached(event_loop) => Some(event_loop.clone()),
@@ -307,7 +318,8 @@ pub(super) fn tls_for(
     }
     let mut default = lock(&DEFAULT);
     if default.is_none() {
-        *default = Some(TlsClientConfig::new().map_err(OpenError::Tls)?);
+        let config = TlsClientConfig::builder().alpn(["http/1.1"]).build();
+        *default = Some(config.map_err(OpenError::Tls)?);
     }
     Ok(default.clone())
 }

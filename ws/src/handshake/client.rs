@@ -9,6 +9,7 @@ use tungstenite::error::{CapacityError, Error, ProtocolError};
 use tungstenite::handshake::client::{Response, generate_key};
 use tungstenite::handshake::headers::MAX_HEADERS;
 use tungstenite::handshake::machine::TryParse;
+use tungstenite::http::header::SET_COOKIE;
 use tungstenite::http::{HeaderMap, StatusCode};
 
 /// How much of a refusal's body is kept, in bytes.
@@ -33,11 +34,11 @@ impl Default for HandshakeLimits {
     }
 }
 
-/// The server's answer, once it made a WebSocket of the connection.
+/// The server's answer to an upgrade.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UpgradeResponse {
-    /// The HTTP status: 101.
+    /// The HTTP status: 101, if it made a WebSocket of the connection.
     pub status: u16,
     /// All headers of the answer.
     pub headers: HeaderMap,
@@ -45,6 +46,22 @@ pub struct UpgradeResponse {
     pub subprotocol: Option<String>,
     /// What was agreed on for permessage-deflate, if it was offered and chosen.
     pub deflate: Option<DeflateParams>,
+    /// Of a refusal: what came of the body together with the end of the headers, at most 1 KiB.
+    pub body_prefix: Vec<u8>,
+}
+
+impl UpgradeResponse {
+    /// The value of a header, if it is there and is text; the first, if it is there more than once.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The cookies that the server sets: the value of each Set-Cookie header that is text (RFC 6265
+    /// section 4.1), attributes included.
+    pub fn set_cookies(&self) -> impl Iterator<Item = &str> {
+        let lines = self.headers.get_all(SET_COOKIE).iter();
+        lines.filter_map(|line| line.to_str().ok())
+    }
 }
 
 /// How far a handshake is.
@@ -140,6 +157,7 @@ impl ClientHandshake {
                     headers,
                     subprotocol,
                     deflate,
+                    body_prefix: Vec::new(),
                 };
                 return Ok(Progress::Done { response, consumed });
             }

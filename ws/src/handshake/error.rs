@@ -17,6 +17,17 @@ pub enum HeadError {
     },
     /// The header belongs to the handshake, or to a body that the request does not have.
     ReservedHeader(String),
+    /// The user name has a colon, or it or the password a control character (RFC 7617 section 2).
+    BadCredentials,
+    /// The token is not one (RFC 6750 section 2.1).
+    BadToken,
+    /// The name of the cookie is not a token, or its value has a character that is not allowed there
+    /// (RFC 6265 section 4.1.1): a space, a comma, a semicolon, a backslash, a quote inside, a control
+    /// character, or one above ASCII.
+    BadCookie {
+        /// Its name.
+        name: String,
+    },
     /// The subprotocol's name is not a token (RFC 6455 section 4.1, item 10).
     BadSubprotocol(String),
     /// The subprotocol is offered twice (RFC 6455 section 4.1, item 10).
@@ -33,6 +44,13 @@ impl fmt::Display for HeadError {
             Self::ReservedHeader(name) => {
                 write!(f, "header {name} is the handshake's and cannot be set")
             }
+            Self::BadCredentials => {
+                f.write_str("a user name or password cannot be sent by Basic authentication")
+            }
+            Self::BadToken => {
+                f.write_str("the bearer token contains a character that is not allowed")
+            }
+            Self::BadCookie { name } => write!(f, "cookie {name:?} cannot be sent as it is"),
             Self::BadSubprotocol(name) => write!(f, "{name:?} is not the name of a subprotocol"),
             Self::DuplicateSubprotocol(name) => write!(f, "subprotocol {name} is offered twice"),
         }

@@ -5,6 +5,7 @@
 //! a client asks for; [`Accept`] and [`HttpResponse`] are the answers.
 
 mod client;
+pub(crate) mod credentials;
 mod error;
 mod head;
 mod request;

@@ -9,8 +9,8 @@ use std::fmt;
 use std::str;
 use tungstenite::handshake::derive_accept_key;
 use tungstenite::http::header::{
-    CONNECTION, HOST, HeaderName, ORIGIN, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
-    SEC_WEBSOCKET_VERSION, UPGRADE,
+    AUTHORIZATION, CONNECTION, COOKIE, HOST, HeaderName, ORIGIN, SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use tungstenite::http::{HeaderMap, HeaderValue, Method};
 
@@ -157,7 +157,9 @@ fn parse(head: &[u8]) -> Result<HttpRequest, BadRequest> {
     let mut headers = HeaderMap::with_capacity(parsed.headers.len());
     for line in parsed.headers.iter() {
         let name = HeaderName::from_bytes(line.name.as_bytes()).map_err(|e| malformed(&e))?;
-        let value = HeaderValue::from_bytes(line.value).map_err(|e| malformed(&e))?;
+        let mut value = HeaderValue::from_bytes(line.value).map_err(|e| malformed(&e))?;
+        // Not for logs.
+        value.set_sensitive(name == AUTHORIZATION || name == COOKIE);
         headers.append(name, value);
     }
     Ok(HttpRequest {
@@ -192,6 +194,16 @@ impl HttpRequest {
     /// The value of a header, if it is there and is text; the first, if it is there more than once.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The value of the cookie of that name, as it was sent; the first, if there are several (RFC 6265
+    /// section 5.4).
+    pub fn cookie(&self, name: &str) -> Option<&str> {
+        let lines = self.headers.get_all(COOKIE).iter();
+        let texts = lines.filter_map(|line| str::from_utf8(line.as_bytes()).ok());
+        let pairs = texts.flat_map(|text| text.split(';'));
+        let mut pairs = pairs.filter_map(|pair| pair.trim_ascii().split_once('='));
+        pairs.find(|pair| pair.0 == name).map(|pair| pair.1)
     }
 
     /// The Origin header: the site whose page makes the request, if a browser makes it (RFC 6454).

@@ -43,6 +43,8 @@ impl Link {
                 self.blame(initiator, None);
                 self.say_close(local, code, reason);
                 self.leave(Stage::CloseSent);
+                // The peer's answer has to be read.
+                self.resume_reading(local);
                 self.await_close(local);
             }
             Stage::CloseSent | Stage::Done => {}

@@ -1,9 +1,9 @@
 //! Compressed messages on their way out.
 
 use super::Link;
-use super::sending::queue_size;
+use super::sending::Outgoing;
 use crate::deflate::{DeflateOptions, DeflateParams, Deflater};
-use crate::protocol::{Data, OpCode, Role, encode_compressed};
+use crate::protocol::Role;
 use hvloop_event::conn::Conn;
 use hvloop_event::{LocalLoop, SendError, TimerId};
 use std::cell::RefCell;
@@ -62,14 +62,11 @@ impl Compression {
 }
 
 impl Link {
-    /// Whether a message of that length is to be compressed.
-    pub(super) fn compresses(&self, opcode: OpCode, length: usize) -> Option<Data> {
-        let OpCode::Data(kind) = opcode else {
-            return None;
-        };
+    /// Whether it is to be compressed.
+    pub(super) fn compresses(&self, message: &Outgoing<'_>) -> bool {
         let compression = self.compression.borrow();
-        let long_enough = compression.as_ref().is_some_and(|c| length >= c.threshold);
-        long_enough.then_some(kind)
+        let threshold = compression.as_ref().map(|c| c.threshold);
+        message.is_data() && threshold.is_some_and(|t| message.payload().len() >= t)
     }
 
     /// Queues a message in its compressed form, if that is shorter; `size` bytes of room are taken,
@@ -78,8 +75,7 @@ impl Link {
         self: &Rc<Self>,
         conn: &Conn<'_>,
         size: usize,
-        kind: Data,
-        payload: &[u8],
+        message: &Outgoing<'_>,
     ) -> Option<Result<(), SendError>> {
         let sent = SCRATCH.with_borrow_mut(|scratch| {
             scratch.clear();
@@ -88,11 +84,12 @@ impl Link {
                 .borrow_mut()
                 .as_mut()?
                 .deflater
-                .deflate(payload, scratch)
+                .deflate(message.payload(), scratch)
             {
                 return None;
             }
-            let short = queue_size(self.role, scratch.len());
+            let message = message.with(scratch);
+            let short = message.queue_size(self.role);
             if let Some(budget) = conn.budget() {
                 match size.checked_sub(short) {
                     Some(less) => budget.release(less),
@@ -100,10 +97,8 @@ impl Link {
                     None => budget.add(short - size),
                 }
             }
-            let mask = self.mask(conn.local());
-            let sent = conn.send_reserved(short, |out| {
-                encode_compressed(out, kind, scratch, mask);
-            });
+            let local = conn.local();
+            let sent = conn.send_reserved(short, |out| self.encode(local, out, &message, true));
             if scratch.capacity() > KEEP {
                 *scratch = Vec::new();
             }

@@ -7,15 +7,19 @@
 //! | `compression` | compressed messages on their way out |
 //! | `remote` | messages of other threads on their way to the loop |
 //! | `reading` | what the peer says |
+//! | `pausing` | reading that is paused by the user |
 //! | `closing` | the close handshake, failures, and what is known of the end |
+//! | `when_full` | what becomes of a connection whose send queue is full |
 //! | `heartbeat` | Pings, and when a silent peer is dead |
 
 mod closing;
 mod compression;
 mod heartbeat;
+mod pausing;
 mod reading;
 mod remote;
 mod sending;
+mod when_full;
 
 use self::closing::Verdict;
 use self::compression::Compression;
@@ -29,8 +33,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 pub(crate) use self::reading::Reading;
-pub(crate) use self::remote::post_frame;
-pub use self::sending::WhenFull;
+pub(crate) use self::remote::post_message;
+pub(crate) use self::sending::Outgoing;
+pub use self::when_full::WhenFull;
 
 /// How a connection is kept and ended.
 #[derive(Debug, Clone, Copy)]
@@ -67,6 +72,8 @@ pub(crate) struct Link {
     heart: RefCell<Option<(Heartbeat, TimerId)>>,
     compression: RefCell<Option<Compression>>,
     verdict: RefCell<Verdict>,
+    /// The user reads no further for now.
+    paused: Cell<bool>,
 }
 
 impl Link {
@@ -81,6 +88,7 @@ impl Link {
             heart: RefCell::default(),
             compression: RefCell::default(),
             verdict: RefCell::default(),
+            paused: Cell::new(false),
         })
     }
 

@@ -15,6 +15,10 @@ use std::time::Duration;
 pub(crate) struct Reading {
     link: Rc<Link>,
     reader: Reader,
+    /// What was read, and is behind the message in which the user paused.
+    held: Vec<u8>,
+    /// The stream has ended behind that.
+    ended: bool,
 }
 
 impl Reading {
@@ -22,6 +26,8 @@ impl Reading {
         Self {
             link: link.clone(),
             reader: Reader::new(link.role, link.options.limits),
+            held: Vec::new(),
+            ended: false,
         }
     }
 
@@ -30,9 +36,22 @@ impl Reading {
         self.reader.set_deflate(params);
     }
 
-    /// Reads frames until the input, or the connection, is at its end. `deliver` has the user's
+    /// Reads frames until the input, or the connection, is at its end, or the user pauses. `deliver` has the user's
     /// callback called; `None` of it: that panicked, which closes the connection with 1011.
     pub(crate) fn frames(
+        &mut self,
+        conn: &Conn<'_>,
+        data: &mut [u8],
+        deliver: &mut dyn FnMut(Message<'_>) -> Option<()>,
+    ) {
+        if self.link.is_paused() || !self.held.is_empty() {
+            // Read before the pause, and decrypted only now.
+            return self.held.extend_from_slice(data);
+        }
+        self.parse(conn, data, deliver);
+    }
+
+    fn parse(
         &mut self,
         conn: &Conn<'_>,
         data: &mut [u8],
@@ -68,6 +87,38 @@ impl Reading {
             if delivered.is_none() {
                 link.fail_panicked(local);
             }
+            if link.is_paused() {
+                self.held.extend_from_slice(input.rest());
+                break;
+            }
+        }
+    }
+
+    /// The user reads on: what was held back first, then the socket.
+    pub(crate) fn resume(
+        &mut self,
+        conn: &Conn<'_>,
+        deliver: &mut dyn FnMut(Message<'_>) -> Option<()>,
+    ) {
+        if self.link.is_paused() {
+            return;
+        }
+        let mut held = std::mem::take(&mut self.held);
+        if !held.is_empty() {
+            self.parse(conn, &mut held, deliver);
+        }
+        match self.ended && self.held.is_empty() && !self.link.is_paused() {
+            true => self.link.end_of_stream(conn),
+            false => self.link.read_socket(conn),
+        }
+    }
+
+    /// The stream has ended; behind what is held back.
+    pub(crate) fn end_of_stream(&mut self, conn: &Conn<'_>) {
+        if self.link.is_paused() || !self.held.is_empty() {
+            self.ended = true;
+        } else {
+            self.link.end_of_stream(conn);
         }
     }
 }
@@ -101,6 +152,11 @@ impl Link {
     fn beat(&self, conn: &Conn<'_>) -> Option<Duration> {
         if self.stage() != Stage::Open {
             return None; // the close handshake has a deadline of its own
+        }
+        if self.is_paused() {
+            // Nobody would see its Pong.
+            self.life(conn);
+            return self.options.ping_interval;
         }
         let line = Line {
             busy: conn.unsent() > 0,

@@ -1,35 +1,67 @@
 //! Messages and control frames on their way out.
 
 use super::{Link, Stage};
-use crate::event::{ConnectionError, Initiator};
+use crate::event::Message;
 use crate::mutant::mutant;
-use crate::protocol::{Control, OpCode, Role, encode_close, encode_frame, frame_len};
+use crate::protocol::{
+    Control, Data, OpCode, Role, encode_close, encode_frame, encode_message, message_len,
+};
 use hvloop_event::conn::Conn;
-use hvloop_event::{CloseReason, LocalLoop, SendError};
+use hvloop_event::{LocalLoop, SendError};
+use std::num::NonZeroUsize;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// What becomes of a connection whose send queue has no room for a message, which is refused in any
-/// case. A peer that reads too slowly is the usual reason.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum WhenFull {
-    /// Nothing: the sender is told, and `on_drain` tells when to try again. For broadcasts and topics
-    /// this means that slow peers miss messages.
-    #[default]
-    Refuse,
-    /// It is closed with code 1013 (Try Again Later) behind what is queued, and by force if the peer
-    /// does not take that in the time for the close handshake. `on_close` tells
-    /// [`ConnectionError::PeerTooSlow`]. A message that is longer than the whole queue closes nothing.
-    Close,
+/// What is to be sent as one: a control frame, or a message.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Outgoing<'a> {
+    opcode: OpCode,
+    payload: &'a [u8],
+    /// The longest payload of a frame; `None`: a message is one frame.
+    fragment: Option<NonZeroUsize>,
 }
 
-/// The close code of [`WhenFull::Close`].
-const TRY_AGAIN_LATER: u16 = 1013;
+impl<'a> Outgoing<'a> {
+    /// One frame.
+    pub(crate) fn frame(opcode: OpCode, payload: &'a [u8]) -> Self {
+        Self {
+            opcode,
+            payload,
+            fragment: None,
+        }
+    }
 
-/// How many bytes of the send queue a message takes, at most.
-pub(super) fn queue_size(role: Role, payload: usize) -> usize {
-    frame_len(payload, role == Role::Client)
+    /// A message, in frames of at most `fragment` bytes of payload; 0: as one frame.
+    pub(crate) fn fragmented(message: Message<'a>, fragment: usize) -> Self {
+        let kind = match message {
+            Message::Text(_) => Data::Text,
+            Message::Binary(_) => Data::Binary,
+        };
+        Self {
+            opcode: OpCode::Data(kind),
+            payload: message.as_bytes(),
+            fragment: NonZeroUsize::new(fragment),
+        }
+    }
+
+    /// The same with a copy of its payload, or another one.
+    pub(super) fn with<'b>(&self, payload: &'b [u8]) -> Outgoing<'b> {
+        Outgoing { payload, ..*self }
+    }
+
+    /// Whether it is a message.
+    pub(super) fn is_data(&self) -> bool {
+        matches!(self.opcode, OpCode::Data(_))
+    }
+
+    pub(super) fn payload(&self) -> &'a [u8] {
+        self.payload
+    }
+
+    /// How many bytes of the send queue it takes, at most.
+    pub(super) fn queue_size(&self, role: Role) -> usize {
+        message_len(self.payload.len(), self.fragment, role == Role::Client)
+    }
 }
 
 impl Link {
@@ -41,32 +73,28 @@ impl Link {
         }
     }
 
-    fn open_conn<'a>(&self, local: &'a LocalLoop) -> Option<Conn<'a>> {
+    pub(super) fn open_conn<'a>(&self, local: &'a LocalLoop) -> Option<Conn<'a>> {
         match self.stage.get() {
             Stage::Open => self.conn(local),
             _ => None,
         }
     }
 
-    /// Queues a frame, on the loop's thread.
+    /// Queues a frame or a message, on the loop's thread: whole, or not at all.
     pub(crate) fn send(
         self: &Rc<Self>,
         local: &LocalLoop,
-        opcode: OpCode,
-        payload: &[u8],
+        message: Outgoing<'_>,
     ) -> Result<(), SendError> {
         let conn = self.open_conn(local).ok_or(SendError::NotOpen)?;
-        let size = queue_size(self.role, payload.len());
-        let sent = match self.compresses(opcode, payload.len()) {
-            None => {
-                let mask = self.mask(local);
-                conn.send_with(size, |out| encode_frame(out, opcode, true, payload, mask))
-            }
+        let size = message.queue_size(self.role);
+        let sent = match self.compresses(&message) {
+            false => conn.send_with(size, |out| self.encode(local, out, &message, false)),
             // Room first: a message that was compressed has to be sent.
-            Some(_) => {
+            true => {
                 let budget = conn.budget().ok_or(SendError::NotOpen)?;
                 let reserved = budget.reserve(size);
-                reserved.and_then(|()| self.queue_reserved(&conn, size, opcode, payload))
+                reserved.and_then(|()| self.queue_reserved(&conn, size, &message))
             }
         };
         if matches!(sent, Err(SendError::QueueFull { .. })) {
@@ -75,38 +103,51 @@ impl Link {
         sent
     }
 
-    /// Queues a frame for which another thread took room. `false`: the connection is not open, and
-    /// the room is the caller's to give back.
-    pub(crate) fn send_reserved(
-        self: &Rc<Self>,
-        local: &LocalLoop,
-        opcode: OpCode,
-        payload: &[u8],
-    ) -> bool {
+    /// Queues what another thread took room for. `false`: the connection is not open, and the room is
+    /// the caller's to give back.
+    pub(crate) fn send_reserved(self: &Rc<Self>, local: &LocalLoop, message: Outgoing<'_>) -> bool {
         let Some(conn) = self.open_conn(local) else {
             return false;
         };
-        let size = queue_size(self.role, payload.len());
-        if let Err(e) = self.queue_reserved(&conn, size, opcode, payload) {
+        let size = message.queue_size(self.role);
+        if let Err(e) = self.queue_reserved(&conn, size, &message) {
             log::debug!("hvloop: a message was too late: {e}");
         }
         true
     }
 
-    /// Queues a frame, compressed or not, for which `size` bytes of room are taken.
+    /// Queues it, compressed or not; `size` bytes of room are taken.
     fn queue_reserved(
         self: &Rc<Self>,
         conn: &Conn<'_>,
         size: usize,
-        opcode: OpCode,
-        payload: &[u8],
+        message: &Outgoing<'_>,
     ) -> Result<(), SendError> {
-        let kind = self.compresses(opcode, payload.len());
-        let compressed = kind.and_then(|kind| self.send_compressed(conn, size, kind, payload));
+        let compressed = match self.compresses(message) {
+            true => self.send_compressed(conn, size, message),
+            false => None,
+        };
         compressed.unwrap_or_else(|| {
-            let mask = self.mask(conn.local());
-            conn.send_reserved(size, |out| encode_frame(out, opcode, true, payload, mask))
+            let local = conn.local();
+            conn.send_reserved(size, |out| self.encode(local, out, message, false))
         })
+    }
+
+    /// Appends the frames.
+    pub(super) fn encode(
+        &self,
+        local: &LocalLoop,
+        out: &mut Vec<u8>,
+        message: &Outgoing<'_>,
+        compressed: bool,
+    ) {
+        let &Outgoing {
+            opcode,
+            payload,
+            fragment,
+        } = message;
+        let mask = || self.mask(local);
+        encode_message(out, opcode, compressed, payload, fragment, mask);
     }
 
     /// Queues a whole frame that other queues hold, too, and for which room was taken. `false`: as in
@@ -134,22 +175,6 @@ impl Link {
         true
     }
 
-    /// A send was refused for want of room, on whatever thread: asks for the drain callback, or
-    /// closes.
-    pub(crate) fn refused(self: &Rc<Self>, local: &LocalLoop) {
-        let Some(conn) = self.open_conn(local) else {
-            return;
-        };
-        match self.options.when_full {
-            WhenFull::Close if conn.unsent() > 0 => {
-                self.blame(Initiator::Local, Some(ConnectionError::PeerTooSlow));
-                let (code, why) = (TRY_AGAIN_LATER, CloseReason::Local);
-                self.finish(local, code, "too slow", Initiator::Local, why);
-            }
-            _ => conn.notify_low_water(),
-        }
-    }
-
     /// Answers a Ping with its payload.
     pub(super) fn pong(&self, conn: &Conn<'_>, payload: &[u8]) {
         if mutant!("pong_lost_when_blocked") && conn.unsent() > 0 {
@@ -161,7 +186,7 @@ impl Link {
     pub(super) fn control(&self, conn: &Conn<'_>, control: Control, payload: &[u8]) {
         let opcode = OpCode::Control(control);
         let mask = self.mask(conn.local());
-        let size = queue_size(self.role, payload.len());
+        let size = Outgoing::frame(opcode, payload).queue_size(self.role);
         let sent = conn.send_control(size, |out| encode_frame(out, opcode, true, payload, mask));
         if let Err(e) = sent {
             log::debug!("hvloop: no {opcode} sent: {e}");

@@ -3,6 +3,7 @@
 use super::close::fitting_reason;
 use super::mask::apply_mask;
 use super::{Control, Data, OpCode, opcode};
+use std::num::NonZeroUsize;
 use tungstenite::protocol::frame::FrameHeader;
 
 /// How many bytes a frame takes on the wire: header, mask and payload.
@@ -45,6 +46,45 @@ pub fn encode_frame(
 pub fn encode_compressed(out: &mut Vec<u8>, kind: Data, payload: &[u8], mask: Option<[u8; 4]>) {
     encode_head(out, OpCode::Data(kind), true, true, payload.len(), mask);
     append(out, payload, mask);
+}
+
+/// How many bytes a message takes on the wire as frames of at most `fragment` bytes of payload; `None`:
+/// as one frame.
+pub(crate) fn message_len(len: usize, fragment: Option<NonZeroUsize>, masked: bool) -> usize {
+    let Some(fragment) = fragment.map(NonZeroUsize::get).filter(|size| *size < len) else {
+        return frame_len(len, masked);
+    };
+    let (whole, rest) = (len / fragment, len % fragment);
+    let last = if rest > 0 { frame_len(rest, masked) } else { 0 };
+    whole
+        .saturating_mul(frame_len(fragment, masked))
+        .saturating_add(last)
+}
+
+/// Appends a message, which is in its compressed form or not, as frames of at most `fragment` bytes of
+/// payload (RFC 6455 section 5.4); `None`: as one frame. `mask` gives each frame its own, as in
+/// [`encode_frame`].
+pub(crate) fn encode_message(
+    out: &mut Vec<u8>,
+    opcode: OpCode,
+    compressed: bool,
+    payload: &[u8],
+    fragment: Option<NonZeroUsize>,
+    mut mask: impl FnMut() -> Option<[u8; 4]>,
+) {
+    let size = fragment.map_or(payload.len(), NonZeroUsize::get);
+    let (mut opcode, mut rsv1, mut rest) = (opcode, compressed, payload);
+    loop {
+        let (piece, behind) = rest.split_at(size.min(rest.len()));
+        let mask = mask();
+        encode_head(out, opcode, behind.is_empty(), rsv1, piece.len(), mask);
+        append(out, piece, mask);
+        if behind.is_empty() {
+            return;
+        }
+        // Opcode and RSV1 are the first frame's (RFC 7692 section 6.1).
+        (opcode, rsv1, rest) = (opcode::CONTINUATION, false, behind);
+    }
 }
 
 fn append(out: &mut Vec<u8>, payload: &[u8], mask: Option<[u8; 4]>) {
@@ -138,6 +178,51 @@ mod tests {
                     "{len} {mask:?}"
                 );
                 assert!(out.starts_with(b"before"));
+            }
+        }
+    }
+
+    #[test]
+    fn messages_in_fragments() {
+        for (len, fragment) in [(0, 1), (1, 1), (5, 2), (6, 2), (6, 6), (6, 7), (300, 126)] {
+            for masks in [None, Some([[1, 2, 3, 4], [5, 6, 7, 8]])] {
+                for compressed in [false, true] {
+                    let fragment = NonZeroUsize::new(fragment);
+                    let payload: Vec<u8> = (0..len).map(|n| n as u8).collect();
+                    let (mut out, mut frames) = (Vec::new(), 0);
+                    encode_message(
+                        &mut out,
+                        opcode::TEXT,
+                        compressed,
+                        &payload,
+                        fragment,
+                        || {
+                            frames += 1;
+                            masks.map(|masks| masks[frames % 2])
+                        },
+                    );
+                    assert_eq!(out.len(), message_len(len, fragment, masks.is_some()));
+                    let (mut at, mut back, mut n) = (0, Vec::new(), 0);
+                    while at < out.len() {
+                        let mut head = std::io::Cursor::new(&out[at..]);
+                        let (header, size) = FrameHeader::parse(&mut head)
+                            .expect("a header")
+                            .expect("whole");
+                        at += head.position() as usize;
+                        let mut piece = out[at..at + size as usize].to_vec();
+                        if let Some(mask) = header.mask {
+                            apply_mask(&mut piece, mask, 0);
+                        }
+                        back.extend(piece);
+                        at += size as usize;
+                        n += 1;
+                        assert_eq!(header.mask, masks.map(|masks| masks[n % 2]));
+                        assert_eq!(header.rsv1, compressed && n == 1);
+                        assert_eq!(header.opcode == opcode::TEXT, n == 1);
+                        assert_eq!(header.is_final, at == out.len());
+                    }
+                    assert_eq!((back, n), (payload, frames));
+                }
             }
         }
     }

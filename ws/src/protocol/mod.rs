@@ -28,6 +28,7 @@ mod utf8;
 
 pub use close::{MAX_CLOSE_REASON, is_receivable_close_code, is_sendable_close_code};
 pub use encoder::{encode_close, encode_compressed, encode_frame, frame_len};
+pub(crate) use encoder::{encode_message, message_len};
 pub use error::ProtocolError;
 pub use input::Input;
 pub use mask::apply_mask;

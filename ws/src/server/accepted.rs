@@ -150,6 +150,10 @@ impl Accepted {
         let agreed = Agreed {
             subprotocol: chosen.map(str::to_owned),
             deflate,
+            #[cfg(feature = "tls")]
+            alpn: conn.alpn().map(Vec::into_boxed_slice),
+            #[cfg(not(feature = "tls"))]
+            alpn: None,
         };
         Verdict::Accept {
             answer: accept.to_bytes(&key, extensions.as_deref()),
@@ -238,12 +242,20 @@ impl Accepted {
 
 impl Open {
     fn frames(&mut self, conn: &Conn<'_>, data: &mut [u8]) {
+        self.read(|reading, deliver| reading.frames(conn, data, deliver), conn);
+    }
+
+    fn read(
+        &mut self,
+        f: impl FnOnce(&mut Reading, &mut dyn FnMut(Message<'_>) -> Option<()>),
+        conn: &Conn<'_>,
+    ) {
         let (service, channel) = (&self.service, &self.channel);
         let mut deliver = |message: Message<'_>| match &service.message {
             Some(f) => conn.local().call_user("on_message", || f(channel, message)),
             None => Some(()),
         };
-        self.reading.frames(conn, data, &mut deliver);
+        f(&mut self.reading, &mut deliver);
     }
 }
 
@@ -285,9 +297,15 @@ impl Handler for Accepted {
         }
     }
 
+    fn on_call(&mut self, conn: &Conn<'_>) {
+        if let State::Open(open) = &mut self.state {
+            open.read(|reading, deliver| reading.resume(conn, deliver), conn);
+        }
+    }
+
     fn on_end(&mut self, conn: &Conn<'_>) {
-        match &self.state {
-            State::Open(open) => open.link.end_of_stream(conn),
+        match &mut self.state {
+            State::Open(open) => open.reading.end_of_stream(conn),
             State::Request(_) => {
                 self.failure = Some(ConnectionError::UpgradeInterrupted);
                 conn.close_now(CloseReason::Peer);

@@ -5,9 +5,9 @@ use super::topics::Topics;
 use crate::CloseError;
 use crate::deflate::DeflateParams;
 use crate::event::{Initiator, Message};
-use crate::link::{Link, post_frame};
+use crate::link::{Link, Outgoing, post_message};
 use crate::lock::lock;
-use crate::protocol::{Control, Data, OpCode, Role, is_sendable_close_code};
+use crate::protocol::{Data, Role, is_sendable_close_code, opcode};
 use hvloop_event::conn::{Conn, SendBudget};
 use hvloop_event::{
     Address, AttachmentId, ChannelId, CloseReason, EventLoop, LocalLoop, SendError,
@@ -58,6 +58,7 @@ struct Inner {
 pub(super) struct Agreed {
     pub(super) subprotocol: Option<String>,
     pub(super) deflate: Option<DeflateParams>,
+    pub(super) alpn: Option<Box<[u8]>>,
 }
 
 const OPEN: u8 = 0;
@@ -126,10 +127,7 @@ impl WebSocketChannel {
     ///
     /// libhv: `WebSocketChannel::send`.
     pub fn send(&self, message: Message<'_>) -> Result<(), SendError> {
-        match message {
-            Message::Text(text) => self.send_text(text),
-            Message::Binary(data) => self.send_binary(data),
-        }
+        self.send_outgoing(Outgoing::fragmented(message, 0))
     }
 
     /// Sends a text message. See [`send`](WebSocketChannel::send).
@@ -138,7 +136,7 @@ impl WebSocketChannel {
     ///
     /// As `send`.
     pub fn send_text(&self, text: &str) -> Result<(), SendError> {
-        self.send_frame(OpCode::Data(Data::Text), text.as_bytes())
+        self.send(Message::Text(text))
     }
 
     /// Sends a binary message. See [`send`](WebSocketChannel::send).
@@ -147,7 +145,25 @@ impl WebSocketChannel {
     ///
     /// As `send`.
     pub fn send_binary(&self, data: &[u8]) -> Result<(), SendError> {
-        self.send_frame(OpCode::Data(Data::Binary), data)
+        self.send(Message::Binary(data))
+    }
+
+    /// Sends a message as frames of at most `fragment_bytes` bytes of payload (RFC 6455 section 5.4),
+    /// for peers that have a limit for a frame; 0: as one frame. All of them are queued, or none; no
+    /// other message comes between them. With permessage-deflate the compressed message is cut. Any
+    /// thread.
+    ///
+    /// # Errors
+    ///
+    /// As `send`.
+    ///
+    /// libhv: `WebSocketChannel::send(buf, len, fragment, opcode)`.
+    pub fn send_fragmented(
+        &self,
+        message: Message<'_>,
+        fragment_bytes: usize,
+    ) -> Result<(), SendError> {
+        self.send_outgoing(Outgoing::fragmented(message, fragment_bytes))
     }
 
     /// Sends a Ping with a payload of at most 125 bytes. The server answers the peer's Pings and
@@ -167,26 +183,26 @@ impl WebSocketChannel {
                 size: payload.len(),
             });
         }
-        self.send_frame(OpCode::Control(Control::Ping), payload)
+        self.send_outgoing(Outgoing::frame(opcode::PING, payload))
     }
 
-    fn send_frame(&self, opcode: OpCode, payload: &[u8]) -> Result<(), SendError> {
+    fn send_outgoing(&self, message: Outgoing<'_>) -> Result<(), SendError> {
         if !self.is_open() {
             return Err(SendError::NotOpen);
         }
         if let Some(local) = self.inner.event_loop.local() {
             let link = self.find_link(&local).ok_or(SendError::NotOpen)?;
-            return link.send(&local, opcode, payload);
+            return link.send(&local, message);
         }
         let id = self.inner.link;
-        let queue = move |local: &LocalLoop, opcode, payload: &[u8]| {
+        let queue = move |local: &LocalLoop, message: Outgoing<'_>| {
             let link = local.attachment::<Link>(id);
-            link.is_some_and(|link| link.send_reserved(local, opcode, payload))
+            link.is_some_and(|link| link.send_reserved(local, message))
         };
         let Inner {
             event_loop, budget, ..
         } = &*self.inner;
-        let sent = post_frame(event_loop, budget, Role::Server, opcode, payload, queue);
+        let sent = post_message(event_loop, budget, Role::Server, message, queue);
         if matches!(sent, Err(SendError::QueueFull { .. })) {
             self.refused();
         }
@@ -229,6 +245,22 @@ impl WebSocketChannel {
     /// is queued: the peer sees 1006. Any thread.
     pub fn close_now(&self) {
         self.on_loop(|link, local| link.abort(local));
+    }
+
+    /// Reads no further for now, so that a peer that sends faster than its messages are dealt with is
+    /// held back by TCP. Called in a callback of this channel, no message follows that one; from another
+    /// thread, those that are under way still come. Nothing is lost. Any thread.
+    ///
+    /// While it is paused, the end of the connection may go unnoticed, no Ping is answered, and the
+    /// server's own heartbeat is suspended for it. A close, or a stop, reads on: what comes before the
+    /// peer's Close is discarded then, as always.
+    pub fn pause_reading(&self) {
+        self.on_loop(|link, local| link.pause_reading(local));
+    }
+
+    /// Reads again. Any thread.
+    pub fn resume_reading(&self) {
+        self.on_loop(|link, local| link.resume_reading(local));
     }
 
     /// Runs `f` on the link: at once inside a callback of the loop, else posted to it.
@@ -282,6 +314,14 @@ impl WebSocketChannel {
     /// What the upgrade agreed on for permessage-deflate, if it did.
     pub fn deflate(&self) -> Option<DeflateParams> {
         self.inner.agreed.deflate
+    }
+
+    /// The application protocol that TLS agreed on (ALPN); `None`: no TLS, or
+    /// [`TlsServerConfigBuilder::alpn`](hvloop_event::tls::TlsServerConfigBuilder::alpn) names none, which is
+    /// the default: then every client is served, whatever it offers. A server that names some should
+    /// name `http/1.1` alone.
+    pub fn alpn(&self) -> Option<&[u8]> {
+        self.inner.agreed.alpn.as_deref()
     }
 
     /// The peer's IP address and port; `None` of a Unix socket.
