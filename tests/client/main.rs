@@ -2,6 +2,8 @@
 //! wss where it applies.
 #![allow(clippy::unwrap_used)]
 
+mod alpn;
+mod answers;
 mod close;
 #[path = "../common/mod.rs"]
 mod common;
@@ -10,4 +12,5 @@ mod flow;
 mod handshake;
 mod messages;
 mod reconnect;
+mod socket;
 mod tls;
