@@ -4,6 +4,7 @@
 
 mod closing;
 mod deflate;
+mod flow;
 mod load;
 mod messages;
 #[path = "../common/net.rs"]
