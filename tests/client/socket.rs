@@ -13,8 +13,9 @@ fn server() -> (ScriptServer, Monitor<Vec<SocketAddr>>) {
     let f = from.clone();
     let server = ScriptServer::start(Tls::Off, move |conn| {
         let peer = conn.tcp().peer_addr()?;
-        conn.accept_upgrade()?;
+        // Before the answer, and so before the client is open.
         f.update(|from| from.push(peer));
+        conn.accept_upgrade()?;
         conn.read_close()?;
         conn.send_close(1000, "")?;
         conn.finish()

@@ -200,11 +200,11 @@ fn pause_scenario(transport: Transport) {
         assert!(seen.closed.is_none());
         seen.channel.as_ref().unwrap().resume_reading();
     });
+    peer.expect_close(4001);
+    peer.expect_end();
     assert!(seen.wait(DEADLINE, |seen| seen.closed.is_some()));
     let event = seen.read(|seen| seen.closed.clone()).unwrap();
     assert!(event.code == 4001 && event.clean, "{event:?}");
-    peer.expect_close(4001);
-    peer.expect_end();
     stop_clean(&thread);
 }
 

@@ -1,5 +1,7 @@
 //! What is set about a socket, read back from it.
 
+#![allow(clippy::unwrap_used)] // in a test, an unwrap that fails is a test that fails
+
 use crate::conn::{Acceptor, Conn, Connect, Handler, Listen, Transport};
 use crate::error::CloseReason;
 use crate::sys::Stream;
