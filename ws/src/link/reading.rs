@@ -17,6 +17,8 @@ pub(crate) struct Reading {
     reader: Reader,
     /// What was read, and is behind the message in which the user paused.
     held: Vec<u8>,
+    /// How far that is done: a user may pause at each message of it.
+    held_done: usize,
     /// The stream has ended behind that.
     ended: bool,
 }
@@ -27,6 +29,7 @@ impl Reading {
             link: link.clone(),
             reader: Reader::new(link.role, link.options.limits),
             held: Vec::new(),
+            held_done: 0,
             ended: false,
         }
     }
@@ -48,15 +51,17 @@ impl Reading {
             // Read before the pause, and decrypted only now.
             return self.held.extend_from_slice(data);
         }
-        self.parse(conn, data, deliver);
+        let left = self.parse(conn, data, deliver);
+        self.held.extend_from_slice(&data[data.len() - left..]);
     }
 
+    /// How many bytes at the end are left, since the user paused.
     fn parse(
         &mut self,
         conn: &Conn<'_>,
         data: &mut [u8],
         deliver: &mut dyn FnMut(Message<'_>) -> Option<()>,
-    ) {
+    ) -> usize {
         let (link, local) = (&self.link, conn.local());
         link.life(conn);
         let mut input = Input::new(data);
@@ -88,10 +93,10 @@ impl Reading {
                 link.fail_panicked(local);
             }
             if link.is_paused() {
-                self.held.extend_from_slice(input.rest());
-                break;
+                return input.remaining();
             }
         }
+        0
     }
 
     /// The user reads on: what was held back first, then the socket.
@@ -104,8 +109,13 @@ impl Reading {
             return;
         }
         let mut held = std::mem::take(&mut self.held);
+        let done = std::mem::take(&mut self.held_done);
         if !held.is_empty() {
-            self.parse(conn, &mut held, deliver);
+            let left = self.parse(conn, &mut held[done..], deliver);
+            if left > 0 {
+                self.held_done = held.len() - left;
+                self.held = held;
+            }
         }
         match self.ended && self.held.is_empty() && !self.link.is_paused() {
             true => self.link.end_of_stream(conn),

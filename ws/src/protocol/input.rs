@@ -23,7 +23,7 @@ impl<'b> Input<'b> {
     }
 
     /// The bytes that are not parsed yet.
-    pub(crate) fn rest(&self) -> &[u8] {
+    pub(super) fn rest(&self) -> &[u8] {
         &self.bytes[self.position..]
     }
 
