@@ -3,7 +3,7 @@
 use crate::common::{Net, Recorded, Transport, patient, settle};
 use crate::over_both;
 use hvloop::ws::ConnectionError;
-use hvloop::{ClientOptions, WebSocketClient};
+use hvloop::{ClientOptions, CloseEvent, WebSocketClient};
 use hvloop_test_support::{Event, Monitor, ScriptServer, encode_frame, opcode};
 use std::time::Duration;
 
@@ -120,25 +120,19 @@ fn then(net: &Net, end: Option<u16>) -> ScriptServer {
 }
 
 fn end_is_held(transport: Transport) {
-    let net = Net::new(transport);
-    let server = then(&net, Some(4000));
-    let thread = patient();
-    let valve = Valve::new(thread.event_loop(), net.options());
-    valve.client.client.open(&server.url()).unwrap();
-    valve.client.wait_open();
-    for n in [1, 2, 3] {
-        settle(thread.event_loop());
-        assert_eq!(valve.next(), [n; 10]);
-    }
-    assert!(valve.client.client.is_connected());
-    valve.client.client.resume_reading();
-    let event = valve.client.only_close();
+    let event = held_end(transport, Some(4000));
     assert_eq!(event.code, 4000, "{event:?}");
 }
 
 fn bare_end_is_held(transport: Transport) {
+    let event = held_end(transport, None);
+    assert!(event.code == 1006 && !event.clean, "{event:?}");
+}
+
+/// The end, which comes behind three messages and a last resume.
+fn held_end(transport: Transport, code: Option<u16>) -> CloseEvent {
     let net = Net::new(transport);
-    let server = then(&net, None);
+    let server = then(&net, code);
     let thread = patient();
     let valve = Valve::new(thread.event_loop(), net.options());
     valve.client.client.open(&server.url()).unwrap();
@@ -149,8 +143,7 @@ fn bare_end_is_held(transport: Transport) {
     }
     assert!(valve.client.client.is_connected());
     valve.client.client.resume_reading();
-    let event = valve.client.only_close();
-    assert!(event.code == 1006 && !event.clean, "{event:?}");
+    valve.client.only_close()
 }
 
 /// A client that has paused at the first message of many, and the server's end of it.
