@@ -10,7 +10,7 @@ pub use hvloop_event::signal;
 pub use hvloop_event::{
     Address, Channel, CloseReason, Connect, DatagramError, EventLoop, EventLoopThread,
     EventLoopThreadPool, Hold, IdleId, Interest, IoHandle, LengthCoding, LengthField, Listen,
-    LoadBalance, LocalLoop, LoopClosed, LoopOptions, LoopStatus, Metrics, ReconnectPolicy,
+    LoadBalance, LocalLoop, LoopClosed, LoopOptions, LoopStatus, Metrics, Proxy, ReconnectPolicy,
     SendError, ShutdownReport, TcpClient, TcpServer, TimerId, TimerThread, UdpChannel, UdpClient,
     UdpOptions, UdpServer, Unpack,
 };

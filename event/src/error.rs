@@ -1,6 +1,7 @@
 //! Errors: what was refused and why. Refused values come back inside.
 
 use crate::framing::UnpackError;
+use crate::proxy::ProxyError;
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -242,6 +243,8 @@ pub enum ConnectPhase {
     Dns,
     /// Connecting.
     Connect,
+    /// In the handshake with the proxy.
+    Proxy,
     /// In the TLS handshake.
     Tls,
     /// In the handshake of the protocol above (WebSocket: the upgrade).
@@ -253,6 +256,7 @@ impl fmt::Display for ConnectPhase {
         f.write_str(match self {
             Self::Dns => "DNS lookup",
             Self::Connect => "connect",
+            Self::Proxy => "proxy handshake",
             Self::Tls => "TLS handshake",
             Self::Handshake => "protocol handshake",
         })
@@ -279,10 +283,12 @@ pub enum CloseReason {
         /// The whole time it was given.
         limit: Duration,
     },
-    /// The host's addresses could not be looked up.
+    /// The host's addresses could not be looked up; with a proxy, the proxy's.
     Dns(Arc<io::Error>),
     /// No address could be connected to; the error is that of the last one tried.
     Connect(Option<SocketAddr>, Arc<io::Error>),
+    /// The proxy did not lead to the target.
+    Proxy(ProxyError),
     /// TLS failed.
     #[cfg(feature = "tls")]
     Tls(crate::tls::TlsError),
@@ -324,6 +330,7 @@ impl fmt::Display for CloseReason {
             Self::Dns(e) => write!(f, "DNS lookup failed: {e}"),
             Self::Connect(Some(address), e) => write!(f, "connect to {address} failed: {e}"),
             Self::Connect(None, e) => write!(f, "connect failed: {e}"),
+            Self::Proxy(e) => write!(f, "the proxy: {e}"),
             #[cfg(feature = "tls")]
             Self::Tls(e) => write!(f, "TLS failed: {e}"),
             Self::Truncated => f.write_str("the peer ended TLS without close_notify"),
@@ -338,4 +345,15 @@ impl fmt::Display for CloseReason {
     }
 }
 
-impl Error for CloseReason {}
+impl Error for CloseReason {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Dns(e) | Self::Connect(_, e) | Self::Io(e) => Some(&**e),
+            Self::Proxy(e) => Some(e),
+            #[cfg(feature = "tls")]
+            Self::Tls(e) => Some(e),
+            Self::Unpack(e) => Some(e),
+            _ => None,
+        }
+    }
+}

@@ -63,6 +63,8 @@ mod mutant;
 #[cfg(not(loom))]
 mod options;
 #[cfg(not(loom))]
+mod proxy;
+#[cfg(not(loom))]
 mod report;
 #[cfg(all(unix, not(loom), not(hvloop_sim)))]
 pub mod signal;
@@ -100,6 +102,7 @@ pub use self::{
     machine::backoff::{Backoff, Growth, PolicyError, ReconnectPolicy},
     metrics::Metrics,
     options::LoopOptions,
+    proxy::{Proxy, ProxyConfigError, ProxyError, ProxyTargetError, SocksReply},
     report::ShutdownReport,
     source::{IoHandle, Ready},
     sync::Phase as LoopStatus,

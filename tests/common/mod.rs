@@ -2,7 +2,9 @@
 
 use hvloop::event::tls::TlsClientConfig;
 use hvloop::{ClientOptions, CloseEvent, EventLoop, EventLoopThread, LoopOptions, WebSocketClient};
-use hvloop_test_support::{DEADLINE, EchoServer, Event, Mode, Monitor, TestCa, ThreadLog, Tls};
+use hvloop_test_support::{
+    DEADLINE, EchoServer, Event, Mode, Monitor, ScriptServer, TestCa, ThreadLog, Tls,
+};
 use std::time::Duration;
 
 /// ws or wss.
@@ -128,6 +130,20 @@ impl Recorded {
     }
 }
 
+/// A proxy that is asked, and says nothing.
+#[allow(dead_code, reason = "not every test program needs it")]
+pub fn asked_proxy() -> (ScriptServer, Event) {
+    let asked = Event::new();
+    let a = asked.clone();
+    let proxy = ScriptServer::start(Tls::Off, move |conn| {
+        conn.read_request_head()?;
+        a.set();
+        conn.wait_for_release();
+        Ok(())
+    });
+    (proxy, asked)
+}
+
 /// A running loop with that limit for its drain.
 pub fn running(limit: Duration) -> EventLoopThread {
     let options = LoopOptions::new().drain_limit(limit);
@@ -142,6 +158,7 @@ pub fn patient() -> EventLoopThread {
 }
 
 /// Waits until the loop is past the turn it is in, and what its callbacks were part of is over.
+#[allow(dead_code, reason = "not every test program needs it")]
 pub fn settle(event_loop: &EventLoop) {
     let over = Event::new();
     let o = over.clone();

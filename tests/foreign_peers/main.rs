@@ -1,7 +1,11 @@
-//! Our servers and programs that we did not write: `openssl s_client` and OpenBSD's `nc`. The set-up
-//! (`tests/foreign_peers/setup.sh`) installs them.
+//! Our servers and programs that we did not write: `openssl s_client` and OpenBSD's `nc`; and our clients
+//! through proxies of others. The set-up (`tests/foreign_peers/setup.sh`) installs them.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used)]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod proxies;
 
 use hvloop::event::tls::{TlsIdentities, TlsServerConfig};
 use hvloop::{CloseReason, EventLoopThread, Listen, TcpServer, UdpOptions, UdpServer};

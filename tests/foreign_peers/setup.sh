@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# Installs the programs that hvloop is tried with: `openssl`, OpenBSD's `nc`, and `strace`. Does nothing when
-# all are there.
+# Installs the programs that hvloop is tried with: `openssl` and OpenBSD's `nc` as clients of its servers,
+# `tinyproxy` and `microsocks` as proxies of its clients, `strace`. Does nothing when all are there.
 set -euo pipefail
 
 missing=()
 command -v openssl >/dev/null || missing+=(openssl)
 nc -h 2>&1 | grep -q 'OpenBSD' || missing+=(netcat-openbsd)
 command -v strace >/dev/null || missing+=(strace)
+command -v tinyproxy >/dev/null || missing+=(tinyproxy-bin)
+command -v microsocks >/dev/null || missing+=(microsocks)
 ((${#missing[@]} > 0)) || exit 0
 if [[ $EUID -ne 0 ]] || ! command -v apt-get >/dev/null; then
     echo "setup.sh: please install: ${missing[*]}" >&2

@@ -1,6 +1,6 @@
 //! A stop in every phase of a connect.
 
-use crate::common::{Net, Recorded, Transport, patient};
+use crate::common::{Net, Recorded, Transport, asked_proxy, patient};
 use crate::over_both;
 use hvloop::event::Resolver;
 use hvloop::ws::{ClientState, Initiator};
@@ -88,6 +88,19 @@ fn every_phase(transport: Transport) {
         .queue_in_loop(move || c.count_down())
         .unwrap();
     connecting.expect("the connect has begun");
+    stop_and_check(&thread, &client);
+
+    // Proxy.
+    let (proxy, asked) = asked_proxy();
+    let thread = patient();
+    let through = hvloop::Proxy::http("127.0.0.1", proxy.addr().port());
+    let proxied = options.clone().proxy(Some(through));
+    let client = Recorded::new(thread.event_loop(), proxied);
+    client
+        .client
+        .open(&format!("{scheme}://target.test/"))
+        .unwrap();
+    asked.expect("the CONNECT");
     stop_and_check(&thread, &client);
 
     // TLS.

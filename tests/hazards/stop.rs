@@ -1,6 +1,6 @@
 //! `stop()`: everything on the loop finishes, and `run()` returns after it.
 
-use crate::common::{Net, Recorded, Transport, patient, running};
+use crate::common::{Net, Recorded, Transport, asked_proxy, patient, running};
 use crate::over_both;
 use hvloop::event::JoinError;
 use hvloop::ws::Initiator;
@@ -333,6 +333,33 @@ fn closes(transport: Transport) {
         event.initiator == Initiator::Local && event.error.is_none(),
         "{event:?}"
     );
+    // In the handshake with a proxy; by close(), and by the drop of the last handle.
+    for dropped in [false, true] {
+        let (proxy, asked) = asked_proxy();
+        let through = hvloop::Proxy::http("127.0.0.1", proxy.addr().port());
+        let options = net.options().proxy(Some(through));
+        let client = Recorded::new(thread.event_loop(), options);
+        client.client.open(&server.url()).unwrap();
+        asked.expect("the CONNECT");
+        let seen = client.seen.clone();
+        if dropped {
+            drop(client);
+        } else {
+            client.client.close(1000, "").unwrap();
+            client.client.close(1000, "").unwrap();
+            client.only_close();
+        }
+        assert!(seen.wait(DEADLINE, |seen| !seen.closed.is_empty()));
+        seen.read(|seen| {
+            let [event] = &seen.closed[..] else {
+                panic!("{:?}", seen.closed);
+            };
+            assert!(
+                event.initiator == Initiator::Local && event.error.is_none(),
+                "{event:?}"
+            );
+        });
+    }
     // Open, and closing.
     let client = Recorded::new(thread.event_loop(), net.options());
     client.client.open(&server.url()).unwrap();

@@ -2,6 +2,7 @@
 
 use super::SendBudget;
 use crate::io::settings::ConnSettings;
+use crate::proxy::{Proxy, ProxyTargetError, Tunnel};
 use std::fmt;
 use std::net::SocketAddr;
 #[cfg(unix)]
@@ -15,6 +16,7 @@ use std::time::Duration;
 #[must_use]
 pub struct Connect {
     pub(crate) target: Target,
+    pub(crate) proxy: Option<Proxy>,
     pub(crate) bind: Option<SocketAddr>,
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<crate::tls::TlsClientConfig>,
@@ -75,6 +77,7 @@ impl Connect {
     fn target(target: Target) -> Self {
         Self {
             target,
+            proxy: None,
             bind: None,
             #[cfg(feature = "tls")]
             tls: None,
@@ -89,6 +92,34 @@ impl Connect {
         self
     }
 
+    /// Connect through this proxy; `None`, the default: directly. The proxy is told the target's name,
+    /// which is not looked up here. The deadline is over both ways, and
+    /// [`Conn::peer_addr`](super::Conn::peer_addr) is the proxy's. A Unix socket cannot be asked for.
+    ///
+    /// libhv has it in its HTTP client only: `HttpRequest::SetProxy`.
+    pub fn proxy(mut self, proxy: Option<Proxy>) -> Self {
+        self.proxy = proxy;
+        self
+    }
+
+    /// The handshake with the proxy, if there is one.
+    pub(crate) fn tunnel(&self) -> Result<Option<Tunnel>, ProxyTargetError> {
+        match (&self.proxy, &self.target) {
+            (None, _) => Ok(None),
+            (Some(proxy), Target::Host(host, port)) => Tunnel::new(proxy, host, *port).map(Some),
+            #[cfg(unix)]
+            (Some(_), Target::Unix(_)) => Err(ProxyTargetError::UnixSocket),
+        }
+    }
+
+    /// Where the socket is to be connected to.
+    pub(crate) fn first_stop(&self) -> Target {
+        match &self.proxy {
+            Some(proxy) => Target::Host(proxy.host().to_owned(), proxy.port()),
+            None => self.target.clone(),
+        }
+    }
+
     /// Connect from this address; port 0: any port. Addresses of the host that are of the other
     /// family fail. Means nothing for a Unix socket.
     ///
@@ -98,7 +129,7 @@ impl Connect {
         self
     }
 
-    /// The one deadline over DNS, connect, TLS and the handshake of the protocol above, until
+    /// The one deadline over DNS, connect, proxy, TLS and the handshake of the protocol above, until
     /// [`Conn::opened`](super::Conn::opened). Default 10 s.
     ///
     /// libhv: `setConnectTimeout`, `hio_set_connect_timeout`.
@@ -188,6 +219,7 @@ impl fmt::Debug for Connect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connect")
             .field("target", &self.target)
+            .field("proxy", &self.proxy)
             .field("deadline", &self.settings.deadline)
             .finish_non_exhaustive()
     }

@@ -144,9 +144,11 @@ fn check_slot(slot: &ConnSlot) -> Result<(), String> {
     let timed = match slot.life {
         // Adopted from another loop, and up in the next turn.
         Lifecycle::Connecting if slot.connecting.is_none() => true,
-        Lifecycle::Resolving | Lifecycle::Connecting | Lifecycle::Securing | Lifecycle::Opening => {
-            slot.open_timer.is_some()
-        }
+        Lifecycle::Resolving
+        | Lifecycle::Connecting
+        | Lifecycle::Tunnelling
+        | Lifecycle::Securing
+        | Lifecycle::Opening => slot.open_timer.is_some(),
         Lifecycle::Flushing | Lifecycle::Lingering => slot.linger_timer.is_some(),
         Lifecycle::Open | Lifecycle::Closed => true,
     };

@@ -9,6 +9,7 @@ use crate::core::timers::TimerId;
 use crate::error::CloseReason;
 use crate::machine::lifecycle::Lifecycle;
 use crate::machine::race::ConnectRace;
+use crate::proxy::Tunnel;
 use crate::sys::{Address, JobToken, Stream, short_io_means_drained};
 use std::io;
 use std::sync::Arc;
@@ -41,7 +42,7 @@ pub(crate) struct ConnSlot {
     /// Bytes for the socket: ciphertext if there is TLS.
     pub(crate) out: OutQueue,
     pub(crate) settings: ConnSettings,
-    /// Until a connect has won.
+    /// Until there is a stream to the target.
     pub(crate) connecting: Option<Box<Connecting>>,
     pub(crate) peer: Option<Address>,
     pub(crate) local: Option<Address>,
@@ -82,9 +83,11 @@ pub(crate) struct ConnSlot {
     pub(crate) last_read: Instant,
 }
 
-/// What is needed only until a connect has won.
+/// What is needed only until there is a stream to the target.
 pub(crate) struct Connecting {
     pub(crate) options: Connect,
+    /// The handshake with the proxy, if there is one.
+    pub(crate) tunnel: Option<Tunnel>,
     pub(crate) race: Option<ConnectRace<Address>>,
     pub(crate) sockets: Vec<(usize, Address, Stream)>,
     pub(crate) lookup: Option<JobToken>,
@@ -106,10 +109,16 @@ pub(crate) enum Read {
 }
 
 impl ConnSlot {
-    pub(crate) fn new(options: Connect, handler: Box<dyn Handler>, now: Instant) -> Self {
+    pub(crate) fn new(
+        options: Connect,
+        tunnel: Option<Tunnel>,
+        handler: Box<dyn Handler>,
+        now: Instant,
+    ) -> Self {
         let mut slot = Self::bare(options.settings.clone(), handler, now);
         slot.connecting = Some(Box::new(Connecting {
             options,
+            tunnel,
             race: None,
             sockets: Vec::new(),
             lookup: None,

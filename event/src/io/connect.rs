@@ -1,6 +1,7 @@
-//! Making connections: lookup, the race over the addresses (RFC 8305), then TLS.
+//! Making connections: lookup, the race over the addresses (RFC 8305), then what `tunnel` and `secure`
+//! hold: the proxy and TLS.
 
-use super::conn::{ConnSlot, ConnTimer};
+use super::conn::{ConnSlot, ConnTimer, Connecting};
 use super::settings::ConnSettings;
 use crate::conn::{Conn, Connect, Handler, Target};
 use crate::core::LoopCore;
@@ -30,13 +31,21 @@ impl LoopCore {
             return Err(LoopClosed(handler));
         }
         let deadline = options.settings.deadline;
-        let target = options.target.clone();
-        let slot = ConnSlot::new(options, handler, self.now());
+        let target = options.first_stop();
+        let (tunnel, impossible) = match options.tunnel() {
+            Ok(tunnel) => (tunnel, None),
+            Err(e) => (None, Some(CloseReason::Proxy(e.into()))),
+        };
+        let slot = ConnSlot::new(options, tunnel, handler, self.now());
         let key = self.slots.borrow_mut().insert(slot);
         self.count_connections();
         let timer = self.arm_conn_timer(None, deadline, key, ConnTimer::Open);
         if let Some(slot) = self.slots.borrow_mut().get_mut(key) {
             slot.open_timer = timer;
+        }
+        if let Some(reason) = impossible {
+            self.begin_close(key, reason);
+            return Ok(key);
         }
         match target {
             Target::Host(host, port) => match host.parse::<IpAddr>() {
@@ -238,27 +247,35 @@ impl LoopCore {
     }
 
     fn connected(&self, local: &LocalLoop, key: Key, stream: Stream) {
-        let connecting = {
+        let race_timer = {
             let mut slots = self.slots.borrow_mut();
             let Some(slot) = slots.get_mut(key) else {
                 return;
             };
-            let Some(connecting) = slot.connecting.take() else {
+            let Some(connecting) = slot.connecting.as_mut() else {
                 return;
             };
+            connecting.race = None;
+            let race_timer = connecting.race_timer.take();
             set_up(&stream, &slot.settings);
             slot.peer = stream.peer().ok();
             slot.local = stream.local().ok();
             slot.stream = Some(stream);
             slot.writable = true;
-            connecting
+            race_timer
         };
         // What came together with the connect has had its event: a peer that accepted and closed
         // at once would not be noticed any more.
         self.read_what_came_early(key);
-        if let Some(timer) = connecting.race_timer {
+        if let Some(timer) = race_timer {
             self.kill_timer(timer);
         }
+        if self.begin_tunnel(key) {
+            return self.flush(key);
+        }
+        let Some(connecting) = self.take_connecting(key) else {
+            return;
+        };
         if self.begin_tls(key, &connecting.options) {
             self.flush(key);
         } else {
@@ -286,8 +303,13 @@ impl LoopCore {
         }
     }
 
+    /// There is a stream to the target: what was needed until then.
+    pub(super) fn take_connecting(&self, key: Key) -> Option<Box<Connecting>> {
+        self.slots.borrow_mut().get_mut(key)?.connecting.take()
+    }
+
     #[cfg(not(feature = "tls"))]
-    fn begin_tls(&self, _key: Key, _options: &Connect) -> bool {
+    pub(super) fn begin_tls(&self, _key: Key, _options: &Connect) -> bool {
         false
     }
 

@@ -8,6 +8,7 @@ use crate::error::CloseReason;
 use crate::local_loop::LocalLoop;
 use crate::machine::lifecycle::Lifecycle;
 use crate::mutant::mutant;
+use crate::proxy::ProxyError;
 use crate::sys::Readiness;
 use std::sync::Arc;
 
@@ -139,14 +140,17 @@ impl LoopCore {
         }
     }
 
-    /// Hands bytes from the socket on, through TLS if there is any.
-    fn feed(
+    /// Hands bytes from the socket on: to the handshake with a proxy, and through TLS if there is any.
+    pub(super) fn feed(
         &self,
         local: &LocalLoop,
         key: Key,
         handler: &mut Box<dyn Handler>,
         data: &mut [u8],
     ) -> Fed {
+        if self.is_tunnelling(key) {
+            return self.feed_tunnel(local, key, handler, data);
+        }
         #[cfg(feature = "tls")]
         if self.is_secured(key) {
             return self.feed_tls(local, key, handler, data);
@@ -202,6 +206,9 @@ impl LoopCore {
             // Flushing goes on: the peer may still read. The flush ends it.
             Lifecycle::Flushing => self.mark_dirty(key),
             Lifecycle::Lingering => self.end_in_order(key),
+            Lifecycle::Tunnelling => {
+                self.begin_close(key, CloseReason::Proxy(ProxyError::Ended));
+            }
             Lifecycle::Securing => self.begin_close(key, CloseReason::Truncated),
             Lifecycle::Resolving | Lifecycle::Connecting | Lifecycle::Closed => {}
         }

@@ -104,7 +104,12 @@ impl LoopCore {
             Some(life) if life.is_up() => {
                 self.with_handler(local, key, |handler, conn| handler.on_stop(conn));
             }
-            Some(Lifecycle::Resolving | Lifecycle::Connecting | Lifecycle::Securing) => {
+            Some(
+                Lifecycle::Resolving
+                | Lifecycle::Connecting
+                | Lifecycle::Tunnelling
+                | Lifecycle::Securing,
+            ) => {
                 self.begin_close(key, CloseReason::Stopped);
             }
             _ => {}

@@ -14,3 +14,4 @@ mod quiet;
 mod secure;
 pub(crate) mod settings;
 pub(crate) mod transport;
+mod tunnel;

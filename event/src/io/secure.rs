@@ -88,7 +88,7 @@ impl TlsLayer {
 }
 
 impl LoopCore {
-    /// Starts TLS on a connection that has just connected. `false`: it is to have none.
+    /// Starts TLS on a connection that has just reached its target. `false`: it is to have none.
     pub(super) fn begin_tls(&self, key: Key, options: &Connect) -> bool {
         let Some(config) = &options.tls else {
             return false;
@@ -96,7 +96,7 @@ impl LoopCore {
         match TlsSession::client(config, options.target.server_name()) {
             Ok(session) => {
                 if let Some(slot) = self.slots.borrow_mut().get_mut(key) {
-                    slot.life.connected(true);
+                    let _one_of_both = slot.life.connected(true) || slot.life.tunnelled(true);
                     slot.tls = Some(Box::new(TlsLayer::new(session)));
                 }
             }

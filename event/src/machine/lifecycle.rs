@@ -1,7 +1,7 @@
 //! The life of one connection.
 //!
 //! ```text
-//! Resolving → Connecting → Securing (TLS) → Opening → Open → Flushing → Lingering → Closed
+//! Resolving → Connecting → Tunnelling (a proxy) → Securing (TLS) → Opening → Open → Flushing → Lingering → Closed
 //! ```
 //!
 //! `Opening` is the handshake of the protocol above (WebSocket's upgrade); `Flushing` writes out
@@ -17,6 +17,8 @@ pub(crate) enum Lifecycle {
     Resolving,
     /// One or more connects are under way.
     Connecting,
+    /// The handshake with a proxy is under way.
+    Tunnelling,
     /// The TLS handshake is under way.
     Securing,
     /// The handshake of the protocol above is under way.
@@ -49,6 +51,7 @@ impl Lifecycle {
         match self {
             Self::Resolving => Some(ConnectPhase::Dns),
             Self::Connecting => Some(ConnectPhase::Connect),
+            Self::Tunnelling => Some(ConnectPhase::Proxy),
             Self::Securing => Some(ConnectPhase::Tls),
             Self::Opening => Some(ConnectPhase::Handshake),
             _ => None,
@@ -70,14 +73,26 @@ impl Lifecycle {
         self.advance(Self::Resolving, Self::Connecting)
     }
 
-    /// A connect succeeded; TLS comes next if `secure`.
+    /// A connect to the target succeeded; TLS comes next if `secure`.
     pub(crate) fn connected(&mut self, secure: bool) -> bool {
-        let next = if secure {
-            Self::Securing
-        } else {
-            Self::Opening
-        };
-        self.advance(Self::Connecting, next)
+        self.advance(Self::Connecting, Self::at_target(secure))
+    }
+
+    /// A connect to a proxy succeeded.
+    pub(crate) fn at_proxy(&mut self) -> bool {
+        self.advance(Self::Connecting, Self::Tunnelling)
+    }
+
+    /// The proxy leads to the target; TLS comes next if `secure`.
+    pub(crate) fn tunnelled(&mut self, secure: bool) -> bool {
+        self.advance(Self::Tunnelling, Self::at_target(secure))
+    }
+
+    fn at_target(secure: bool) -> Self {
+        match secure {
+            true => Self::Securing,
+            false => Self::Opening,
+        }
     }
 
     /// The TLS handshake is done.
@@ -94,7 +109,9 @@ impl Lifecycle {
     /// Told to finish in order.
     pub(crate) fn finish(&mut self) -> Finish {
         match self {
-            Self::Resolving | Self::Connecting | Self::Securing => Finish::CloseNow,
+            Self::Resolving | Self::Connecting | Self::Tunnelling | Self::Securing => {
+                Finish::CloseNow
+            }
             Self::Opening | Self::Open => {
                 *self = Self::Flushing;
                 Finish::Flush
@@ -129,17 +146,20 @@ mod tests {
     use super::*;
     use Lifecycle::*;
 
-    const ALL: [Lifecycle; 8] = [
-        Resolving, Connecting, Securing, Opening, Open, Flushing, Lingering, Closed,
+    const ALL: [Lifecycle; 9] = [
+        Resolving, Connecting, Tunnelling, Securing, Opening, Open, Flushing, Lingering, Closed,
     ];
 
     #[test]
     fn every_state_and_event() {
         type Event = fn(&mut Lifecycle) -> bool;
-        let table: [(Event, Lifecycle, Lifecycle); 6] = [
+        let table: [(Event, Lifecycle, Lifecycle); 9] = [
             (Lifecycle::resolved, Resolving, Connecting),
             (|l| l.connected(true), Connecting, Securing),
             (|l| l.connected(false), Connecting, Opening),
+            (Lifecycle::at_proxy, Connecting, Tunnelling),
+            (|l| l.tunnelled(true), Tunnelling, Securing),
+            (|l| l.tunnelled(false), Tunnelling, Opening),
             (Lifecycle::secured, Securing, Opening),
             (Lifecycle::opened, Opening, Open),
             (Lifecycle::flushed, Flushing, Lingering),
@@ -160,7 +180,7 @@ mod tests {
             let mut life = state;
             let finish = life.finish();
             let expected = match state {
-                Resolving | Connecting | Securing => (Finish::CloseNow, state),
+                Resolving | Connecting | Tunnelling | Securing => (Finish::CloseNow, state),
                 Opening | Open => (Finish::Flush, Flushing),
                 Flushing | Lingering | Closed => (Finish::Nothing, state),
             };

@@ -9,6 +9,7 @@ use crate::error::{CloseReason, SendError};
 use crate::event_loop::EventLoop;
 use crate::framing::Unpack;
 use crate::machine::backoff::{PolicyError, ReconnectPolicy};
+use crate::proxy::ProxyTargetError;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
@@ -57,18 +58,28 @@ pub enum ConnectError {
     AlreadyOpen,
     /// The loop takes no connections any more.
     LoopClosed,
+    /// The target cannot be asked of the proxy.
+    Proxy(ProxyTargetError),
 }
 
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::AlreadyOpen => "the client is open already",
-            Self::LoopClosed => "the event loop is closed",
-        })
+        match self {
+            Self::AlreadyOpen => f.write_str("the client is open already"),
+            Self::LoopClosed => f.write_str("the event loop is closed"),
+            Self::Proxy(e) => write!(f, "the proxy cannot be asked: {e}"),
+        }
     }
 }
 
-impl std::error::Error for ConnectError {}
+impl std::error::Error for ConnectError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Proxy(e) => Some(e),
+            _ => None,
+        }
+    }
+}
 
 impl TcpClient {
     /// A client on that loop, which need not run yet: what is asked for waits until it does. The
@@ -156,10 +167,12 @@ impl TcpClient {
     ///
     /// # Errors
     ///
-    /// The client is open or connecting already, or the loop takes no connections any more.
+    /// The client is open or connecting already, the loop takes no connections any more, or the
+    /// target cannot be asked of the proxy.
     ///
     /// libhv: `TcpClient::createsocket` and `start`.
     pub fn connect(&self, options: Connect) -> Result<(), ConnectError> {
+        options.tunnel().map_err(ConnectError::Proxy)?;
         let session = {
             let mut current = lock(&self.current);
             if current.live {

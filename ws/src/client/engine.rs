@@ -116,7 +116,8 @@ impl Engine {
             .deadline(options.open_deadline)
             .budget(self.inner.budget.clone())
             .write_stall(options.write_stall)
-            .linger(options.close_timeout);
+            .linger(options.close_timeout)
+            .proxy(options.proxy.clone());
         #[cfg(feature = "tls")]
         let connect = match &self.plan.tls {
             Some(tls) => connect.with_tls(tls.clone()),

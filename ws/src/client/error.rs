@@ -2,7 +2,7 @@
 
 use crate::handshake::HeadError;
 use crate::url::UrlError;
-use hvloop_event::PolicyError;
+use hvloop_event::{PolicyError, ProxyTargetError};
 use std::fmt;
 use std::io;
 
@@ -16,6 +16,8 @@ pub enum OpenError {
     Request(HeadError),
     /// The reconnect policy of the options makes no sense.
     Policy(PolicyError),
+    /// The host cannot be asked of the proxy.
+    Proxy(ProxyTargetError),
     /// A connection, an attempt or a back-off is there already: close it first.
     AlreadyOpen,
     /// The callbacks were dropped after the last `on_close`: set them again, or use
@@ -40,6 +42,7 @@ impl fmt::Display for OpenError {
             Self::Url(e) => write!(f, "bad URL: {e}"),
             Self::Request(e) => write!(f, "bad request: {e}"),
             Self::Policy(e) => write!(f, "bad reconnect policy: {e}"),
+            Self::Proxy(e) => write!(f, "the proxy cannot be asked: {e}"),
             Self::AlreadyOpen => f.write_str("the client is open already"),
             Self::CallbacksReleased => {
                 f.write_str("the callbacks were dropped after on_close; set them again")
@@ -60,6 +63,7 @@ impl std::error::Error for OpenError {
             Self::Url(e) => Some(e),
             Self::Request(e) => Some(e),
             Self::Policy(e) => Some(e),
+            Self::Proxy(e) => Some(e),
             Self::Thread(e) => Some(e),
             #[cfg(feature = "tls")]
             Self::Tls(e) => Some(e),

@@ -199,6 +199,9 @@ impl WebSocketClient {
         if let Some(policy) = &options.reconnect {
             policy.validate().map_err(OpenError::Policy)?;
         }
+        if let Some(proxy) = &options.proxy {
+            proxy.check_target(url.host()).map_err(OpenError::Proxy)?;
+        }
         #[cfg(feature = "tls")]
         let tls = shared::tls_for(&url, &options)?;
         #[cfg(not(feature = "tls"))]

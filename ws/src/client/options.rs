@@ -5,7 +5,7 @@ use crate::deflate::DeflateOptions;
 use crate::handshake::{HandshakeLimits, HeadError, credentials};
 use crate::link::WhenFull;
 use crate::protocol::Limits;
-use hvloop_event::{Connect, ReconnectPolicy};
+use hvloop_event::{Connect, Proxy, ReconnectPolicy};
 use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -37,6 +37,7 @@ pub struct ClientOptions {
     pub(super) reconnect: Option<ReconnectPolicy>,
     pub(super) keep_callbacks: bool,
     pub(super) socket: SocketOptions,
+    pub(super) proxy: Option<Proxy>,
     pub(super) headers: Vec<(String, String)>,
     /// The first thing of the request's head that cannot be sent.
     pub(super) bad_head: Option<HeadError>,
@@ -65,6 +66,7 @@ impl ClientOptions {
             reconnect: None,
             keep_callbacks: false,
             socket: SocketOptions::default(),
+            proxy: None,
             headers: Vec::new(),
             bad_head: None,
             subprotocols: Vec::new(),
@@ -74,7 +76,7 @@ impl ClientOptions {
         }
     }
 
-    /// The one deadline over DNS, connect, TLS and the upgrade. Default 10 s.
+    /// The one deadline over DNS, connect, proxy, TLS and the upgrade. Default 10 s.
     ///
     /// libhv: `setConnectTimeout`, which covers the connect only.
     pub fn open_deadline(mut self, deadline: Duration) -> Self {
@@ -203,6 +205,15 @@ impl ClientOptions {
     /// another one. Default: as the system chooses, which usually is best.
     pub fn recv_buffer(mut self, bytes: usize) -> Self {
         self.socket.recv_buffer = Some(bytes);
+        self
+    }
+
+    /// Connects through this proxy; `None`, the default: directly. An HTTP proxy is asked to CONNECT
+    /// for `ws` as for `wss` (RFC 6455 section 4.1, item 3). The proxy is told the host's name, which
+    /// is not looked up here. Nothing is read from the environment, unless you do:
+    /// [`Proxy::from_env`].
+    pub fn proxy(mut self, proxy: Option<Proxy>) -> Self {
+        self.proxy = proxy;
         self
     }
 

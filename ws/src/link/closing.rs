@@ -4,7 +4,7 @@ use super::{Link, Stage};
 use crate::event::{CloseEvent, ConnectionError, Initiator};
 use crate::handshake::HandshakeError;
 use hvloop_event::conn::Conn;
-use hvloop_event::{CloseReason, LocalLoop};
+use hvloop_event::{CloseReason, LocalLoop, ProxyError};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -187,6 +187,7 @@ impl Link {
             CloseReason::Local
             | CloseReason::Forced
             | CloseReason::TimedOut { .. }
+            | CloseReason::Proxy(ProxyError::Target(_))
             | CloseReason::WriteStalled(_)
             | CloseReason::Silent(_)
             | CloseReason::Panicked => Initiator::Local,

@@ -1,0 +1,78 @@
+//! The handshake with a proxy, of either kind: bytes in, bytes out.
+
+use super::error::{ProxyError, ProxyTargetError};
+use super::http_connect::HttpConnect;
+use super::settings::{Kind, Proxy};
+use super::socks5::Socks5;
+use std::net::IpAddr;
+
+/// The longest name of a host, in bytes: SOCKS5 counts it in one (RFC 1928 section 5), and DNS allows no
+/// more.
+const MAX_NAME: usize = 255;
+
+/// Where the proxy is to lead.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    Ip(IpAddr),
+    Name(String),
+}
+
+impl Target {
+    /// A name that may stand in a request line, or an IP address.
+    pub(super) fn new(host: &str) -> Result<Self, ProxyTargetError> {
+        if let Ok(ip) = host.parse() {
+            return Ok(Self::Ip(ip));
+        }
+        // The forbidden host code points of WHATWG's URL standard, and all but ASCII.
+        let fits = |c: u8| c.is_ascii_graphic() && !b"#%/:<>?@[\\]^|".contains(&c);
+        match host.len() {
+            0 => Err(ProxyTargetError::BadName),
+            size if size > MAX_NAME => Err(ProxyTargetError::NameTooLong(size)),
+            _ if !host.bytes().all(fits) => Err(ProxyTargetError::BadName),
+            _ => Ok(Self::Name(host.to_owned())),
+        }
+    }
+}
+
+/// A handshake, from the connect to the proxy until the proxy's stream is the target's.
+pub(crate) enum Tunnel {
+    Http(HttpConnect),
+    Socks5(Socks5),
+}
+
+impl Tunnel {
+    /// A handshake that has not begun.
+    pub(crate) fn new(proxy: &Proxy, host: &str, port: u16) -> Result<Self, ProxyTargetError> {
+        let target = Target::new(host)?;
+        Ok(match proxy.kind {
+            Kind::Http => Self::Http(HttpConnect::new(proxy, &target, port)),
+            Kind::Socks5 => Self::Socks5(Socks5::new(proxy, &target, port)),
+        })
+    }
+
+    /// Begins: appends what is to be sent.
+    pub(crate) fn start(&mut self, out: &mut Vec<u8>) {
+        match self {
+            Self::Http(http) => http.start(out),
+            Self::Socks5(socks) => socks.start(out),
+        }
+    }
+
+    /// Takes what the proxy sent next, and appends what is to be sent in answer. `Some`: the tunnel is
+    /// there, and so many of the bytes belonged to the proxy's answer. The others are the target's.
+    ///
+    /// After an error, and after `Some`, the handshake is over.
+    pub(crate) fn feed(
+        &mut self,
+        bytes: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<Option<usize>, ProxyError> {
+        match self {
+            Self::Http(http) => http.feed(bytes),
+            Self::Socks5(socks) => socks.feed(bytes, out),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
