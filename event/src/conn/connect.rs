@@ -96,7 +96,7 @@ impl Connect {
     /// which is not looked up here. The deadline is over both ways, and
     /// [`Conn::peer_addr`](super::Conn::peer_addr) is the proxy's. A Unix socket cannot be asked for.
     ///
-    /// libhv has it in its HTTP client only: `HttpRequest::SetProxy`.
+    /// libhv: `TcpClient::setProxy`, `hio_set_proxy`.
     pub fn proxy(mut self, proxy: Option<Proxy>) -> Self {
         self.proxy = proxy;
         self

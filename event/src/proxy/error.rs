@@ -18,7 +18,7 @@ pub enum ProxyConfigError {
     /// HTTP: the user name has a colon or a control character (RFC 7617 section 2). SOCKS5: it is
     /// not of 1 to 255 bytes (RFC 1929 section 2).
     UserName,
-    /// HTTP: the password has a control character. SOCKS5: it is not of 1 to 255 bytes.
+    /// HTTP: the password has a control character. SOCKS5: it is longer than 255 bytes.
     Password,
     /// The name is not a token (RFC 9110 section 5.1).
     HeaderName(String),

@@ -67,6 +67,8 @@ impl Proxy {
     /// Logs in: Basic (RFC 7617, in UTF-8) with an HTTP proxy, user name and password (RFC 1929) with
     /// a SOCKS5 one. Both protocols send them readable.
     ///
+    /// libhv: `proxy_setting_t::username`, `password`.
+    ///
     /// # Errors
     ///
     /// [`UserName`](ProxyConfigError::UserName) or [`Password`](ProxyConfigError::Password): the
@@ -82,10 +84,7 @@ impl Proxy {
                 !user.contains(|c: char| c == ':' || c.is_control()),
                 !password.contains(char::is_control),
             ),
-            Kind::Socks5 => (
-                (1..=255).contains(&user.len()),
-                (1..=255).contains(&password.len()),
-            ),
+            Kind::Socks5 => ((1..=255).contains(&user.len()), password.len() <= 255),
         };
         if !user_fits {
             return Err(ProxyConfigError::UserName);

@@ -64,7 +64,7 @@ fn what_is_no_proxy() {
         ("http://user:x%0D%0A@proxy:1", E::Password),
         ("http://%ff:x@proxy:1", E::UserName),
         ("http://user:%ff@proxy:1", E::Password),
-        ("socks5://user@proxy:1", E::Password),
+        ("socks5://:x@proxy:1", E::UserName),
     ];
     for (text, expected) in table {
         assert_eq!(Proxy::parse(text), Err(expected), "{text:?}");
