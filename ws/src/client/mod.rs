@@ -33,7 +33,9 @@ use crate::protocol::{Role, is_sendable_close_code, opcode};
 use crate::url::WsUrl;
 use callbacks::Callbacks;
 use engine::Engine;
-use hvloop_event::{EventLoop, EventLoopThread, JoinError, LocalLoop, SendError, ShutdownReport};
+use hvloop_event::{
+    EventLoop, EventLoopThread, JoinError, LocalLoop, ProxyTargetError, SendError, ShutdownReport,
+};
 use shared::{Inner, Plan};
 use std::fmt;
 use std::io;
@@ -200,7 +202,9 @@ impl WebSocketClient {
             policy.validate().map_err(OpenError::Policy)?;
         }
         if let Some(proxy) = &options.proxy {
-            proxy.check_target(url.host()).map_err(OpenError::Proxy)?;
+            let host = url.host().ok_or(ProxyTargetError::UnixSocket);
+            host.and_then(|host| proxy.check_target(host))
+                .map_err(OpenError::Proxy)?;
         }
         #[cfg(feature = "tls")]
         let tls = shared::tls_for(&url, &options)?;
