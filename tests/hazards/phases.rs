@@ -1,6 +1,6 @@
 //! A stop in every phase of a connect.
 
-use crate::common::{Net, Recorded, Transport, asked_proxy, patient};
+use crate::common::{Net, Recorded, Transport, asked_proxy, patient, settle};
 use crate::over_both;
 use hvloop::event::Resolver;
 use hvloop::ws::{ClientState, Initiator};
@@ -14,6 +14,7 @@ use std::time::Duration;
 over_both! {
     stop_in_every_connect_phase => every_phase;
     stop_vs_reconnect_race => against_reconnect;
+    stop_in_the_turn_of_a_refusal => with_a_refusal;
 }
 
 /// A resolver that answers when it is let go.
@@ -169,4 +170,45 @@ fn against_reconnect(transport: Transport) {
             );
         }
     }
+}
+
+/// The server's answer and its end are there when the loop stops: the stop ends the attempt, since the
+/// answer is not looked at any more.
+fn with_a_refusal(transport: Transport) {
+    let net = Net::new(transport);
+    let (go, said) = (Event::new(), Event::new());
+    let g = go.clone();
+    let server = ScriptServer::start(net.tls(), move |conn| {
+        conn.read_request_head()?;
+        g.set();
+        // The loop is held up: all this is there when it reads next.
+        conn.wait_for_release();
+        conn.send(b"HTTP/1.1 401 Who?\r\n\r\n")
+    });
+    let thread = patient();
+    let client = Recorded::new(thread.event_loop(), net.options());
+    client.client.open(&server.url()).unwrap();
+    go.expect("the request");
+    // What TLS sends with the end of its handshake is read in a turn before.
+    settle(thread.event_loop());
+    settle(thread.event_loop());
+    let (holding, here) = (Event::new(), thread.event_loop().clone());
+    let (h, s) = (holding.clone(), said.clone());
+    let hold_up = move || {
+        h.set();
+        assert!(s.wait(DEADLINE), "the server did not answer");
+        // In the next turn, before it reads.
+        let event_loop = here.clone();
+        here.queue_in_loop(move || event_loop.stop()).unwrap();
+    };
+    thread.event_loop().queue_in_loop(hold_up).unwrap();
+    holding.expect("the task");
+    server.release();
+    server.wait_finished(1);
+    said.set();
+    let report = thread.join().unwrap();
+    assert!(report.is_clean(), "{report}");
+    let event = client.only_close();
+    assert_eq!(event.initiator, Initiator::Loop, "{event:?}");
+    assert!(event.error.is_none() && !event.was_open, "{event:?}");
 }

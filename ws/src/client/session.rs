@@ -137,6 +137,9 @@ impl Handler for Session {
     }
 
     fn on_end(&mut self, conn: &Conn<'_>) {
+        if self.upgrade.is_some() && conn.local().is_stopping() {
+            return self.on_stop(conn); // behind an answer that was not looked at, maybe
+        }
         self.reading.end_of_stream(conn);
     }
 
