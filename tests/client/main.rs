@@ -15,5 +15,6 @@ mod messages;
 mod pausing;
 mod receiver;
 mod reconnect;
+mod redirects;
 mod socket;
 mod tls;

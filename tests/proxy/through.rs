@@ -22,6 +22,7 @@ over_both! {
     /// Each attempt goes through the proxy.
     reconnects_through_a_proxy => reconnects;
     stop_says_goodbye_through_a_proxy => stops;
+    redirects_go_through_the_proxy => redirects;
 }
 
 /// A resolver that knows nobody.
@@ -265,4 +266,30 @@ fn stops(transport: Transport) {
         );
     }
     server.wait_until(|stats| stats.closes_with(1001) == 4 && stats.clean == 4);
+}
+
+fn redirects(transport: Transport) {
+    let net = Net::new(transport);
+    let server = ScriptServer::start(net.tls(), |conn| {
+        let head = conn.read_request_head()?;
+        if head.target() == "/" {
+            conn.send(b"HTTP/1.1 302 Found\r\nLocation: /there\r\n\r\n")?;
+            return conn.finish();
+        }
+        let answer = conn.upgrade_response(&[]);
+        conn.send(answer.as_bytes())?;
+        conn.send_close(1000, "")?;
+        conn.read_close()?;
+        conn.finish()
+    });
+    for kind in KINDS {
+        let proxy = leading(kind, "localhost", server.addr());
+        let thread = nameless();
+        let options = net.options().redirects(1);
+        let options = options.proxy(Some(kind.at(proxy.addr())));
+        let client = Recorded::new(thread.event_loop(), options);
+        client.client.open(&by_name(&server.url())).unwrap();
+        assert!(client.only_close().clean);
+        assert_eq!(proxy.accepted(), 2);
+    }
 }

@@ -1,5 +1,6 @@
 //! What the callbacks are told, in either role.
 
+use crate::client::RedirectError;
 use crate::handshake::{BadRequest, HandshakeError, UpgradeError};
 use crate::protocol::ProtocolError;
 use hvloop_event::CloseReason;
@@ -87,6 +88,8 @@ pub enum ConnectionError {
     /// TLS agreed on a protocol that is not HTTP/1.1 (ALPN): a server that speaks that alone, which
     /// the client's own TLS configuration offered.
     WrongAlpn(String),
+    /// The server's answer to the upgrade was a redirect that was not followed.
+    Redirect(Arc<RedirectError>),
     /// The peer ended the connection in the middle of the upgrade.
     UpgradeInterrupted,
     /// What a client sent is no request.
@@ -114,6 +117,7 @@ impl fmt::Display for ConnectionError {
             Self::Transport(reason) => write!(f, "{reason}"),
             Self::Handshake(e) => write!(f, "the upgrade failed: {e}"),
             Self::WrongAlpn(name) => write!(f, "TLS agreed on {name:?}, not on HTTP/1.1"),
+            Self::Redirect(e) => write!(f, "{e}"),
             Self::UpgradeInterrupted => f.write_str("the peer ended the upgrade"),
             Self::BadRequest(e) => write!(f, "{e}"),
             Self::BadUpgrade(e) => write!(f, "{e}"),
@@ -132,6 +136,7 @@ impl std::error::Error for ConnectionError {
         match self {
             Self::Transport(reason) => Some(reason),
             Self::Handshake(e) => Some(&**e),
+            Self::Redirect(e) => Some(&**e),
             Self::Protocol(e) => Some(e),
             Self::BadRequest(e) => Some(e),
             Self::BadUpgrade(e) => Some(e),

@@ -19,7 +19,7 @@ mod url;
 
 pub use client::{
     ClientEvent, ClientOptions, ClientReceiver, ClientState, CloseError, OpenError, OpenEvent,
-    WebSocketClient,
+    RedirectError, RedirectProblem, WebSocketClient,
 };
 pub use deflate::{DeflateOptions, DeflateParams, WindowBitsError};
 pub use event::{CloseEvent, ConnectionError, Initiator, Message};

@@ -3,6 +3,7 @@
 use super::WebSocketClient;
 use crate::event::{CloseEvent, Message};
 use crate::handshake::UpgradeResponse;
+use crate::url::WsUrl;
 use std::sync::Arc;
 
 /// The connection is open: what the server answered.
@@ -14,6 +15,10 @@ pub struct OpenEvent {
     /// The application protocol that TLS agreed on (ALPN), usually `http/1.1`; `None`: no TLS, or the
     /// server chose none.
     pub alpn: Option<Vec<u8>>,
+    /// Where the connection ended up: the URL that was opened, or where redirects led.
+    pub url: WsUrl,
+    /// How many redirects were followed ([`ClientOptions::redirects`](super::ClientOptions::redirects)).
+    pub redirects: u32,
     /// Which attempt since `open()` this was, counted from 1.
     pub attempt: u32,
     /// Whether an earlier session of this `open()` had ended.

@@ -1,23 +1,24 @@
 //! One `open()` on the loop's thread: its attempts, the back-off between them, the callbacks.
 
+mod legs;
+
+use self::legs::Leg;
 use super::WebSocketClient;
 use super::callbacks::{Callbacks, OpenEvent};
-use super::session::{Session, alpn};
+use super::redirect::Route;
+use super::session::alpn;
 use super::shared::{ClientState, Inner, Plan};
 use crate::event::{Initiator, Message};
 use crate::handshake::UpgradeResponse;
 use crate::link::{Link, LinkOptions, Outgoing};
 use crate::mutant::mutant;
 use crate::protocol::Role;
-use crate::url::WsTarget;
 use hvloop_event::conn::Conn;
-use hvloop_event::{
-    Attachment, Backoff, CloseReason, Connect, LocalLoop, LoopClosed, SendError, TimerId,
-};
+use hvloop_event::{Attachment, Backoff, CloseReason, LocalLoop, SendError, TimerId};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// See the module. Lives on the loop as an attachment, from `begin` to the last `on_close`.
 pub(super) struct Engine {
@@ -35,6 +36,13 @@ pub(super) struct Engine {
     /// The number of the present session, and its connection.
     session: Cell<u64>,
     link: RefCell<Rc<Link>>,
+    /// The attempt's way over redirects, and what its present leg is made of.
+    route: RefCell<Route>,
+    leg: RefCell<Leg>,
+    /// The leg ends because it led to the next one.
+    hopping: Cell<bool>,
+    /// When the attempt began.
+    began: Cell<Option<Instant>>,
 }
 
 impl Engine {
@@ -51,6 +59,10 @@ impl Engine {
             sessions: Cell::new(0),
             session: Cell::new(0),
             link: RefCell::new(link(&inner, &plan)),
+            route: RefCell::new(route(&plan)),
+            leg: RefCell::new(Leg::first(&plan)),
+            hopping: Cell::new(false),
+            began: Cell::new(None),
             inner,
             plan,
         });
@@ -101,33 +113,10 @@ impl Engine {
         self.attempt.set(self.attempt.get().saturating_add(1));
         self.session.set(self.inner.next_session());
         self.inner.set_answer(None);
-        let link = link(&self.inner, &self.plan);
-        *self.link.borrow_mut() = link.clone();
-        self.inner.set_state(ClientState::Connecting);
-        let options = &self.plan.options;
-        let connect = match self.plan.url.target() {
-            WsTarget::Host { host, port, .. } => Connect::to(host.as_str(), *port),
-            #[cfg(unix)]
-            WsTarget::Unix(path) => Connect::unix(path),
-        };
-        let connect = options
-            .socket
-            .apply(connect)
-            .deadline(options.open_deadline)
-            .budget(self.inner.budget.clone())
-            .write_stall(options.write_stall)
-            .linger(options.close_timeout)
-            .proxy(options.proxy.clone());
-        #[cfg(feature = "tls")]
-        let connect = match &self.plan.tls {
-            Some(tls) => connect.with_tls(tls.clone()),
-            None => connect,
-        };
-        let session = Box::new(Session::new(self.clone(), link.clone()));
-        match local.connect(connect, session) {
-            Ok(id) => link.set_conn(id),
-            Err(LoopClosed(session)) => local.refuse(session),
-        }
+        self.began.set(Some(local.now()));
+        *self.route.borrow_mut() = route(&self.plan);
+        *self.leg.borrow_mut() = Leg::first(&self.plan);
+        self.connect_leg(local);
     }
 
     /// Queues a frame or message on the open session, on the loop's thread.
@@ -179,11 +168,17 @@ impl Engine {
         if let Some(backoff) = self.backoff.borrow_mut().as_mut() {
             backoff.on_open(conn.local().now());
         }
+        let (url, redirects) = {
+            let route = self.route.borrow();
+            (route.url().clone(), route.hops())
+        };
         let response = Arc::new(response);
         self.note_answer(response.clone());
         let event = OpenEvent {
             response,
             alpn: alpn(conn),
+            url,
+            redirects,
             attempt: self.attempt.get(),
             is_reconnect: self.sessions.get() > 0,
         };
@@ -259,7 +254,8 @@ impl Engine {
         self.inner.set_answer(Some(answer));
     }
 
-    /// The attempt or session has ended and its socket is closed: tells the user, and goes on.
+    /// The attempt or session has ended and its socket is closed: tells the user, and goes on. Or only
+    /// a leg of the attempt has, and the next one begins.
     pub(super) fn session_ended(
         self: &Rc<Self>,
         conn: &Conn<'_>,
@@ -267,6 +263,9 @@ impl Engine {
         why: CloseReason,
     ) {
         let local = conn.local();
+        let Some(why) = self.leg_ended(local, why) else {
+            return;
+        };
         let link = self.link();
         link.ended(local);
         // An engine that a stopping loop did not take has not got those that an on_close left it.
@@ -374,6 +373,11 @@ impl Engine {
             local.drop_user(rest);
         }
     }
+}
+
+/// The way of an attempt that has not begun.
+fn route(plan: &Plan) -> Route {
+    Route::new(plan.url.clone(), plan.options.redirects)
 }
 
 /// A connection of that `open()`, before there is one.

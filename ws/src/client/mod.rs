@@ -4,9 +4,10 @@
 //! |---|---|
 //! | `mod` | the handle: what users call, on any thread |
 //! | `shared` | what the handles and the loop share |
-//! | `engine` | one `open()` on the loop's thread: attempts, back-off, callbacks |
+//! | `engine` | one `open()` on the loop's thread: attempts and their legs, back-off, callbacks |
 //! | `flow` | messages in fragments, and reading that is paused |
 //! | `receiver` | what happens to a client, for code that blocks |
+//! | `redirect` | where a redirect leads |
 //! | `session` | one connection: the upgrade, and then the link |
 //! | `socket` | what can be set about its socket |
 
@@ -16,6 +17,7 @@ mod error;
 mod flow;
 mod options;
 mod receiver;
+mod redirect;
 mod session;
 mod shared;
 mod socket;
@@ -24,6 +26,7 @@ pub use callbacks::OpenEvent;
 pub use error::{CloseError, OpenError};
 pub use options::ClientOptions;
 pub use receiver::{ClientEvent, ClientReceiver};
+pub use redirect::{RedirectError, RedirectProblem};
 pub use shared::ClientState;
 
 use crate::event::{CloseEvent, Message};
@@ -197,7 +200,7 @@ impl WebSocketClient {
     pub fn open(&self, url: &str) -> Result<(), OpenError> {
         let options = self.inner.options();
         let url: WsUrl = url.parse().map_err(OpenError::Url)?;
-        let request = request(&url, &options).map_err(OpenError::Request)?;
+        let request = request(&url, &options, |_| true).map_err(OpenError::Request)?;
         if let Some(policy) = &options.reconnect {
             policy.validate().map_err(OpenError::Policy)?;
         }
@@ -207,7 +210,15 @@ impl WebSocketClient {
                 .map_err(OpenError::Proxy)?;
         }
         #[cfg(feature = "tls")]
-        let tls = shared::tls_for(&url, &options)?;
+        let tls = match url.is_tls() {
+            true => {
+                let config = shared::tls_config(&options).map_err(OpenError::Tls)?;
+                Some(Ok(config))
+            }
+            // A redirect may lead to wss: then the loop's thread need not read the roots.
+            false if options.redirects > 0 => Some(shared::tls_config(&options).map_err(Arc::new)),
+            false => None,
+        };
         #[cfg(not(feature = "tls"))]
         if url.is_tls() {
             return Err(OpenError::TlsNotBuiltIn);
@@ -440,16 +451,18 @@ impl WebSocketClient {
     }
 }
 
-/// Makes the upgrade request of the options.
+/// Makes the upgrade request of the options, with those of the headers that are to be carried.
 fn request(
     url: &WsUrl,
     options: &ClientOptions,
+    carried: impl Fn(&str) -> bool,
 ) -> Result<UpgradeRequest, crate::handshake::HeadError> {
     if let Some(e) = &options.bad_head {
         return Err(e.clone());
     }
     let mut request = UpgradeRequest::new(url).deflate(options.deflate);
-    for (name, value) in &options.headers {
+    let headers = options.headers.iter().filter(|(name, _)| carried(name));
+    for (name, value) in headers {
         request = request.header(name, value)?;
     }
     for name in &options.subprotocols {

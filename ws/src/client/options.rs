@@ -38,6 +38,7 @@ pub struct ClientOptions {
     pub(super) keep_callbacks: bool,
     pub(super) socket: SocketOptions,
     pub(super) proxy: Option<Proxy>,
+    pub(super) redirects: u32,
     pub(super) headers: Vec<(String, String)>,
     /// The first thing of the request's head that cannot be sent.
     pub(super) bad_head: Option<HeadError>,
@@ -67,6 +68,7 @@ impl ClientOptions {
             keep_callbacks: false,
             socket: SocketOptions::default(),
             proxy: None,
+            redirects: 0,
             headers: Vec::new(),
             bad_head: None,
             subprotocols: Vec::new(),
@@ -76,7 +78,7 @@ impl ClientOptions {
         }
     }
 
-    /// The one deadline over DNS, connect, proxy, TLS and the upgrade. Default 10 s.
+    /// The one deadline over DNS, connect, proxy, TLS and the upgrade, redirects included. Default 10 s.
     ///
     /// libhv: `setConnectTimeout`, which covers the connect only.
     pub fn open_deadline(mut self, deadline: Duration) -> Self {
@@ -214,6 +216,22 @@ impl ClientOptions {
     /// [`Proxy::from_env`].
     pub fn proxy(mut self, proxy: Option<Proxy>) -> Self {
         self.proxy = proxy;
+        self
+    }
+
+    /// Follows at most that many redirects (301, 302, 303, 307, 308) of the upgrade; 0, the default:
+    /// none, and such an answer is a refusal like any other. Over all hops an attempt has one
+    /// [`open_deadline`](Self::open_deadline) and one `on_open` or `on_close`; each attempt begins at
+    /// the URL that was opened.
+    ///
+    /// The Location may be relative; `http` in it means `ws`, and `https` means `wss`. From `wss` to
+    /// `ws` none is followed. Another origin (scheme, host and port) does not get the headers
+    /// Authorization, Cookie, Proxy-Authorization and Host that were set here, nor does any hop after
+    /// it; all other headers, subprotocols and Origin are sent everywhere.
+    ///
+    /// libhv follows every redirect, without a limit and with all headers.
+    pub fn redirects(mut self, limit: u32) -> Self {
+        self.redirects = limit;
         self
     }
 

@@ -2,13 +2,11 @@
 
 use super::engine::Engine;
 use crate::event::{ConnectionError, Initiator};
-use crate::handshake::{ClientHandshake, HandshakeError, Progress, UpgradeResponse};
-use crate::http::HeaderMap;
+use crate::handshake::{ClientHandshake, Progress};
 use crate::link::{Link, Reading, Stage};
+use hvloop_event::CloseReason;
 use hvloop_event::conn::{Conn, Handler};
-use hvloop_event::{CloseReason, LocalLoop};
 use std::rc::Rc;
-use std::sync::Arc;
 
 /// See the module. Owned by the connection's slot on the loop.
 pub(super) struct Session {
@@ -46,29 +44,10 @@ impl Session {
             }
             Err(e) => {
                 self.upgrade = None;
-                self.upgrade_failed(conn.local(), e);
+                self.engine.upgrade_refused(conn, e);
                 None
             }
         }
-    }
-
-    fn upgrade_failed(&self, local: &LocalLoop, error: HandshakeError) {
-        if let HandshakeError::Status {
-            status,
-            headers,
-            body_prefix,
-        } = &error
-        {
-            self.engine.note_answer(Arc::new(UpgradeResponse {
-                status: *status,
-                headers: HeaderMap::clone(headers),
-                body_prefix: body_prefix.clone(),
-                subprotocol: None,
-                deflate: None,
-            }));
-        }
-        let error = ConnectionError::Handshake(Arc::new(error));
-        self.link.fail(local, 1002, Initiator::Remote, error);
     }
 
     fn frames(&mut self, conn: &Conn<'_>, data: &mut [u8]) {
@@ -104,7 +83,8 @@ impl Handler for Session {
             return self.link.fail(local, 1002, Initiator::Local, error);
         }
         let plan = self.engine.plan();
-        let (handshake, request) = ClientHandshake::start(&plan.request, plan.options.handshake);
+        let request = self.engine.request();
+        let (handshake, request) = ClientHandshake::start(&request, plan.options.handshake);
         self.upgrade = Some(handshake);
         let sent = conn.send_control(request.len(), |out| out.extend_from_slice(&request));
         if let Err(e) = sent {

@@ -7,6 +7,8 @@ use crate::handshake::{UpgradeRequest, UpgradeResponse};
 use crate::lock::lock;
 use crate::url::WsUrl;
 use hvloop_event::conn::SendBudget;
+#[cfg(feature = "tls")]
+use hvloop_event::tls::{TlsClientConfig, TlsConfigError};
 use hvloop_event::{AttachmentId, EventLoop, EventLoopThread, StartError};
 use std::io;
 use std::net::SocketAddr;
@@ -48,8 +50,9 @@ pub(super) struct Plan {
     pub(super) url: WsUrl,
     pub(super) request: UpgradeRequest,
     pub(super) options: ClientOptions,
+    /// `None`: it is not needed, wherever redirects lead.
     #[cfg(feature = "tls")]
-    pub(super) tls: Option<hvloop_event::tls::TlsClientConfig>,
+    pub(super) tls: Option<Result<TlsClientConfig, Arc<TlsConfigError>>>,
 }
 
 /// See the module.
@@ -301,25 +304,20 @@ impl Inner {
     }
 }
 
-/// The TLS configuration for the URL.
+/// The TLS configuration for `wss`.
 #[cfg(feature = "tls")]
-pub(super) fn tls_for(
-    url: &WsUrl,
-    options: &ClientOptions,
-) -> Result<Option<hvloop_event::tls::TlsClientConfig>, OpenError> {
-    use hvloop_event::tls::TlsClientConfig;
+pub(super) fn tls_config(options: &ClientOptions) -> Result<TlsClientConfig, TlsConfigError> {
     /// Reading the platform's roots takes milliseconds: once for all clients.
     static DEFAULT: Mutex<Option<TlsClientConfig>> = Mutex::new(None);
-    if !url.is_tls() {
-        return Ok(None);
-    }
     if let Some(config) = &options.tls {
-        return Ok(Some(config.clone()));
+        return Ok(config.clone());
     }
     let mut default = lock(&DEFAULT);
-    if default.is_none() {
-        let config = TlsClientConfig::builder().alpn(["http/1.1"]).build();
-        *default = Some(config.map_err(OpenError::Tls)?);
+    match &*default {
+        Some(config) => Ok(config.clone()),
+        None => {
+            let config = TlsClientConfig::builder().alpn(["http/1.1"]).build()?;
+            Ok(default.insert(config).clone())
+        }
     }
-    Ok(default.clone())
 }

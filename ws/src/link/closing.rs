@@ -180,6 +180,7 @@ impl Link {
                 HandshakeError::Status { status, .. } => Some(status),
                 _ => None,
             },
+            Some(ConnectionError::Redirect(e)) => Some(e.status),
             _ => None,
         };
         let initiator = verdict.initiator.unwrap_or(match why {

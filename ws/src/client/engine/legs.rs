@@ -1,0 +1,176 @@
+//! The legs of an attempt: the connection to the URL that was opened, and one more for each redirect.
+
+use super::{Engine, link};
+use crate::client::redirect::{RedirectError, RedirectProblem};
+use crate::client::request;
+use crate::client::session::Session;
+use crate::client::shared::{ClientState, Plan};
+use crate::event::{ConnectionError, Initiator};
+use crate::handshake::{HandshakeError, UpgradeRequest, UpgradeResponse};
+use crate::http::HeaderMap;
+use crate::url::WsTarget;
+use hvloop_event::conn::Conn;
+use hvloop_event::{CloseReason, Connect, LocalLoop, LoopClosed};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What differs from leg to leg.
+pub(super) struct Leg {
+    request: UpgradeRequest,
+    #[cfg(feature = "tls")]
+    tls: Option<hvloop_event::tls::TlsClientConfig>,
+}
+
+impl Leg {
+    /// The first one, as `open()` has checked it.
+    pub(super) fn first(plan: &Plan) -> Self {
+        Self {
+            request: plan.request.clone(),
+            #[cfg(feature = "tls")]
+            tls: match &plan.tls {
+                Some(Ok(tls)) if plan.url.is_tls() => Some(tls.clone()),
+                _ => None,
+            },
+        }
+    }
+}
+
+impl Engine {
+    pub(in crate::client) fn request(&self) -> UpgradeRequest {
+        self.leg.borrow().request.clone()
+    }
+
+    /// Begins a leg, to where the route leads.
+    pub(super) fn connect_leg(self: &Rc<Self>, local: &LocalLoop) {
+        let link = link(&self.inner, &self.plan);
+        *self.link.borrow_mut() = link.clone();
+        self.inner.set_state(ClientState::Connecting);
+        let options = &self.plan.options;
+        let connect = {
+            let route = self.route.borrow();
+            match route.url().target() {
+                WsTarget::Host { host, port, .. } => Connect::to(host.as_str(), *port),
+                #[cfg(unix)]
+                WsTarget::Unix(path) => Connect::unix(path),
+            }
+        };
+        let connect = options
+            .socket
+            .apply(connect)
+            .deadline(self.time_left(local))
+            .budget(self.inner.budget.clone())
+            .write_stall(options.write_stall)
+            .linger(options.close_timeout)
+            .proxy(options.proxy.clone());
+        #[cfg(feature = "tls")]
+        let connect = match &self.leg.borrow().tls {
+            Some(tls) => connect.with_tls(tls.clone()),
+            None => connect,
+        };
+        let session = Box::new(Session::new(self.clone(), link.clone()));
+        match local.connect(connect, session) {
+            Ok(id) => link.set_conn(id),
+            Err(LoopClosed(session)) => local.refuse(session),
+        }
+    }
+
+    /// What is left of the one deadline over all legs.
+    fn time_left(&self, local: &LocalLoop) -> Duration {
+        let limit = self.plan.options.open_deadline;
+        match self.began.get() {
+            Some(began) => limit.saturating_sub(local.now().saturating_duration_since(began)),
+            None => limit,
+        }
+    }
+
+    /// The server's answer makes no WebSocket of the connection; maybe it leads elsewhere. Then this
+    /// connection ends, and the next leg begins when it has.
+    pub(in crate::client) fn upgrade_refused(&self, conn: &Conn<'_>, answer: HandshakeError) {
+        let led = match &answer {
+            HandshakeError::Status {
+                status,
+                headers,
+                body_prefix,
+            } => {
+                self.note_answer(Arc::new(UpgradeResponse {
+                    status: *status,
+                    headers: HeaderMap::clone(headers),
+                    body_prefix: body_prefix.clone(),
+                    subprotocol: None,
+                    deflate: None,
+                }));
+                let led = self.route.borrow_mut().follow(*status, headers);
+                led.map(|led| led.map(|()| *status))
+            }
+            _ => None,
+        };
+        let error = match led.map(|led| led.and_then(|status| self.prepare_leg(status))) {
+            Some(Ok(())) => {
+                self.hopping.set(true);
+                return conn.close_now(CloseReason::Local);
+            }
+            Some(Err(e)) => ConnectionError::Redirect(e),
+            None => ConnectionError::Handshake(Arc::new(answer)),
+        };
+        self.link()
+            .fail(conn.local(), 1002, Initiator::Remote, error);
+    }
+
+    /// Makes what the leg to where the route leads now needs.
+    fn prepare_leg(&self, status: u16) -> Result<(), Arc<RedirectError>> {
+        let mut route = self.route.borrow_mut();
+        #[cfg(feature = "tls")]
+        let tls = match (&self.plan.tls, route.url().is_tls()) {
+            (_, false) => None,
+            (Some(Ok(tls)), true) => Some(tls.clone()),
+            (Some(Err(e)), true) => {
+                return Err(route.take_back(status, RedirectProblem::Tls(e.clone())));
+            }
+            (None, true) => return Err(route.take_back(status, RedirectProblem::TlsNotBuiltIn)),
+        };
+        #[cfg(not(feature = "tls"))]
+        if route.url().is_tls() {
+            return Err(route.take_back(status, RedirectProblem::TlsNotBuiltIn));
+        }
+        let carried = |name: &str| route.carries(name);
+        match request(route.url(), &self.plan.options, carried) {
+            Ok(request) => {
+                *self.leg.borrow_mut() = Leg {
+                    request,
+                    #[cfg(feature = "tls")]
+                    tls,
+                };
+                Ok(())
+            }
+            // Of the same headers open() made one.
+            Err(e) => {
+                log::error!("hvloop: a request that was good is not: {e}");
+                Err(route.take_back(status, RedirectProblem::BadLocation))
+            }
+        }
+    }
+
+    /// A leg has ended. `None`: the next one has begun; else why the attempt has ended.
+    pub(super) fn leg_ended(
+        self: &Rc<Self>,
+        local: &LocalLoop,
+        why: CloseReason,
+    ) -> Option<CloseReason> {
+        let hopping = self.hopping.replace(false);
+        let stopping = local.is_stopping();
+        if hopping && !self.is_ended() && !stopping {
+            self.link().ended(local);
+            self.connect_leg(local);
+            return None;
+        }
+        Some(match why {
+            _ if hopping && stopping => CloseReason::Stopped,
+            CloseReason::TimedOut { phase, .. } => CloseReason::TimedOut {
+                phase,
+                limit: self.plan.options.open_deadline,
+            },
+            why => why,
+        })
+    }
+}

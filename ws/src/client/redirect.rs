@@ -1,0 +1,224 @@
+//! Redirects of the upgrade: where the next hop goes, and what it may carry. Pure.
+
+use crate::url::{UrlError, WsTarget, WsUrl};
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use tungstenite::http::HeaderMap;
+use tungstenite::http::header::LOCATION;
+use url::Url;
+
+/// Headers of the user's that no other origin gets; lower case.
+const CREDENTIALS: [&str; 4] = ["authorization", "cookie", "host", "proxy-authorization"];
+
+/// A redirect that was not followed.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct RedirectError {
+    /// The HTTP status of the redirect.
+    pub status: u16,
+    /// Who answered with it.
+    pub url: WsUrl,
+    /// Why it was not followed.
+    pub problem: RedirectProblem,
+}
+
+/// Why a redirect was not followed.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum RedirectProblem {
+    /// There were as many as [`ClientOptions::redirects`](super::ClientOptions::redirects) allows.
+    TooMany {
+        /// The limit, in hops.
+        limit: u32,
+    },
+    /// It leads to where this attempt has been.
+    Loop(WsUrl),
+    /// There is no Location.
+    NoLocation,
+    /// There are several Locations, or one that is no text.
+    BadLocation,
+    /// The Location is not the URL of a WebSocket.
+    Url(UrlError),
+    /// It leads to a Unix socket: no server may choose among those of the client's host.
+    UnixSocket,
+    /// It leads from `wss` to `ws`, where everybody could read what was to be secret.
+    Downgrade(WsUrl),
+    /// It leads to `wss`, which cannot be spoken with these options.
+    #[cfg(feature = "tls")]
+    Tls(Arc<hvloop_event::tls::TlsConfigError>),
+    /// It leads to `wss`, which needs the feature `tls`.
+    TlsNotBuiltIn,
+}
+
+impl fmt::Display for RedirectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "redirect {} of {}: {}",
+            self.status, self.url, self.problem
+        )
+    }
+}
+
+impl Error for RedirectError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.problem {
+            RedirectProblem::Url(e) => Some(e),
+            #[cfg(feature = "tls")]
+            RedirectProblem::Tls(e) => Some(&**e),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for RedirectProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooMany { limit } => write!(f, "more than {limit}"),
+            Self::Loop(url) => write!(f, "it leads back to {url}"),
+            Self::NoLocation => f.write_str("it has no Location"),
+            Self::BadLocation => f.write_str("its Location is not one, or no text"),
+            Self::Url(e) => write!(f, "its Location: {e}"),
+            Self::UnixSocket => f.write_str("it leads to a Unix socket"),
+            Self::Downgrade(url) => write!(f, "it leads from wss to {url}"),
+            #[cfg(feature = "tls")]
+            Self::Tls(e) => write!(f, "TLS cannot be set up: {e}"),
+            Self::TlsNotBuiltIn => f.write_str("wss needs the feature `tls`"),
+        }
+    }
+}
+
+/// The way of one attempt: the URL it began at, and those that it was led to.
+#[derive(Debug)]
+pub(super) struct Route {
+    /// Not empty; the last one is the present one.
+    urls: Vec<WsUrl>,
+    limit: u32,
+    /// It has left the origin that it began at, once.
+    crossed: bool,
+}
+
+impl Route {
+    /// `limit` is how many hops may follow.
+    pub(super) fn new(url: WsUrl, limit: u32) -> Self {
+        Self {
+            urls: vec![url],
+            limit,
+            crossed: false,
+        }
+    }
+
+    /// Where the attempt is, or goes to.
+    pub(super) fn url(&self) -> &WsUrl {
+        &self.urls[self.urls.len() - 1]
+    }
+
+    /// How many redirects it has followed.
+    pub(super) fn hops(&self) -> u32 {
+        u32::try_from(self.urls.len() - 1).unwrap_or(u32::MAX)
+    }
+
+    /// Whether a header of the user's is to be sent there.
+    pub(super) fn carries(&self, header: &str) -> bool {
+        let secret = CREDENTIALS
+            .iter()
+            .any(|name| header.eq_ignore_ascii_case(name));
+        !(self.crossed && secret)
+    }
+
+    /// What follows from an answer: `None`: it is no redirect, or none is to be followed.
+    pub(super) fn follow(
+        &mut self,
+        status: u16,
+        headers: &HeaderMap,
+    ) -> Option<Result<(), Arc<RedirectError>>> {
+        let is_redirect = matches!(status, 301 | 302 | 303 | 307 | 308);
+        if !is_redirect || self.limit == 0 {
+            return None;
+        }
+        Some(match self.next(headers) {
+            Ok(url) => {
+                self.crossed |= origin(&url) != origin(self.url());
+                self.urls.push(url);
+                Ok(())
+            }
+            Err(problem) => Err(self.refuse(status, problem)),
+        })
+    }
+
+    /// A redirect of the present URL that is not followed.
+    fn refuse(&self, status: u16, problem: RedirectProblem) -> Arc<RedirectError> {
+        Arc::new(RedirectError {
+            status,
+            url: self.url().clone(),
+            problem,
+        })
+    }
+
+    /// Steps back: the last redirect cannot be followed after all.
+    pub(super) fn take_back(
+        &mut self,
+        status: u16,
+        problem: RedirectProblem,
+    ) -> Arc<RedirectError> {
+        if self.urls.len() > 1 {
+            self.urls.pop();
+        }
+        self.refuse(status, problem)
+    }
+
+    fn next(&self, headers: &HeaderMap) -> Result<WsUrl, RedirectProblem> {
+        if self.hops() >= self.limit {
+            return Err(RedirectProblem::TooMany { limit: self.limit });
+        }
+        let mut locations = headers.get_all(LOCATION).iter();
+        let location = locations.next().ok_or(RedirectProblem::NoLocation)?;
+        let location = std::str::from_utf8(location.as_bytes());
+        let (Ok(location), None) = (location, locations.next()) else {
+            return Err(RedirectProblem::BadLocation);
+        };
+        let url = resolve(self.url(), location).map_err(RedirectProblem::Url)?;
+        if !matches!(url.target(), WsTarget::Host { .. }) {
+            return Err(RedirectProblem::UnixSocket);
+        }
+        if self.url().is_tls() && !url.is_tls() {
+            return Err(RedirectProblem::Downgrade(url));
+        }
+        match self.urls.contains(&url) {
+            true => Err(RedirectProblem::Loop(url)),
+            false => Ok(url),
+        }
+    }
+}
+
+/// RFC 6454 section 4.
+fn origin(url: &WsUrl) -> (bool, &WsTarget) {
+    (url.is_tls(), url.target())
+}
+
+/// The Location, seen from the present URL (RFC 9110 section 10.2.2), as browsers resolve it; `http` is
+/// taken for `ws`, since servers answer with that. A fragment is nothing that is sent.
+fn resolve(from: &WsUrl, location: &str) -> Result<WsUrl, UrlError> {
+    // The parser drops tabs and line ends silently.
+    if location.chars().any(char::is_control) {
+        return Err(UrlError::ControlCharacter);
+    }
+    let base = Url::parse(from.as_str()).map_err(UrlError::Syntax)?;
+    let mut url = base.join(location).map_err(UrlError::Syntax)?;
+    url.set_fragment(None);
+    let scheme = match url.scheme() {
+        "http" => Some("ws"),
+        "https" => Some("wss"),
+        _ => None,
+    };
+    if let Some(scheme) = scheme
+        && url.set_scheme(scheme).is_err()
+    {
+        return Err(UrlError::UnsupportedScheme(url.scheme().to_owned()));
+    }
+    WsUrl::parse(url.as_str())
+}
+
+#[cfg(test)]
+mod tests;
