@@ -2,7 +2,7 @@
 
 use crate::common::{Net, Recorded, Transport, patient};
 use crate::over_both;
-use crate::scripts::{Kind, ask, bytes};
+use crate::scripts::{Kind, ask, bytes, url};
 use hvloop::CloseReason;
 use hvloop::event::{ProxyError, SocksReply};
 use hvloop::ws::{ConnectionError, Initiator};
@@ -25,11 +25,7 @@ fn error_of(transport: Transport, kind: Kind, script: Script) -> CloseReason {
     let thread = patient();
     let options = net.options().proxy(Some(kind.at(proxy.addr())));
     let client = Recorded::new(thread.event_loop(), options);
-    let url = match transport {
-        Transport::Ws => "ws://localhost:81/",
-        Transport::Wss => "wss://localhost:81/",
-    };
-    client.client.open(url).unwrap();
+    client.client.open(url(transport)).unwrap();
     let event = client.only_close();
     assert!(
         !event.was_open && !event.clean && event.http_status.is_none(),

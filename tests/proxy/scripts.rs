@@ -1,5 +1,6 @@
 //! Proxies that do what a test says.
 
+use crate::common::Transport;
 use hvloop::Proxy;
 use hvloop_test_support::{ScriptConn, ScriptServer, Tls};
 use std::io::{self, Read, Write};
@@ -84,6 +85,14 @@ fn ask_socks(conn: &mut ScriptConn, host: &str, port: u16) -> io::Result<()> {
     expected.extend_from_slice(&port.to_be_bytes());
     assert_eq!(bytes(conn, expected.len())?, expected);
     Ok(())
+}
+
+/// Where nobody is, for proxies that lead nowhere.
+pub fn url(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Ws => "ws://localhost:81/",
+        Transport::Wss => "wss://localhost:81/",
+    }
 }
 
 /// What says that the tunnel is there.

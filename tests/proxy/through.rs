@@ -2,7 +2,7 @@
 
 use crate::common::{Net, Recorded, Transport, patient};
 use crate::over_both;
-use crate::scripts::{KINDS, Kind, ask, granted, leading};
+use crate::scripts::{KINDS, Kind, ask, granted, leading, url};
 use hvloop::event::{ConnectPhase, ProxyError, ProxyTargetError, Resolver};
 use hvloop::ws::{ConnectionError, Initiator};
 use hvloop::{CloseReason, EventLoop, EventLoopThread, LoopOptions, OpenError, ReconnectPolicy};
@@ -102,11 +102,7 @@ fn behind(transport: Transport) {
         let thread = patient();
         let options = net.options().proxy(Some(kind.at(proxy.addr())));
         let client = Recorded::new(thread.event_loop(), options);
-        let url = match transport {
-            Transport::Ws => "ws://localhost:81/",
-            Transport::Wss => "wss://localhost:81/",
-        };
-        client.client.open(url).unwrap();
+        client.client.open(url(transport)).unwrap();
         let event = client.only_close();
         match transport {
             Transport::Ws => assert_eq!(event.http_status, Some(503), "{event:?}"),
