@@ -65,7 +65,10 @@ fn named(proxy: &str, url: &str) -> Result<Option<Proxy>, Box<dyn Error>> {
         return Ok(Some(Proxy::parse(proxy)?));
     }
     let url = WsUrl::parse(url)?;
-    Ok(Proxy::from_env(url.host(), url.port(), url.is_tls())?)
+    match (url.host(), url.port()) {
+        (Some(host), Some(port)) => Ok(Proxy::from_env(host, port, url.is_tls())?),
+        _ => Ok(None), // a Unix socket: no proxy leads there
+    }
 }
 
 /// Says hello, closes at the answer, and stops the loop.

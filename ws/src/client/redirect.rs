@@ -33,7 +33,7 @@ pub enum RedirectProblem {
         limit: u32,
     },
     /// It leads to where this attempt has been.
-    Loop(WsUrl),
+    Loop(Box<WsUrl>),
     /// There is no Location.
     NoLocation,
     /// There are several Locations, or one that is no text.
@@ -43,7 +43,7 @@ pub enum RedirectProblem {
     /// It leads to a Unix socket: no server may choose among those of the client's host.
     UnixSocket,
     /// It leads from `wss` to `ws`, where everybody could read what was to be secret.
-    Downgrade(WsUrl),
+    Downgrade(Box<WsUrl>),
     /// It leads to `wss`, which cannot be spoken with these options.
     #[cfg(feature = "tls")]
     Tls(Arc<hvloop_event::tls::TlsConfigError>),
@@ -183,10 +183,10 @@ impl Route {
             return Err(RedirectProblem::UnixSocket);
         }
         if self.url().is_tls() && !url.is_tls() {
-            return Err(RedirectProblem::Downgrade(url));
+            return Err(RedirectProblem::Downgrade(Box::new(url)));
         }
         match self.urls.contains(&url) {
-            true => Err(RedirectProblem::Loop(url)),
+            true => Err(RedirectProblem::Loop(Box::new(url))),
             false => Ok(url),
         }
     }
