@@ -166,7 +166,7 @@ fn idle_10k_memory() {
         ("TcpServer", tcp, 1024),
         ("WebSocketServer", server, 2048),
         ("WebSocketServer with permessage-deflate", deflate, 2048),
-        ("WebSocketClient", client, 5120),
+        ("WebSocketClient", client, 6144),
     ] {
         assert!(bytes <= limit, "{bytes} bytes a connection of {what}");
     }

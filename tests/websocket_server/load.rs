@@ -7,7 +7,8 @@ use crate::peer::{WsPeer, close_frame};
 use crate::recorded::Recorded;
 use hvloop::ws::{ConnectionError, Initiator};
 use hvloop::{
-    SendError, ServiceOptions, WebSocketClient, WebSocketServer, WebSocketService, WhenFull,
+    SendError, ServiceOptions, WebSocketChannel, WebSocketClient, WebSocketServer,
+    WebSocketService, WhenFull,
 };
 use hvloop_test_support::{DEADLINE, Event, Monitor, opcode, wait_for};
 use std::sync::Arc;
@@ -142,7 +143,7 @@ fn full_queue_refuses_and_drains() {
     let (accepted, refused) = (Arc::new(AtomicUsize::new(0)), Event::new());
     let fill = {
         let (accepted, refused) = (accepted.clone(), refused.clone());
-        move |channel: &hvloop::WebSocketChannel| loop {
+        move |channel: &WebSocketChannel| loop {
             match channel.send_binary(&[3; SIZE]) {
                 Ok(()) => _ = accepted.fetch_add(1, Ordering::SeqCst),
                 Err(SendError::QueueFull {
@@ -180,9 +181,18 @@ fn full_queue_refuses_and_drains() {
     let mut peer = WsPeer::open(&net, to, "/");
     refused.expect("a refusal");
     let mut got = 0;
-    while drains.read(|drains| *drains) < 3 || got < accepted.load(Ordering::SeqCst) {
-        assert_eq!(peer.frame().payload.len(), SIZE);
-        got += 1;
+    loop {
+        while got < accepted.load(Ordering::SeqCst) {
+            assert_eq!(peer.frame().payload.len(), SIZE);
+            got += 1;
+        }
+        // All has come, so that the queue falls: then more is taken, or that was the last time.
+        let last = || drains.read(|drains| *drains) == 3;
+        let more = || got < accepted.load(Ordering::SeqCst);
+        assert!(wait_for(DEADLINE.as_secs(), || last() || more()));
+        if last() && !more() {
+            break;
+        }
     }
     peer.close();
     stop_clean(&thread);
@@ -230,7 +240,14 @@ fn policies_scenario(transport: Transport) {
             );
             let mut got = 0;
             let last = loop {
-                let frame = peer.frame();
+                let frame = peer.try_frame();
+                let frame = frame.unwrap_or_else(|| {
+                    let mut queued = Vec::new();
+                    let count = |channel: &WebSocketChannel| queued.push(channel.buffered_amount());
+                    server.server.for_each_channel(count);
+                    let closed = server.seen.read(|seen| seen.closed.clone());
+                    panic!("{way}, {policy:?}: the stream ended after {got} of {sent}; {queued:?} queued, {closed:?}")
+                });
                 match frame.opcode {
                     opcode::CLOSE => break Some(frame),
                     _ if frame.payload == b"still here" => break None,

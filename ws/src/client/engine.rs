@@ -139,9 +139,11 @@ impl Engine {
         self.session.get() == session
     }
 
-    /// A send of another thread was refused for want of room.
-    pub(super) fn refused(&self, local: &LocalLoop) {
-        self.link().refused(local);
+    /// A send of another thread was refused for want of room, in that session.
+    pub(super) fn refused(&self, local: &LocalLoop, session: u64, error: SendError) {
+        if self.session.get() == session {
+            self.link().refused(local, error);
+        }
     }
 
     /// The user's `close()`, in any state.

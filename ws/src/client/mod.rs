@@ -293,8 +293,8 @@ impl WebSocketClient {
         };
         let budget = &self.inner.budget;
         let sent = post_message(&event_loop, budget, Role::Client, message, queue);
-        if matches!(sent, Err(SendError::QueueFull { .. })) {
-            self.on_loop(|engine, local| engine.refused(local));
+        if let Err(e @ SendError::QueueFull { .. }) = sent {
+            self.on_loop(move |engine, local| engine.refused(local, session, e));
         }
         sent
     }

@@ -97,10 +97,7 @@ impl Link {
                 reserved.and_then(|()| self.queue_reserved(&conn, size, &message))
             }
         };
-        if matches!(sent, Err(SendError::QueueFull { .. })) {
-            self.refused(local);
-        }
-        sent
+        sent.inspect_err(|e| self.refused(local, *e))
     }
 
     /// Queues what another thread took room for. `false`: the connection is not open, and the room is

@@ -2,7 +2,7 @@
 
 use super::Link;
 use crate::event::{ConnectionError, Initiator};
-use hvloop_event::{CloseReason, LocalLoop};
+use hvloop_event::{CloseReason, LocalLoop, SendError};
 use std::rc::Rc;
 
 /// What becomes of a connection whose send queue has no room for a message, which is refused in any
@@ -24,14 +24,17 @@ pub enum WhenFull {
 const TRY_AGAIN_LATER: u16 = 1013;
 
 impl Link {
-    /// A send was refused for want of room, on whatever thread: asks for the drain callback, or
-    /// closes.
-    pub(crate) fn refused(self: &Rc<Self>, local: &LocalLoop) {
+    /// A send was refused, on whatever thread: if for want of room, asks for the drain callback, or
+    /// closes. What counts is how full the queue was then; it may have emptied since.
+    pub(crate) fn refused(self: &Rc<Self>, local: &LocalLoop, error: SendError) {
+        let SendError::QueueFull { limit, size, .. } = error else {
+            return;
+        };
         let Some(conn) = self.open_conn(local) else {
             return;
         };
         match self.options.when_full {
-            WhenFull::Close if conn.unsent() > 0 => {
+            WhenFull::Close if size <= limit => {
                 self.blame(Initiator::Local, Some(ConnectionError::PeerTooSlow));
                 let (code, why) = (TRY_AGAIN_LATER, CloseReason::Local);
                 self.finish(local, code, "too slow", Initiator::Local, why);

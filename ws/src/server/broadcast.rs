@@ -66,7 +66,7 @@ pub(super) fn broadcast(channels: Vec<WebSocketChannel>, kind: Data, payload: &[
     for channel in channels {
         let size = encoded.for_channel(&channel).0.len();
         if let Err(e) = channel.reserve(size) {
-            channel.refused();
+            channel.refused(e);
             log::debug!("hvloop: no broadcast to {channel:?}: {e}");
             continue;
         }

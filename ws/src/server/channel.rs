@@ -203,10 +203,7 @@ impl WebSocketChannel {
             event_loop, budget, ..
         } = &*self.inner;
         let sent = post_message(event_loop, budget, Role::Server, message, queue);
-        if matches!(sent, Err(SendError::QueueFull { .. })) {
-            self.refused();
-        }
-        sent
+        sent.inspect_err(|e| self.refused(*e))
     }
 
     /// Closes: sends a Close frame with `code` and `reason` (cut to 123 bytes) behind what is queued,
@@ -236,9 +233,11 @@ impl WebSocketChannel {
         });
     }
 
-    /// A send was refused for want of room.
-    pub(super) fn refused(&self) {
-        self.on_loop(|link, local| link.refused(local));
+    /// A send was refused, maybe for want of room.
+    pub(super) fn refused(&self, error: SendError) {
+        if matches!(error, SendError::QueueFull { .. }) {
+            self.on_loop(move |link, local| link.refused(local, error));
+        }
     }
 
     /// Ends the connection at the end of this turn, with no Close frame and without writing out what
