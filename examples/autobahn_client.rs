@@ -1,6 +1,8 @@
 //! Runs every case that an Autobahn-compatible fuzzing server offers, echoing what it sends:
 //! `cargo run --release --example autobahn_client -- ws://127.0.0.1:9001`
 //!
+//! `--no-context-takeover`, before the URL, offers `client_no_context_takeover`.
+//!
 //! The server judges; this program exits 0 when it ran every case that was offered, and at least
 //! one.
 
@@ -16,11 +18,21 @@ const AGENT: &str = "hvloop";
 const CASE_LIMIT: Duration = Duration::from_secs(120);
 
 fn main() -> ExitCode {
-    let Some(url) = std::env::args().nth(1) else {
-        eprintln!("usage: autobahn_client ws://HOST:PORT");
-        return ExitCode::from(2);
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let (no_context_takeover, url) = match args.as_slice() {
+        [url] => (false, url),
+        [option, url] if option == "--no-context-takeover" => (true, url),
+        _ => {
+            eprintln!("usage: autobahn_client [--no-context-takeover] ws://HOST:PORT");
+            return ExitCode::from(2);
+        }
     };
-    match run(url.trim_end_matches('/')) {
+    // All is compressed, as the suite wants it.
+    let deflate = DeflateOptions::new()
+        .threshold(0)
+        .always(true)
+        .client_no_context_takeover(no_context_takeover);
+    match run(url.trim_end_matches('/'), deflate) {
         Ok(cases) if cases > 0 => {
             println!("ran {cases} cases");
             ExitCode::SUCCESS
@@ -36,26 +48,35 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(url: &str) -> Result<u32, Box<dyn Error>> {
+fn run(url: &str, deflate: DeflateOptions) -> Result<u32, Box<dyn Error>> {
     let thread = EventLoopThread::new()?;
     thread.start()?;
-    let count = visit(&thread, &format!("{url}/getCaseCount"))?.ok_or("no case count")?;
+    let count = visit(&thread, &format!("{url}/getCaseCount"), deflate)?.ok_or("no case count")?;
     let count: u32 = count.trim().parse()?;
     for case in 1..=count {
-        visit(&thread, &format!("{url}/runCase?case={case}&agent={AGENT}"))?;
+        let case = format!("{url}/runCase?case={case}&agent={AGENT}");
+        visit(&thread, &case, deflate)?;
     }
-    visit(&thread, &format!("{url}/updateReports?agent={AGENT}"))?;
+    visit(
+        &thread,
+        &format!("{url}/updateReports?agent={AGENT}"),
+        deflate,
+    )?;
     thread.stop();
     thread.join()?;
     Ok(count)
 }
 
 /// Connects, echoes until the server closes, and returns the first text message.
-fn visit(thread: &EventLoopThread, url: &str) -> Result<Option<String>, Box<dyn Error>> {
+fn visit(
+    thread: &EventLoopThread,
+    url: &str,
+    deflate: DeflateOptions,
+) -> Result<Option<String>, Box<dyn Error>> {
     let echo = !url.ends_with("/getCaseCount");
     let options = ClientOptions::new()
         .send_limit(64 * 1024 * 1024)
-        .deflate(Some(DeflateOptions::new().threshold(0).always(true)));
+        .deflate(Some(deflate));
     let client = WebSocketClient::with_options(thread.event_loop(), options);
     let (done, wait) = mpsc::channel();
     let mut first = None;

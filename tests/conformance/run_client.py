@@ -1,7 +1,8 @@
 """Runs the Autobahn cases against a WebSocket client and judges the results; see README.md.
 
-Usage: run_client.py [--limit SECONDS] [--short] [--report FILE] -- COMMAND ...
-The URL of the suite is appended to the command.
+Usage: run_client.py [--limit SECONDS] [--short] [--report FILE] [--no-takeover-option OPTION] -- COMMAND ...
+The URL of the suite is appended to the command. With --no-takeover-option the cases that need an offer of
+`client_no_context_takeover` are a run of their own, with that option before the URL.
 """
 
 import argparse
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from kosoku import FailureError, run_fuzzingserver
 
-from verdict import plain, report, selection, summarize
+from verdict import offers_no_takeover, plain, report, selection, summarize
 
 # Seconds from the client's end to the results.
 RESULT_LIMIT = 10
@@ -36,10 +37,10 @@ async def run_client(command: list[str], url: str, limit: float) -> str | None:
     return None if status == 0 else f"the client ended with status {status}"
 
 
-async def run(command: list[str], limit: float, short: bool) -> tuple[list[dict[str, str]], list[str]]:
+async def run(command: list[str], limit: float, cases: list[str]) -> tuple[list[dict[str, str]], list[str]]:
     """Answers the results and what went wrong with the run as a whole."""
     complaints = []
-    async with run_fuzzingserver(selection(short), host="127.0.0.1", port=0) as server:
+    async with run_fuzzingserver(cases, host="127.0.0.1", port=0) as server:
         url = f"ws://{server.address}:{server.port}"
         if complaint := await run_client(command, url, limit):
             complaints.append(complaint)
@@ -58,9 +59,22 @@ def main() -> None:
     parser.add_argument("--limit", type=float, default=1800, help="seconds for the client")
     parser.add_argument("--short", action="store_true", help="fewer compressed cases")
     parser.add_argument("--report", type=Path, help="file for the results, JSON")
+    parser.add_argument("--no-takeover-option", help="of the client: it offers client_no_context_takeover")
     parser.add_argument("command", nargs="+")
     options = parser.parse_args()
-    results, complaints = asyncio.run(run(options.command, options.limit, options.short))
+    cases = selection(options.short)
+    runs = [(options.command, cases)]
+    if option := options.no_takeover_option:
+        apart = [case for case in cases if offers_no_takeover(case)]
+        runs = [
+            (options.command, [case for case in cases if case not in apart]),
+            ([*options.command, option], apart),
+        ]
+    results, complaints = [], []
+    for command, cases in runs:
+        more, wrong = asyncio.run(run(command, options.limit, cases))
+        results += more
+        complaints += wrong
     report(options.report, results)
     sys.exit(0 if summarize(results, complaints, options.short) else 1)
 

@@ -4,6 +4,7 @@
 # `cargo run --release --example autobahn_client --` if none is given.
 set -euo pipefail
 
+own=()
 short=()
 if [[ "${1:-}" == --short ]]; then
     short=(--short)
@@ -22,6 +23,7 @@ if (($# == 0)); then
     cd "$root"
     cargo build --release --example autobahn_client
     set -- cargo run --quiet --release --example autobahn_client --
+    own=(--no-takeover-option=--no-context-takeover)
 fi
 exec "$target/interop/venv/bin/python" "$here/run_client.py" \
-    "${short[@]}" --report "$target/conformance/client.json" -- "$@"
+    "${short[@]}" "${own[@]}" --report "$target/conformance/client.json" -- "$@"
