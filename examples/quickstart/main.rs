@@ -3,7 +3,8 @@
 //!
 //! With no argument it starts an echo server of its own, puts 1,000 clients on one
 //! `EventLoopThread`, exchanges messages on all of them, calls `stop()` and prints the
-//! `ShutdownReport`. Exits 0 only if every socket was closed cleanly.
+//! `ShutdownReport`. Exits 0 only if every socket was closed cleanly, and the server saw each
+//! client's Close 1001.
 
 mod server;
 
@@ -70,7 +71,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     }
     let url = match (&args.url, &server) {
         (Some(url), _) => url.clone(),
-        (None, Some(server)) => server.url(),
+        (None, Some(server)) => server.url().to_owned(),
         (None, None) => return Err("no server".into()),
     };
 
@@ -92,15 +93,18 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let report = thread.join()?;
     drop(clients);
     drop(thread);
+    let mut served = None;
     if let Some(server) = server {
-        server.stop();
+        served = Some(server.stop()?);
     }
     let fds_after = open_fds();
     let closed = closed.load(Ordering::Relaxed);
-    print_report(&report, closed, fds_before, fds_after);
+    let gone_away = served.as_ref().map(|(_, gone_away)| *gone_away);
+    print_report(&report, closed, gone_away, fds_before, fds_after);
     let all = report.is_clean()
         && report.closed_cleanly == args.clients
         && closed == args.clients
+        && served.is_none_or(|(server, gone)| server.is_clean() && gone == args.clients)
         && fds_before == fds_after;
     Ok(if all {
         ExitCode::SUCCESS
@@ -173,20 +177,25 @@ fn exchange(args: &Args, told: &mpsc::Receiver<Told>) -> Result<(), Box<dyn Erro
 fn print_report(
     report: &ShutdownReport,
     closed: usize,
+    gone_away: Option<usize>,
     before: Option<usize>,
     after: Option<usize>,
 ) {
-    let fds = |n: Option<usize>| n.map_or("unknown".to_owned(), |n| n.to_string());
+    let known = |n: Option<usize>| n.map_or("unknown".to_owned(), |n| n.to_string());
     let mut table = Table::new();
     table
         .set_header(["stop()", ""])
         .add_row(["closed cleanly", &report.closed_cleanly.to_string()])
         .add_row(["forced", &report.forced.to_string()])
         .add_row(["failed", &report.failed.to_string()])
-        .add_row(["on_close calls", &closed.to_string()])
+        .add_row(["on_close calls", &closed.to_string()]);
+    if let Some(gone_away) = gone_away {
+        table.add_row(["Close 1001 at the server", &gone_away.to_string()]);
+    }
+    table
         .add_row(["elapsed", &format!("{:.1?}", report.elapsed)])
-        .add_row(["open fds before", &fds(before)])
-        .add_row(["open fds after", &fds(after)]);
+        .add_row(["open fds before", &known(before)])
+        .add_row(["open fds after", &known(after)]);
     println!("{table}");
 }
 

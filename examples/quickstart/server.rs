@@ -1,70 +1,64 @@
-//! A plain echo server: tungstenite, a thread per connection.
+//! An echo server on a loop of its own, which counts how its clients took their leave.
 
+use hvloop::event::tls::{TlsIdentities, TlsServerConfig};
+use hvloop::{EventLoopThread, Listen, ShutdownReport, WebSocketServer, WebSocketService};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use std::error::Error;
-use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
-use tungstenite::Message;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 /// See the module.
 pub struct EchoServer {
-    address: SocketAddr,
+    thread: EventLoopThread,
+    server: WebSocketServer,
+    url: String,
     certificate: Option<String>,
-    stopping: Arc<AtomicBool>,
-    thread: JoinHandle<()>,
+    /// Clients that went with Close 1001 (Going Away), and the handshake was completed.
+    gone_away: Arc<AtomicUsize>,
 }
 
 impl EchoServer {
     pub fn start(tls: bool) -> Result<Self, Box<dyn Error>> {
-        let listener = TcpListener::bind("127.0.0.1:0")?;
-        let address = listener.local_addr()?;
-        let (config, certificate) = if tls {
+        let mut listen =
+            Listen::tcp(SocketAddr::from(([127, 0, 0, 1], 0))).deadline(Duration::from_secs(60));
+        let mut scheme = "ws";
+        let mut certificate = None;
+        if tls {
             let (config, pem) = self_signed()?;
-            (Some(config), Some(pem))
-        } else {
-            (None, None)
-        };
-        let stopping = Arc::new(AtomicBool::new(false));
-        let stop = stopping.clone();
-        let thread = std::thread::spawn(move || {
-            let mut connections = Vec::new();
-            for stream in listener.incoming() {
-                if stop.load(Ordering::Acquire) {
-                    break;
+            listen = listen.with_tls(config);
+            scheme = "wss";
+            certificate = Some(pem);
+        }
+        let gone_away = Arc::new(AtomicUsize::new(0));
+        let count = gone_away.clone();
+        let echo = WebSocketService::new()
+            .on_message(|channel, message| {
+                if let Err(e) = channel.send(message) {
+                    eprintln!("server: {e}");
                 }
-                let config = config.clone();
-                let serve = move |stream| serve(stream, config);
-                match stream {
-                    Ok(stream) => connections.push(std::thread::spawn(move || serve(stream))),
-                    Err(e) => eprintln!("accept: {e}"),
-                }
-            }
-            for connection in connections {
-                if let Err(e) = connection.join() {
-                    eprintln!("a connection's thread panicked: {e:?}");
-                }
-            }
-        });
+            })
+            .on_close(move |_, event| match (event.code, event.clean) {
+                (1001, true) => _ = count.fetch_add(1, Ordering::Relaxed),
+                _ => eprintln!("server: {event}"),
+            });
+        let thread = EventLoopThread::new()?;
+        thread.start()?;
+        let server = WebSocketServer::new(thread.event_loop());
+        server.route("/", echo);
+        let address = server.listen(listen)?;
         Ok(Self {
-            address,
-            certificate,
-            stopping,
             thread,
+            server,
+            url: format!("{scheme}://{address}/"),
+            certificate,
+            gone_away,
         })
     }
 
-    pub fn url(&self) -> String {
-        let scheme = if self.certificate.is_some() {
-            "wss"
-        } else {
-            "ws"
-        };
-        format!("{scheme}://{}/", self.address)
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     /// The certificate to trust, in PEM.
@@ -72,59 +66,20 @@ impl EchoServer {
         self.certificate.as_deref()
     }
 
-    /// Ends the server once its connections have ended.
-    pub fn stop(self) {
-        self.stopping.store(true, Ordering::Release);
-        drop(TcpStream::connect(self.address)); // wakes the accept
-        if self.thread.join().is_err() {
-            eprintln!("the server panicked");
-        }
+    /// Stops the server: its report, and how many clients had gone with Close 1001.
+    pub fn stop(self) -> Result<(ShutdownReport, usize), Box<dyn Error>> {
+        self.thread.stop();
+        let report = self.thread.join()?;
+        drop(self.server);
+        Ok((report, self.gone_away.load(Ordering::Relaxed)))
     }
 }
 
-fn serve(stream: TcpStream, config: Option<Arc<ServerConfig>>) {
-    if let Err(e) = stream.set_nodelay(true) {
-        eprintln!("TCP_NODELAY: {e}");
-    }
-    let result = match config {
-        None => echo(stream).map(drop),
-        Some(config) => ServerConnection::new(config)
-            .map_err(|e| tungstenite::Error::Io(std::io::Error::other(e)))
-            .and_then(|tls| echo(StreamOwned::new(tls, stream)))
-            .and_then(|mut stream| {
-                stream.conn.send_close_notify();
-                stream.flush()?;
-                stream.sock.shutdown(Shutdown::Write)?;
-                Ok(())
-            }),
-    };
-    if let Err(e) = result {
-        eprintln!("server: {e}");
-    }
-}
-
-/// Echoes until both sides have sent Close.
-fn echo<S: Read + Write>(stream: S) -> Result<S, tungstenite::Error> {
-    let mut ws = tungstenite::accept(stream)
-        .map_err(|e| tungstenite::Error::Io(std::io::Error::other(e.to_string())))?;
-    loop {
-        match ws.read() {
-            Ok(message @ (Message::Text(_) | Message::Binary(_))) => ws.send(message)?,
-            Ok(_) => {}
-            Err(tungstenite::Error::ConnectionClosed) => return Ok(ws.into_inner()),
-            Err(e) => return Err(e),
-        }
-    }
-}
-
-fn self_signed() -> Result<(Arc<ServerConfig>, String), Box<dyn Error>> {
+/// A configuration with a certificate made now, and that in PEM.
+fn self_signed() -> Result<(TlsServerConfig, String), Box<dyn Error>> {
     let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed(names)?;
-    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(signing_key.serialize_der()));
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(vec![cert.der().clone()], key)?;
-    Ok((Arc::new(config), cert.pem()))
+    let (chain, key) = (cert.pem(), signing_key.serialize_pem());
+    let identity = TlsIdentities::new().pem(chain.as_bytes(), key.as_bytes());
+    Ok((TlsServerConfig::new(identity)?, chain))
 }
