@@ -1,23 +1,12 @@
 //! WebSocket servers in other languages, `tests/interop`, as child processes.
 
 use std::io::{BufRead, BufReader, Lines, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
 use serde::Deserialize;
 
-use crate::certs::{LOCAL_NAMES, TestCa};
-
-/// Whose server it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Language {
-    /// Python, `websockets`.
-    Python,
-    /// Node, `ws`.
-    Node,
-}
+use crate::certs::TestCa;
+use crate::programs::{Language, TempFolder};
 
 /// A running server of `tests/interop`; the README there says what its paths do. It ends when this is
 /// dropped.
@@ -28,7 +17,7 @@ pub struct ForeignServer {
     answers: Lines<BufReader<ChildStdout>>,
     scheme: &'static str,
     port: u16,
-    certificates: Option<PathBuf>,
+    _certificates: Option<TempFolder>,
 }
 
 /// What a foreign server saw.
@@ -63,26 +52,12 @@ impl ForeignServer {
     /// Starts a server, over TLS if there is an authority. Installs the programs at the first use, for
     /// which Python and Node must be there.
     pub fn start(language: Language, ca: Option<&TestCa>) -> Self {
-        set_up();
-        let folder = interop_folder();
-        let mut command = match language {
-            Language::Python => {
-                let mut command = Command::new(target_folder().join("interop/venv/bin/python"));
-                command.arg(folder.join("python_server.py"));
-                command
-            }
-            Language::Node => {
-                let mut command = Command::new("node");
-                command.arg(folder.join("node_server.mjs"));
-                command
-            }
-        };
-        let certificates = ca.map(|ca| {
-            let folder = write_certificates(ca);
-            command.arg("--cert").arg(folder.join("cert.pem"));
-            command.arg("--key").arg(folder.join("key.pem"));
-            folder
-        });
+        let mut command = language.program("server");
+        let certificates = ca.map(TempFolder::with_certificates);
+        if let Some(folder) = &certificates {
+            command.arg("--cert").arg(folder.path("cert.pem"));
+            command.arg("--key").arg(folder.path("key.pem"));
+        }
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -101,7 +76,7 @@ impl ForeignServer {
             answers,
             scheme: if ca.is_some() { "wss" } else { "ws" },
             port,
-            certificates,
+            _certificates: certificates,
         }
     }
 
@@ -139,10 +114,6 @@ impl Drop for ForeignServer {
         // The server ends when its input does.
         self.commands = None;
         let _ = self.child.wait();
-        if let Some(folder) = &self.certificates {
-            // Nothing but disk space depends on it.
-            let _ = std::fs::remove_dir_all(folder);
-        }
     }
 }
 
@@ -151,40 +122,4 @@ fn next_line(lines: &mut Lines<BufReader<ChildStdout>>) -> String {
         .next()
         .expect("the server ended early; its error output tells why")
         .expect("read from the server")
-}
-
-/// The repository's `tests/interop`.
-fn interop_folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../interop")
-}
-
-/// Where `setup.sh` installs, by the same rule.
-fn target_folder() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target"),
-        PathBuf::from,
-    )
-}
-
-fn set_up() {
-    static DONE: OnceLock<()> = OnceLock::new();
-    DONE.get_or_init(|| {
-        let status = Command::new(interop_folder().join("setup.sh"))
-            .status()
-            .expect("run tests/interop/setup.sh");
-        assert!(status.success(), "tests/interop/setup.sh failed");
-    });
-}
-
-/// Writes a server's certificate and key to a folder of their own.
-fn write_certificates(ca: &TestCa) -> PathBuf {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let folder =
-        std::env::temp_dir().join(format!("hvloop-interop-{}-{number}", std::process::id()));
-    let (chain, key) = ca.server_pem(&LOCAL_NAMES);
-    std::fs::create_dir_all(&folder).expect("create a folder for certificates");
-    std::fs::write(folder.join("cert.pem"), chain).expect("write the certificate");
-    std::fs::write(folder.join("key.pem"), key).expect("write the key");
-    folder
 }

@@ -1,7 +1,8 @@
 //! What the tests of hvloop need from programs that are not hvloop: WebSocket servers that behave
 //! ([`EchoServer`]), servers that misbehave on purpose ([`ScriptServer`]), the same in a process of its
-//! own ([`Peer`]), servers in other languages ([`ForeignServer`]), certificates ([`TestCa`]), and ways to wait for and to observe a process
-//! ([`wait`], [`fds`], [`threads`], [`ctxt`]).
+//! own ([`Peer`]), servers and clients in other languages ([`ForeignServer`], [`ForeignClient`]),
+//! certificates ([`TestCa`]), and ways to wait for and to observe a process ([`wait`], [`fds`],
+//! [`threads`], [`ctxt`]).
 //!
 //! Nothing here depends on hvloop, so a fault of the library cannot hide in its own test servers.
 //!
@@ -15,8 +16,10 @@ pub mod ctxt;
 mod engine;
 pub mod fds;
 mod foreign;
+mod foreign_client;
 mod frame;
 mod http;
+mod programs;
 mod raw;
 mod ready_made;
 mod script;
@@ -28,9 +31,11 @@ pub mod wait;
 pub use certs::{TestCa, ring_provider};
 pub use child::Peer;
 pub use conn::ScriptConn;
-pub use foreign::{ForeignClose, ForeignReport, ForeignServer, Language};
+pub use foreign::{ForeignClose, ForeignReport, ForeignServer};
+pub use foreign_client::{ClientClose, ClientReport, ForeignClient, ModeReport};
 pub use frame::{Frame, FrameReader, encode_frame, opcode};
 pub use http::{RequestHead, upgrade_response};
+pub use programs::Language;
 pub use ready_made::{Blackhole, refuse_port};
 pub use script::ScriptServer;
 pub use server::{EchoServer, Mode, Tls};

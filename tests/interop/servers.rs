@@ -1,6 +1,4 @@
-//! Against servers that are not ours: Python `websockets` and Node `ws`, over ws and wss. The
-//! set-up (`tests/interop/setup.sh`) installs them.
-#![allow(clippy::unwrap_used)]
+//! Our client and servers that are not ours: Python `websockets` and Node `ws`.
 
 use hvloop::event::tls::TlsClientConfig;
 use hvloop::ws::Initiator;
