@@ -1,4 +1,4 @@
-//! Our server and clients that are not ours: Python `websockets` and Node `ws`.
+//! Our server and clients that are not ours: Python `websockets`, Node `ws`, Chromium.
 
 use crate::net::{Net, Transport, stop_clean};
 use crate::our_server::{Conn, Kept, OurServer, STAYING, Seen};
@@ -154,6 +154,17 @@ fn talk_to_library(language: Language, transport: Transport) {
     });
 }
 
+/// A browser always offers permessage-deflate.
+#[cfg(unix)]
+fn talk_to_chromium(transport: Transport) {
+    talk_to(transport, &[DECLINED, AGREED], |net, server, seen| {
+        let page = crate::page::Page::serve(net, &server.url, seen);
+        let browser = hvloop_test_support::Chromium::open(&page.url, &net.ca);
+        // They end in this order.
+        (browser, page)
+    });
+}
+
 #[test]
 fn python_client_ws() {
     talk_to_library(Language::Python, Transport::Tcp);
@@ -172,4 +183,16 @@ fn node_client_ws() {
 #[test]
 fn node_client_wss() {
     talk_to_library(Language::Node, Transport::Tls);
+}
+
+#[cfg(unix)]
+#[test]
+fn chromium_ws() {
+    talk_to_chromium(Transport::Tcp);
+}
+
+#[cfg(unix)]
+#[test]
+fn chromium_wss() {
+    talk_to_chromium(Transport::Tls);
 }

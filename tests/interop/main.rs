@@ -7,4 +7,6 @@ mod clients;
 #[path = "../common/net.rs"]
 mod net;
 mod our_server;
+#[cfg(unix)]
+mod page;
 mod servers;

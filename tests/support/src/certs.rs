@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, KeyUsagePurpose, date_time_ymd,
+    KeyPair, KeyUsagePurpose, PublicKeyData, date_time_ymd,
 };
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -65,6 +65,13 @@ impl TestCa {
     /// The authority's certificate in DER.
     pub fn ca_der(&self) -> CertificateDer<'static> {
         self.issuer.der().clone()
+    }
+
+    /// The SHA-256 of its public key (SubjectPublicKeyInfo) in base64, by which browsers know it.
+    pub fn spki_sha256(&self) -> String {
+        let key = self.issuer.key().subject_public_key_info();
+        let digest = ring::digest::digest(&ring::digest::SHA256, &key);
+        data_encoding::BASE64.encode(digest.as_ref())
     }
 
     /// A root store that holds this authority alone.

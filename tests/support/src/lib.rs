@@ -1,7 +1,7 @@
 //! What the tests of hvloop need from programs that are not hvloop: WebSocket servers that behave
 //! ([`EchoServer`]), servers that misbehave on purpose ([`ScriptServer`]), the same in a process of its
-//! own ([`Peer`]), servers and clients in other languages ([`ForeignServer`], [`ForeignClient`]),
-//! certificates ([`TestCa`]), and ways to wait for and to observe a process ([`wait`], [`fds`],
+//! own ([`Peer`]), servers and clients in other languages ([`ForeignServer`], [`ForeignClient`]), a
+//! browser ([`Chromium`]), certificates ([`TestCa`]), and ways to wait for and to observe a process ([`wait`], [`fds`],
 //! [`threads`], [`ctxt`]).
 //!
 //! Nothing here depends on hvloop, so a fault of the library cannot hide in its own test servers.
@@ -11,6 +11,8 @@
 
 mod certs;
 mod child;
+#[cfg(unix)]
+mod chromium;
 mod conn;
 pub mod ctxt;
 mod engine;
@@ -30,6 +32,8 @@ pub mod wait;
 
 pub use certs::{TestCa, ring_provider};
 pub use child::Peer;
+#[cfg(unix)]
+pub use chromium::Chromium;
 pub use conn::ScriptConn;
 pub use foreign::{ForeignClose, ForeignReport, ForeignServer};
 pub use foreign_client::{ClientClose, ClientReport, ForeignClient, ModeReport};
