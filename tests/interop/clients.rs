@@ -118,11 +118,10 @@ fn talk_to<C>(
     let server = OurServer::start(&net);
     let seen = &server.seen;
     let _client = start(&net, &server, seen.clone());
-    let ready = |seen: &Seen| seen.staying() == modes.len() || seen.report.is_some();
+    let ready = |seen: &Seen| seen.only_staying(modes.len()) || seen.report.is_some();
     assert!(seen.wait(LIMIT, ready), "the client never came so far");
     seen.read(|seen| assert_eq!(seen.report, None, "the client ended early"));
 
-    // All else has ended.
     let report = stop_clean(&server.thread);
     assert_eq!(report.closed_cleanly, modes.len(), "{report}");
     assert!(seen.wait(LIMIT, |seen| seen.report.is_some()), "no report");

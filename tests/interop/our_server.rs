@@ -44,12 +44,12 @@ impl Seen {
         found.expect("a connection that was opened")
     }
 
-    /// How many wait for the stop.
-    pub fn staying(&self) -> usize {
-        let waits = |conn: &&Conn| {
-            conn.closed.is_none() && conn.messages.last() == Some(&Kept::Text(STAYING.into()))
-        };
-        self.connections.iter().filter(waits).count()
+    /// Whether so many connections are open, and each of them waits for the stop.
+    pub fn only_staying(&self, count: usize) -> bool {
+        let stays = Kept::Text(STAYING.to_owned());
+        let open = self.connections.iter().filter(|conn| conn.closed.is_none());
+        let last: Vec<_> = open.map(|conn| conn.messages.last()).collect();
+        last.len() == count && last.iter().all(|message| *message == Some(&stays))
     }
 }
 
