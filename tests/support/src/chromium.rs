@@ -7,12 +7,17 @@ use std::sync::OnceLock;
 use crate::certs::TestCa;
 use crate::programs::{TempFolder, run_set_up};
 
-/// A running Chromium that shows one page, with a profile of its own. It ends when this is dropped.
+/// A running Chromium that shows one page, with a profile of its own. It ends when this is dropped, and when
+/// the test's process dies.
 #[derive(Debug)]
 pub struct Chromium {
-    child: Child,
+    shell: Child,
     _profile: TempFolder,
 }
+
+/// Runs a command, and kills it with all its children when the input ends: they are in the shell's process
+/// group.
+const UNTIL_INPUT_ENDS: &str = r#""$@" & read -r _; kill -s KILL 0"#;
 
 /// The first are for a machine without a screen, users or much shared memory, the others keep it from
 /// talking to anybody but the page's server.
@@ -37,7 +42,8 @@ impl Chromium {
         static DONE: OnceLock<()> = OnceLock::new();
         DONE.get_or_init(|| run_set_up("foreign_peers/setup.sh"));
         let profile = TempFolder::new();
-        let child = Command::new("chromium")
+        let shell = Command::new("sh")
+            .args(["-c", UNTIL_INPUT_ENDS, "sh", "chromium"])
             .args(OPTIONS)
             .arg(format!(
                 "--ignore-certificate-errors-spki-list={}",
@@ -49,7 +55,7 @@ impl Chromium {
             ))
             .arg(url)
             .env("HOME", profile.path(""))
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::null())
             // It complains at length about every service of a desktop that is not there.
             .stderr(Stdio::null())
@@ -57,7 +63,7 @@ impl Chromium {
             .spawn()
             .unwrap_or_else(|error| panic!("start chromium: {error}"));
         Self {
-            child,
+            shell,
             _profile: profile,
         }
     }
@@ -65,9 +71,7 @@ impl Chromium {
 
 impl Drop for Chromium {
     fn drop(&mut self) {
-        // All its processes are in the group that it leads, whose number is its own until it is waited for.
-        let kill = format!("kill -s KILL -- -{}", self.child.id());
-        let _ = Command::new("sh").args(["-c", &kill]).status();
-        let _ = self.child.wait();
+        self.shell.stdin = None;
+        let _ = self.shell.wait();
     }
 }
