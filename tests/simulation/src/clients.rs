@@ -1,6 +1,7 @@
 //! The clients under test: what is done with them, and what their callbacks are told.
 
 use crate::ctx::Ctx;
+use crate::deflating::{DeflatePlan, fill};
 use crate::history::{ClientPlan, Host, Kind, Place};
 use crate::oracle;
 use hvloop_event::conn::SendBudget;
@@ -108,7 +109,9 @@ impl Client {
             .write_stall(plan.write_stall)
             .send_limit(plan.send_limit)
             .reconnect(self.reconnect())
-            .keep_callbacks(plan.keep_callbacks);
+            .keep_callbacks(plan.keep_callbacks)
+            .redirects(plan.redirects)
+            .deflate(plan.deflate.and_then(|deflate| deflate.options().ok()));
         match plan.tls {
             true => options.tls(ctx.certificates.client()),
             false => options,
@@ -220,7 +223,10 @@ impl Client {
     pub fn send(&self, ctx: &Rc<Ctx>, size: usize) {
         let number = ctx.next_number();
         let mut data = format!("{number:0ID$}").into_bytes();
-        data.resize(size.max(ID), b'x');
+        match self.plan.deflate {
+            Some(_) => fill(&mut data, size, number, number.is_multiple_of(2)),
+            None => data.resize(size.max(ID), b'x'),
+        }
         let sent = match (&*self.ws.borrow(), &*self.tcp.borrow()) {
             (Some(ws), _) if number.is_multiple_of(2) => {
                 ws.send_text(std::str::from_utf8(&data).unwrap_or("never"))
@@ -397,6 +403,15 @@ fn on_open(ctx: &Rc<Ctx>, c: usize, event: &OpenEvent) {
                     format!("client {c} opened, reconnect {}", event.is_reconnect)
                 });
             }
+            let agreed = client.plan.deflate.as_ref().and_then(DeflatePlan::agreed);
+            let told = &event.response.deflate;
+            let same = match (agreed, told) {
+                (Some(agreed), Some(told)) => agreed.is(told),
+                (agreed, told) => agreed.is_none() && told.is_none(),
+            };
+            ctx.check(same, || {
+                format!("client {c}: {told:?} was agreed on, and not {agreed:?}")
+            });
             let fd = event.response.headers.get("x-connection");
             let fd = fd
                 .and_then(|fd| fd.to_str().ok())

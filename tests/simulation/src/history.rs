@@ -2,6 +2,7 @@
 
 pub use crate::serving::{ExtraOp, ServerOp, ServerPlan};
 
+use crate::deflating::DeflatePlan;
 use crate::serving::serving;
 use hvloop_event::sim::Faults;
 use rand::rngs::StdRng;
@@ -38,6 +39,11 @@ pub struct ClientPlan {
     pub write_stall: Option<Duration>,
     pub send_limit: usize,
     pub keep_callbacks: bool,
+    pub deflate: Option<DeflatePlan>,
+    /// Redirects that the client follows.
+    pub redirects: u32,
+    /// Redirects of the peer, before it takes the upgrade.
+    pub hops: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -182,7 +188,9 @@ impl History {
     /// The history of that seed.
     pub fn new(seed: u64) -> Self {
         let rng = &mut StdRng::seed_from_u64(seed ^ 0x5eed);
-        let clients: Vec<_> = (0..rng.random_range(1..=4)).map(|_| client(rng)).collect();
+        let count = rng.random_range(1..=4);
+        let mut clients: Vec<_> = (0..count).map(|_| client(rng)).collect();
+        extend(seed, &mut clients);
         let end = match rng.random_range(0..4) {
             0 => ms(rng, 5),
             1 => ms(rng, 50),
@@ -240,6 +248,21 @@ impl History {
             servers,
             actions,
             end,
+        }
+    }
+}
+
+/// What WebSockets have beyond frames: compression and redirects.
+fn extend(seed: u64, clients: &mut [ClientPlan]) {
+    // Of its own, as in `given_up`.
+    let rng = &mut StdRng::seed_from_u64(seed ^ 0xdef1);
+    for plan in clients {
+        if rng.random_bool(0.4) {
+            plan.deflate = Some(DeflatePlan::new(rng));
+        }
+        if rng.random_bool(0.15) {
+            plan.redirects = rng.random_range(0..4);
+            plan.hops = rng.random_range(0..4);
         }
     }
 }
@@ -384,6 +407,9 @@ fn client(rng: &mut StdRng) -> ClientPlan {
             .then(|| *[30 * MS, 30_000 * MS].choose(rng).unwrap_or(&MS)),
         send_limit: *[1_000, 50_000, 1 << 24].choose(rng).unwrap_or(&1_000),
         keep_callbacks: rng.random_bool(0.7),
+        deflate: None,
+        redirects: 0,
+        hops: 0,
     }
 }
 

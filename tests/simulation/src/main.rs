@@ -7,6 +7,8 @@ mod clients;
 #[cfg(hvloop_sim)]
 mod ctx;
 #[cfg(hvloop_sim)]
+mod deflating;
+#[cfg(hvloop_sim)]
 mod extras;
 #[cfg(hvloop_sim)]
 mod history;

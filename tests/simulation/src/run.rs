@@ -61,10 +61,7 @@ fn set_up(world: &Rc<World>, history: &History, certificates: &Rc<Certificates>,
             RoutePlan::Hole => Route::Hole,
             RoutePlan::Accept(after) => {
                 let (logs, certificates, plan) = (logs.clone(), certificates.clone(), plan.clone());
-                let accept = move |fd| {
-                    let tls = plan.tls.then_some(&*certificates);
-                    peers::peer(fd, c, plan.kind, plan.manner, tls, &logs)
-                };
+                let accept = move |fd| peers::peer(fd, c, &plan, &certificates, &logs);
                 Route::Accept(after, Box::new(accept))
             }
         };

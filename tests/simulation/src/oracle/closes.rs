@@ -83,8 +83,13 @@ fn check_error(ctx: &Ctx, c: usize, plan: &ClientPlan, error: &ConnectionError, 
     let wrong = |why: &str| ctx.violation(format!("client {c}: {why}: {error:?}"));
     match error {
         ConnectionError::Transport(reason) => check_reason(ctx, c, plan, reason, waited),
-        ConnectionError::Handshake(_) if plan.manner != Manner::HttpError => {
+        ConnectionError::Handshake(_)
+            if plan.manner != Manner::HttpError && (plan.hops == 0 || plan.redirects > 0) =>
+        {
             wrong("the answer was right")
+        }
+        ConnectionError::Redirect(_) if plan.hops <= plan.redirects => {
+            wrong("those are redirects that it follows")
         }
         ConnectionError::UpgradeInterrupted
             if !matches!(plan.manner, Manner::Drop | Manner::HttpError)

@@ -1,6 +1,7 @@
 //! The other ends: what a peer says, plain or through TLS, and what it saw.
 
 mod caller;
+mod frames;
 mod raw;
 mod tls;
 mod websocket;
@@ -8,13 +9,15 @@ mod websocket;
 pub use caller::{Framing, dialer};
 pub use tls::{Certificates, reseed};
 
-use crate::history::{Kind, Manner};
+use crate::deflating::DeflatePlan;
+use crate::history::{ClientPlan, Kind, Manner};
 use hvloop_event::sim::{Peer, PeerIo};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{Read, Write};
 use std::rc::Rc;
 use std::time::Duration;
+use websocket::WebSocketPeer;
 
 /// What the peers saw, by connection.
 pub type Logs = Rc<RefCell<BTreeMap<u64, Log>>>;
@@ -98,11 +101,11 @@ fn garbage(after: Duration) -> Act {
 pub fn peer(
     fd: u64,
     client: usize,
-    kind: Kind,
-    manner: Manner,
-    tls: Option<&Certificates>,
+    plan: &ClientPlan,
+    certificates: &Certificates,
     logs: &Logs,
 ) -> Box<dyn Peer> {
+    let manner = plan.manner;
     let log = Log {
         client,
         ..Log::default()
@@ -112,13 +115,15 @@ pub fn peer(
         logs: logs.clone(),
         fd,
     };
-    let talk: Box<dyn Talk> = match kind {
-        Kind::WebSocket => Box::new(websocket::WebSocketPeer::new(manner, log.clone())),
+    let talk: Box<dyn Talk> = match plan.kind {
+        Kind::WebSocket => {
+            let deflate = plan.deflate.as_ref().and_then(DeflatePlan::agreed);
+            let log = log.clone();
+            Box::new(WebSocketPeer::new(manner, deflate, plan.hops, log))
+        }
         Kind::Tcp => Box::new(raw::RawPeer::new(manner, log.clone())),
     };
-    let tls = tls
-        .filter(|_| manner != Manner::Mute)
-        .map(Certificates::server);
+    let tls = (plan.tls && manner != Manner::Mute).then(|| certificates.server());
     Box::new(Transport::new(talk, tls, log, manner))
 }
 

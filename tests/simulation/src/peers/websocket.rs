@@ -1,8 +1,9 @@
 //! A WebSocket server, more or less.
 
+use super::frames::{Frame, Frames, PING, PONG};
 use super::{Act, FLOOD, LogOf, Talk, garbage, leave};
+use crate::deflating::Wish;
 use crate::history::Manner;
-use hvloop_ws::protocol::{Event, Input, Limits, Reader, Role, encode_close, encode_frame, opcode};
 use std::time::Duration;
 use tungstenite::handshake::derive_accept_key;
 
@@ -12,7 +13,11 @@ pub struct WebSocketPeer {
     log: LogOf,
     /// The request, until it is answered.
     head: Option<Vec<u8>>,
-    reader: Reader,
+    frames: Frames,
+    /// What comes of a client's offer of compression.
+    deflate: Option<Wish>,
+    /// Redirects before the upgrade.
+    hops: u32,
     /// Nothing more is said.
     done: bool,
     vanished: bool,
@@ -26,12 +31,14 @@ const CHAT: u64 = 4;
 const CHATS: u32 = 20;
 
 impl WebSocketPeer {
-    pub fn new(manner: Manner, log: LogOf) -> Self {
+    pub fn new(manner: Manner, deflate: Option<Wish>, hops: u32, log: LogOf) -> Self {
         Self {
             manner,
             log,
             head: Some(Vec::new()),
-            reader: Reader::new(Role::Server, Limits::default()),
+            frames: Frames::new(false),
+            deflate,
+            hops,
             done: false,
             vanished: false,
             chat: 0,
@@ -50,13 +57,28 @@ impl WebSocketPeer {
             .find(|(name, _)| name.eq_ignore_ascii_case("sec-websocket-key"))
             .map(|(_, key)| key.trim().to_owned())
             .unwrap_or_default();
-        let answer = if self.manner == Manner::HttpError {
+        let hop = hop(&text);
+        let answer = if hop < self.hops {
+            self.done = true;
+            let to = hop + 1;
+            format!(
+                "HTTP/1.1 307 Temporary Redirect\r\nLocation: /{to}\r\nContent-Length: 0\r\n\r\n"
+            )
+        } else if self.manner == Manner::HttpError {
             self.done = true;
             "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n".to_owned()
         } else {
+            let offered = text.contains("permessage-deflate");
+            let extensions = match self.deflate.filter(|_| offered) {
+                Some(agreed) => {
+                    self.frames.set_deflate(agreed);
+                    format!("Sec-WebSocket-Extensions: {}\r\n", agreed.header(false))
+                }
+                None => String::new(),
+            };
             format!(
                 "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-                 Sec-WebSocket-Accept: {}\r\nX-Connection: {}\r\n\r\n",
+                 Sec-WebSocket-Accept: {}\r\nX-Connection: {}\r\n{extensions}\r\n",
                 derive_accept_key(key.as_bytes()),
                 self.log.fd()
             )
@@ -80,11 +102,8 @@ impl WebSocketPeer {
     }
 
     fn say(&mut self, data: &[u8], text: bool, out: &mut Vec<Act>) {
-        let mut frame = Vec::new();
-        let code = if text { opcode::TEXT } else { opcode::BINARY };
-        encode_frame(&mut frame, code, true, data, None);
         self.log.with(|log| log.sent.push(data.to_vec()));
-        out.push(Act::Send(frame));
+        out.push(Act::Send(self.frames.message(data, text)));
     }
 
     /// Some messages and a Ping, all at once, so that they may come in one read.
@@ -94,10 +113,8 @@ impl WebSocketPeer {
             let text = format!("chat {}", self.chat);
             self.say(text.as_bytes(), true, out);
         }
-        let mut frame = Vec::new();
-        encode_frame(&mut frame, opcode::PING, true, b"?", None);
         self.log.with(|log| log.pings += 1);
-        out.push(Act::Send(frame));
+        out.push(Act::Send(self.frames.control(PING, b"?")));
         if self.chat < CHATS {
             out.push(Act::Timer(
                 Duration::from_millis(u64::from(self.chat)),
@@ -111,54 +128,44 @@ impl WebSocketPeer {
     }
 
     fn close(&mut self, code: u16, out: &mut Vec<Act>) {
-        let mut frame = Vec::new();
-        encode_close(&mut frame, (code != 1005).then_some((code, "")), None);
         self.log.with(|log| log.close_sent = true);
-        out.push(Act::Send(frame));
+        out.push(Act::Send(self.frames.close(code)));
     }
 
-    fn frames(&mut self, mut data: Vec<u8>, out: &mut Vec<Act>) {
-        let mut input = Input::new(&mut data);
+    fn frames(&mut self, data: &[u8], out: &mut Vec<Act>) {
+        self.frames.feed(data);
         loop {
             let closed = self.log.with(|log| log.close.is_some());
-            let echo = match self.reader.next(&mut input) {
+            match self.frames.next() {
                 Ok(None) => {
-                    if closed && input.remaining() > 0 {
+                    if closed && self.frames.remaining() > 0 {
                         self.log.with(|log| log.after_close = true);
                     }
                     return;
                 }
-                Ok(Some(Event::Text(text))) => Some((text.as_bytes().to_vec(), true)),
-                Ok(Some(Event::Binary(data))) => Some((data.to_vec(), false)),
-                Ok(Some(Event::Ping(payload))) => {
-                    if !self.done && self.manner.is_good() {
-                        let mut frame = Vec::new();
-                        encode_frame(&mut frame, opcode::PONG, true, payload, None);
-                        out.push(Act::Send(frame));
-                    }
-                    None
-                }
-                Ok(Some(Event::Pong(_))) => {
-                    self.log.with(|log| log.pongs += 1);
-                    None
-                }
-                Ok(Some(Event::Close(frame))) => {
-                    let code = frame.map_or(1005, |(code, _)| code);
-                    self.closed(code, out);
+                Ok(Some(_)) if closed => {
+                    self.log.with(|log| log.after_close = true);
                     return;
                 }
+                Ok(Some(Frame::Message(data, text))) => {
+                    self.log.with(|log| log.messages.push(data.clone()));
+                    let echoes = !matches!(self.manner, Manner::Flood | Manner::NoAnswer);
+                    if !self.done && echoes {
+                        self.say(&data, text, out);
+                    }
+                }
+                Ok(Some(Frame::Ping(payload))) => {
+                    if !self.done && self.manner.is_good() {
+                        out.push(Act::Send(self.frames.control(PONG, &payload)));
+                    }
+                }
+                Ok(Some(Frame::Pong)) => self.log.with(|log| log.pongs += 1),
+                Ok(Some(Frame::Close(code))) => self.closed(code, out),
                 Err(e) => {
-                    self.log.with(|log| log.nonsense = Some(e.to_string()));
+                    self.log.with(|log| log.nonsense = Some(e));
                     self.done = true;
                     out.push(Act::Reset);
                     return;
-                }
-            };
-            if let Some((data, text)) = echo {
-                self.log.with(|log| log.messages.push(data.clone()));
-                let echoes = !matches!(self.manner, Manner::Flood | Manner::NoAnswer);
-                if !self.done && echoes {
-                    self.say(&data, text, out);
                 }
             }
         }
@@ -175,6 +182,12 @@ impl WebSocketPeer {
         self.done = true;
         out.push(Act::Shutdown);
     }
+}
+
+/// How many redirects led to that request: its path says so.
+fn hop(request: &str) -> u32 {
+    let path = request.split(' ').nth(1).unwrap_or_default();
+    path.trim_start_matches('/').parse().unwrap_or(0)
 }
 
 impl Talk for WebSocketPeer {
@@ -204,10 +217,10 @@ impl Talk for WebSocketPeer {
             Some(head) => {
                 head.extend(data);
                 if let Some(rest) = self.upgrade(out) {
-                    self.frames(rest, out);
+                    self.frames(&rest, out);
                 }
             }
-            None => self.frames(data.to_vec(), out),
+            None => self.frames(data, out),
         }
     }
 
