@@ -6,6 +6,7 @@ use crate::history::{History, Op, Place};
 use crate::oracle::Turns;
 use crate::peers::{Certificates, Logs};
 use crate::servers::Server;
+use crate::services::Service;
 use crate::work::Work;
 use hvloop_event::EventLoop;
 use hvloop_event::sim::World;
@@ -36,6 +37,7 @@ pub struct Ctx {
     pub certificates: Rc<Certificates>,
     pub clients: Vec<Client>,
     pub servers: Vec<Server>,
+    pub services: Vec<Service>,
     pub extras: Extras,
     pub work: Work,
     pub turns: Turns,
@@ -75,6 +77,8 @@ impl Ctx {
     ) -> Rc<Self> {
         let clients = history.clients.iter().cloned().map(Client::new).collect();
         let servers = history.servers.iter().cloned().map(Server::new).collect();
+        let services = history.services.iter().cloned();
+        let services = services.map(Service::new).collect();
         let ctx = Rc::new(Self {
             world,
             history,
@@ -83,6 +87,7 @@ impl Ctx {
             certificates,
             clients,
             servers,
+            services,
             extras: Extras::default(),
             work: Work::default(),
             turns: Turns::default(),
@@ -209,6 +214,7 @@ impl Ctx {
                 }
             }
             Op::Server(s, op) => self.servers[s].perform(self, s, op),
+            Op::Service(s, op) => self.services[s].perform(self, s, op),
             Op::Extra(op) => self.extras.perform(self, op),
             Op::Burn(time) => {
                 if self.depth.get() > 0 {

@@ -120,10 +120,10 @@ impl DeflatePlan {
 /// which compress where there is a context, or with bytes that no compression helps.
 pub fn fill(data: &mut Vec<u8>, size: usize, number: u64, text: bool) {
     let more = size.saturating_sub(data.len());
-    match number / 2 % 3 {
+    match number % 4 {
         0 => data.resize(data.len() + more, b'x'),
-        1 => noise(data, more, 1, true),
-        _ => noise(data, more, number, text),
+        1 => noise(data, more, number, text),
+        _ => noise(data, more, 1, true),
     }
 }
 

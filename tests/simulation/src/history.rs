@@ -1,8 +1,12 @@
 //! What happens in one history, drawn from its seed: the world, the clients, and who does what when.
 
+pub(crate) use crate::client_plan::manner;
+pub use crate::client_plan::{ClientPlan, Host, Kind, Manner, Outcome, ProxyPlan, RoutePlan};
+pub use crate::hosting::{ServiceOp, ServicePlan, VisitPlan};
 pub use crate::serving::{ExtraOp, ServerOp, ServerPlan};
 
-use crate::deflating::DeflatePlan;
+use crate::client_plan::clients;
+use crate::hosting::hosting;
 use crate::serving::serving;
 use hvloop_event::sim::Faults;
 use rand::rngs::StdRng;
@@ -18,101 +22,10 @@ pub struct History {
     pub drain_limit: Duration,
     pub clients: Vec<ClientPlan>,
     pub servers: Vec<ServerPlan>,
+    pub services: Vec<ServicePlan>,
     pub actions: Vec<Action>,
     /// The stop that ends every history, by another thread.
     pub end: Duration,
-}
-
-/// One client and the other end of its connections.
-#[derive(Debug, Clone)]
-pub struct ClientPlan {
-    pub kind: Kind,
-    pub tls: bool,
-    pub route: RoutePlan,
-    pub host: Host,
-    pub manner: Manner,
-    pub reconnect: Option<Duration>,
-    pub ping: Option<Duration>,
-    pub pong_deadline: Duration,
-    pub open_deadline: Duration,
-    pub close_timeout: Duration,
-    pub write_stall: Option<Duration>,
-    pub send_limit: usize,
-    pub keep_callbacks: bool,
-    pub deflate: Option<DeflatePlan>,
-    /// Redirects that the client follows.
-    pub redirects: u32,
-    /// Redirects of the peer, before it takes the upgrade.
-    pub hops: u32,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    WebSocket,
-    Tcp,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RoutePlan {
-    Accept(Duration),
-    Refuse(Duration),
-    Hole,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Host {
-    Literal,
-    /// The addresses, the good one at that place, after that time; `None`: never an answer.
-    Name {
-        good: usize,
-        bad: usize,
-        after: Option<Duration>,
-    },
-    /// No such name.
-    Unknown(Duration),
-}
-
-/// How a peer behaves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Manner {
-    /// Echoes and follows the protocol.
-    Good,
-    /// As `Good`, and sends messages and Pings of its own.
-    Chatty,
-    /// As `Good`, but sends a few bytes at a time.
-    Dribble,
-    /// As `Good`, but reads only now and then.
-    Slow(Duration),
-    /// Closes, in order, after that time.
-    CloseFirst(Duration),
-    /// Never answers a Close and never ends the connection.
-    NoAnswer,
-    /// Sends without end and takes no notice.
-    Flood,
-    /// Sends bytes that are no frames, after that time.
-    Garbage(Duration),
-    /// Answers the upgrade with something else.
-    HttpError,
-    /// Accepts and says nothing, not even for TLS.
-    Mute,
-    /// Accepts and ends the stream.
-    Drop,
-    /// Ends the stream after that time, without a Close.
-    Leave(Duration),
-    /// Breaks the connection after that time.
-    Reset(Duration),
-    /// Neither reads nor sends any more after that time.
-    Vanish(Duration),
-}
-
-impl Manner {
-    /// Follows the protocol to its end.
-    pub fn is_good(self) -> bool {
-        matches!(
-            self,
-            Self::Good | Self::Chatty | Self::Dribble | Self::Slow(_) | Self::CloseFirst(_)
-        )
-    }
 }
 
 /// Something that somebody does.
@@ -175,6 +88,7 @@ pub enum Op {
     Panic,
     Burn(Duration),
     Server(usize, ServerOp),
+    Service(usize, ServiceOp),
     Extra(ExtraOp),
 }
 
@@ -188,9 +102,7 @@ impl History {
     /// The history of that seed.
     pub fn new(seed: u64) -> Self {
         let rng = &mut StdRng::seed_from_u64(seed ^ 0x5eed);
-        let count = rng.random_range(1..=4);
-        let mut clients: Vec<_> = (0..count).map(|_| client(rng)).collect();
-        extend(seed, &mut clients);
+        let clients = clients(seed, rng);
         let end = match rng.random_range(0..4) {
             0 => ms(rng, 5),
             1 => ms(rng, 50),
@@ -237,6 +149,8 @@ impl History {
             });
         }
         given_up(seed, &clients, &mut actions);
+        let hosts = &mut StdRng::seed_from_u64(seed ^ 0x4057);
+        let services = hosting(hosts, end, &mut actions);
         Self {
             seed,
             faults: faults(rng),
@@ -246,23 +160,9 @@ impl History {
                 .unwrap_or(&MS),
             clients,
             servers,
+            services,
             actions,
             end,
-        }
-    }
-}
-
-/// What WebSockets have beyond frames: compression and redirects.
-fn extend(seed: u64, clients: &mut [ClientPlan]) {
-    // Of its own, as in `given_up`.
-    let rng = &mut StdRng::seed_from_u64(seed ^ 0xdef1);
-    for plan in clients {
-        if rng.random_bool(0.4) {
-            plan.deflate = Some(DeflatePlan::new(rng));
-        }
-        if rng.random_bool(0.15) {
-            plan.redirects = rng.random_range(0..4);
-            plan.hops = rng.random_range(0..4);
         }
     }
 }
@@ -359,78 +259,6 @@ fn faults(rng: &mut StdRng) -> Faults {
         .unwrap_or(&4_000);
     faults.drained_by_short_io = rng.random_bool(0.5);
     faults
-}
-
-fn client(rng: &mut StdRng) -> ClientPlan {
-    let tls = rng.random_bool(0.3);
-    let route = match rng.random_range(0..12) {
-        0 => RoutePlan::Refuse(ms(rng, 5)),
-        1 => RoutePlan::Hole,
-        2 => RoutePlan::Accept(ms(rng, 400)),
-        _ => RoutePlan::Accept(ms(rng, 3)),
-    };
-    let host = match rng.random_range(0..8) {
-        0 => Host::Name {
-            good: 0,
-            bad: 0,
-            after: None,
-        },
-        1 => Host::Unknown(ms(rng, 5)),
-        2 | 3 => {
-            let bad = rng.random_range(0..3);
-            Host::Name {
-                good: rng.random_range(0..=bad),
-                bad,
-                after: Some(ms(rng, 20)),
-            }
-        }
-        _ => Host::Literal,
-    };
-    let manner = manner(rng);
-    ClientPlan {
-        kind: if rng.random_bool(0.75) {
-            Kind::WebSocket
-        } else {
-            Kind::Tcp
-        },
-        tls,
-        route,
-        host,
-        manner,
-        reconnect: rng.random_bool(0.4).then(|| ms(rng, 30)),
-        ping: rng.random_bool(0.3).then(|| MS + ms(rng, 100)),
-        pong_deadline: MS + ms(rng, 300),
-        open_deadline: *[20, 300, 10_000].map(|n| n * MS).choose(rng).unwrap_or(&MS),
-        close_timeout: *[1, 50, 5_000].map(|n| n * MS).choose(rng).unwrap_or(&MS),
-        write_stall: rng
-            .random_bool(0.5)
-            .then(|| *[30 * MS, 30_000 * MS].choose(rng).unwrap_or(&MS)),
-        send_limit: *[1_000, 50_000, 1 << 24].choose(rng).unwrap_or(&1_000),
-        keep_callbacks: rng.random_bool(0.7),
-        deflate: None,
-        redirects: 0,
-        hops: 0,
-    }
-}
-
-/// How a peer behaves.
-pub(crate) fn manner(rng: &mut StdRng) -> Manner {
-    match rng.random_range(0..20) {
-        0 => Manner::NoAnswer,
-        1 => Manner::Flood,
-        2 => Manner::Garbage(ms(rng, 100)),
-        3 => Manner::HttpError,
-        4 => Manner::Mute,
-        5 => Manner::Drop,
-        6 if rng.random_bool(0.5) => Manner::Leave(ms(rng, 100)),
-        6 => Manner::Reset(ms(rng, 100)),
-        7 => Manner::Vanish(ms(rng, 100)),
-        8 => Manner::Dribble,
-        9 => Manner::Slow(ms(rng, 50)),
-        10 | 11 => Manner::CloseFirst(ms(rng, 200)),
-        12..15 => Manner::Chatty,
-        _ => Manner::Good,
-    }
 }
 
 pub(crate) fn at(rng: &mut StdRng, end: Duration) -> When {

@@ -3,6 +3,8 @@
 #[cfg(hvloop_sim)]
 mod cli;
 #[cfg(hvloop_sim)]
+mod client_plan;
+#[cfg(hvloop_sim)]
 mod clients;
 #[cfg(hvloop_sim)]
 mod ctx;
@@ -13,6 +15,8 @@ mod extras;
 #[cfg(hvloop_sim)]
 mod history;
 #[cfg(hvloop_sim)]
+mod hosting;
+#[cfg(hvloop_sim)]
 mod mutants;
 #[cfg(hvloop_sim)]
 mod oracle;
@@ -22,6 +26,8 @@ mod peers;
 mod run;
 #[cfg(hvloop_sim)]
 mod servers;
+#[cfg(hvloop_sim)]
+mod services;
 #[cfg(hvloop_sim)]
 mod serving;
 #[cfg(hvloop_sim)]

@@ -136,4 +136,41 @@ pub const MUTANTS: &[(&str, &str)] = &[
         "a TCP client that was closed between two attempts tries again",
     ),
     ("sources_kept_at_stop", "a stopping loop goes on listening"),
+    (
+        "context_of_unsent_kept",
+        "the compressor goes on from a message that was sent uncompressed",
+    ),
+    (
+        "compressed_room_kept",
+        "what compression saves stays on the send account",
+    ),
+    (
+        "broadcast_unknown_to_context",
+        "a connection's compressor does not know of the broadcast before its message",
+    ),
+    (
+        "frames_behind_upgrade_lost",
+        "frames that came with the upgrade's request are dropped",
+    ),
+    (
+        "upgrade_after_stop",
+        "a stopping loop still takes an upgrade",
+    ),
+    (
+        "topics_kept_at_close",
+        "a connection that ended stays a subscriber",
+    ),
+    (
+        "slow_peer_kept",
+        "a full queue closes nothing, although it should",
+    ),
+    ("held_back_lost", "what was read before a pause is dropped"),
+    (
+        "one_redirect_too_many",
+        "a client follows a redirect more than it may",
+    ),
+    (
+        "proxy_refusal_taken",
+        "a proxy's refusal is taken for a connection",
+    ),
 ];

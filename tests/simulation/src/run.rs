@@ -115,6 +115,9 @@ fn play(
     for (s, server) in ctx.servers.iter().enumerate() {
         server.make(&ctx, s);
     }
+    for (s, service) in ctx.services.iter().enumerate() {
+        service.make(&ctx, s);
+    }
     ctx.extras.set_up(&ctx);
     for action in &history.actions {
         match action.when {
@@ -160,7 +163,7 @@ fn play(
 
 /// What is asked of a loop that has stopped: an answer, and nothing else.
 fn after(ctx: &Rc<Ctx>) {
-    use crate::history::{ExtraOp, Op, ServerOp};
+    use crate::history::{ExtraOp, Op, ServerOp, ServiceOp};
     for thread in [World::LOOP_THREAD, 2] {
         ctx.world.as_thread(thread, || {
             for c in 0..ctx.clients.len() {
@@ -176,6 +179,13 @@ fn after(ctx: &Rc<Ctx>) {
             for s in 0..ctx.servers.len() {
                 for op in [ServerOp::Send(0, 20), ServerOp::Listen, ServerOp::Stop] {
                     ctx.perform(Op::Server(s, op));
+                }
+            }
+            for s in 0..ctx.services.len() {
+                let send = ServiceOp::Send(0, 20, 0);
+                let broadcast = ServiceOp::Broadcast(2_000);
+                for op in [send, broadcast, ServiceOp::Listen, ServiceOp::Stop] {
+                    ctx.perform(Op::Service(s, op));
                 }
             }
             for op in [
@@ -212,6 +222,9 @@ fn drop_handles(ctx: &Rc<Ctx>) {
     }
     for (s, server) in ctx.servers.iter().enumerate() {
         server.perform(ctx, s, crate::history::ServerOp::Drop);
+    }
+    for (s, service) in ctx.services.iter().enumerate() {
+        service.perform(ctx, s, crate::history::ServiceOp::Drop);
     }
     ctx.extras.drop_handles();
 }

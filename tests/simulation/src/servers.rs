@@ -3,7 +3,7 @@
 use crate::ctx::Ctx;
 use crate::history::{Place, ServerOp, ServerPlan};
 use crate::oracle;
-use crate::peers::{Framing, dialer};
+use crate::peers::{Caller, Framing, dialer};
 use hvloop_event::sim::World;
 use hvloop_event::{
     Address, Channel, ChannelId, CloseReason, LengthField, Listen, SendError, TcpServer, Unpack,
@@ -204,11 +204,7 @@ impl Server {
             match listening {
                 Ok(address) => *self.address.borrow_mut() = Some(address),
                 Err(e) => {
-                    let may = match e.kind() {
-                        std::io::ErrorKind::AddrInUse => true,
-                        std::io::ErrorKind::NotConnected => ctx.event_loop.is_stopping(),
-                        _ => ctx.history.faults.no_fd > 0.0,
-                    };
+                    let may = may_fail(ctx, &e);
                     ctx.check(may, || format!("server {s} cannot listen: {e}"));
                 }
             }
@@ -223,7 +219,9 @@ impl Server {
         };
         let messages = (0..messages).map(message).collect();
         let tls = self.plan.tls.then(|| ctx.certificates.clone());
-        let peer = dialer(s, manner, messages, tls, &ctx.logs);
+        let peer = dialer(s, manner, tls, &ctx.logs, move |log| {
+            Box::new(Caller::new(manner, messages, log))
+        });
         ctx.world.dial(self.address(s), Duration::ZERO, peer);
     }
 
@@ -322,9 +320,18 @@ fn called(place: Place, what: String, first: impl FnOnce(&Rc<Ctx>)) {
 }
 
 /// Whether anything listens where a server did.
-pub fn listens(world: &World, server: &Server) -> bool {
-    let address = server.address.borrow();
+pub fn listens(world: &World, address: &RefCell<Option<Address>>) -> bool {
+    let address = address.borrow();
     address
         .as_ref()
         .is_some_and(|address| world.listens(address))
+}
+
+/// Whether a server may fail to listen for that.
+pub fn may_fail(ctx: &Ctx, e: &std::io::Error) -> bool {
+    match e.kind() {
+        std::io::ErrorKind::AddrInUse => true,
+        std::io::ErrorKind::NotConnected => ctx.event_loop.is_stopping(),
+        _ => ctx.history.faults.no_fd > 0.0,
+    }
 }

@@ -1,5 +1,6 @@
 //! Redirects of the upgrade: where the next hop goes, and what it may carry. Pure.
 
+use crate::mutant::mutant;
 use crate::url::{UrlError, WsTarget, WsUrl};
 use std::error::Error;
 use std::fmt;
@@ -169,7 +170,7 @@ impl Route {
     }
 
     fn next(&self, headers: &HeaderMap) -> Result<WsUrl, RedirectProblem> {
-        if self.hops() >= self.limit {
+        if self.hops() >= self.limit + u32::from(mutant!("one_redirect_too_many")) {
             return Err(RedirectProblem::TooMany { limit: self.limit });
         }
         let mut locations = headers.get_all(LOCATION).iter();

@@ -2,6 +2,7 @@
 
 use super::TAIL;
 use super::options::{DeflateOptions, MIN_BITS};
+use crate::mutant::mutant;
 use flate2::{Compress, Compression, FlushCompress};
 use std::fmt;
 
@@ -54,7 +55,9 @@ impl Deflater {
         if !sent {
             out.truncate(start);
             // What the peer does not get must not be referred to.
-            self.forget();
+            if !mutant!("context_of_unsent_kept") {
+                self.forget();
+            }
         } else if !self.takes_context_over {
             self.forget();
         }

@@ -109,6 +109,9 @@ impl Reading {
             return;
         }
         let mut held = std::mem::take(&mut self.held);
+        if mutant!("held_back_lost") {
+            held.clear();
+        }
         let done = std::mem::take(&mut self.held_done);
         if !held.is_empty() {
             let left = self.parse(conn, &mut held[done..], deliver);

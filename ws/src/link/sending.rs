@@ -162,7 +162,7 @@ impl Link {
             .compression
             .borrow_mut()
             .as_mut()
-            .filter(|_| compressed)
+            .filter(|_| compressed && !mutant!("broadcast_unknown_to_context"))
         {
             compression.forget();
         }

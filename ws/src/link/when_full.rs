@@ -2,6 +2,7 @@
 
 use super::Link;
 use crate::event::{ConnectionError, Initiator};
+use crate::mutant::mutant;
 use hvloop_event::{CloseReason, LocalLoop, SendError};
 use std::rc::Rc;
 
@@ -34,7 +35,7 @@ impl Link {
             return;
         };
         match self.options.when_full {
-            WhenFull::Close if size <= limit => {
+            WhenFull::Close if size <= limit && !mutant!("slow_peer_kept") => {
                 self.blame(Initiator::Local, Some(ConnectionError::PeerTooSlow));
                 let (code, why) = (TRY_AGAIN_LATER, CloseReason::Local);
                 self.finish(local, code, "too slow", Initiator::Local, why);

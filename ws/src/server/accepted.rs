@@ -8,6 +8,7 @@ use crate::event::{ConnectionError, Initiator, Message};
 use crate::handshake::{Accept, HttpRequest, HttpResponse, RequestProgress, ServerHandshake};
 use crate::http::StatusCode;
 use crate::link::{Link, Reading, Stage};
+use crate::mutant::mutant;
 use crate::protocol::Role;
 use hvloop_event::CloseReason;
 use hvloop_event::conn::{Conn, Handler, Ticket};
@@ -88,7 +89,8 @@ impl Accepted {
                 agreed,
             } => {
                 let opened = self.open(conn, &request, service, &answer, agreed);
-                opened.then(|| data.get_mut(consumed..)).flatten()
+                let rest = data.get_mut(consumed..);
+                rest.filter(|_| opened && !mutant!("frames_behind_upgrade_lost"))
             }
         }
     }
@@ -274,7 +276,7 @@ impl Handler for Accepted {
 
     fn on_data(&mut self, conn: &Conn<'_>, data: &mut [u8]) {
         let opening = !matches!(self.state, State::Open(_));
-        if opening && conn.local().is_stopping() {
+        if opening && conn.local().is_stopping() && !mutant!("upgrade_after_stop") {
             return; // this turn ends it: no on_open after stop()
         }
         let rest = self.request(conn, data);

@@ -113,7 +113,8 @@ impl WebSocketServer {
     }
 
     /// Called with connections that were to become a WebSocket and did not: by a TLS handshake or a
-    /// request that failed, a refusal, or a stop. By default they are noted in the log (debug).
+    /// request that failed, a refusal, or a stop. By default they are noted in the log (debug). The
+    /// address is `None` if a stop came before the loop had the connection.
     pub fn on_failed(
         &self,
         f: impl Fn(Option<&Address>, &ConnectionError) + Send + Sync + 'static,

@@ -7,6 +7,7 @@ use super::topics::Topics;
 use crate::event::ConnectionError;
 use crate::handshake::{HandshakeLimits, HttpRequest, HttpResponse};
 use crate::lock::lock;
+use crate::mutant::mutant;
 use hvloop_event::{Address, ChannelId};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -90,7 +91,9 @@ impl Shared {
     }
 
     pub(super) fn leave(&self, channel: &WebSocketChannel) {
-        self.topics.leave(channel.id());
+        if !mutant!("topics_kept_at_close") {
+            self.topics.leave(channel.id());
+        }
         let gone = lock(&self.channels).remove(&channel.id());
         drop(gone); // with no lock held: its context is the user's
     }

@@ -119,7 +119,8 @@ impl TcpServer {
     }
 
     /// Called with connections that were accepted and never came up, such as by a TLS handshake
-    /// that failed. By default they are noted in the log (debug).
+    /// that failed. By default they are noted in the log (debug). The address is `None` if a stop came
+    /// before the loop had the connection.
     pub fn on_failed(&self, f: impl Fn(Option<&Address>, &CloseReason) + Send + Sync + 'static) {
         self.shared
             .set(|callbacks| callbacks.failed = Some(Arc::new(f)));

@@ -2,7 +2,7 @@
 
 use super::{is_fast, undisturbed};
 use crate::ctx::Ctx;
-use crate::history::{ClientPlan, Host, Kind, Manner, RoutePlan};
+use crate::history::{ClientPlan, Host, Kind, Manner, Outcome, RoutePlan};
 use hvloop_event::CloseReason;
 use hvloop_ws::{ClientState, CloseEvent, ConnectionError, Initiator};
 use std::time::Duration;
@@ -132,6 +132,14 @@ fn check_reason(ctx: &Ctx, c: usize, plan: &ClientPlan, reason: &CloseReason, wa
             let refused = matches!(plan.route, RoutePlan::Refuse(_));
             if !refused && faults.no_fd == 0.0 && faults.reset == 0.0 {
                 wrong("connects are accepted");
+            }
+        }
+        CloseReason::Proxy(_) => {
+            let good = plan
+                .proxy
+                .is_none_or(|proxy| proxy.outcome == Outcome::Connects);
+            if good {
+                wrong("its proxy lets it through");
             }
         }
         CloseReason::TimedOut { limit, .. } if *limit != plan.open_deadline || waited < *limit => {

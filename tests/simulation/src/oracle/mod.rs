@@ -2,11 +2,13 @@
 
 mod closes;
 mod servers;
+mod services;
 mod sessions;
 mod turns;
 
 pub use closes::{check_close, check_tcp_close};
 pub use servers::check_served;
+pub use services::{check_failed, check_visit_close};
 pub use turns::{Turns, check_turn};
 
 use crate::clients::Client;
@@ -28,7 +30,7 @@ fn is_fast(ctx: &Ctx) -> bool {
 
 /// Nothing in the world or in the peer can have broken the connection.
 fn undisturbed(ctx: &Ctx, plan: &ClientPlan) -> bool {
-    ctx.history.faults.reset == 0.0 && plan.manner.is_good()
+    ctx.history.faults.reset == 0.0 && plan.is_good()
 }
 
 /// Nothing in the world can have broken a connection.
@@ -71,6 +73,9 @@ pub fn check_return(ctx: &Ctx, result: &Result<ShutdownReport, RunError>) {
     for (s, server) in ctx.servers.iter().enumerate() {
         servers::check_over(ctx, s, server);
     }
+    for (s, service) in ctx.services.iter().enumerate() {
+        services::check_over(ctx, s, service);
+    }
     ctx.extras.check_end(ctx);
 }
 
@@ -81,6 +86,9 @@ pub fn check_end(ctx: &Ctx, result: &Result<ShutdownReport, RunError>) {
     }
     for (s, server) in ctx.servers.iter().enumerate() {
         servers::check_transfers(ctx, s, server);
+    }
+    for (s, service) in ctx.services.iter().enumerate() {
+        services::check_visits(ctx, s, service, result.as_ref().ok());
     }
 }
 

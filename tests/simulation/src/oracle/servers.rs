@@ -47,7 +47,7 @@ pub fn check_over(ctx: &Ctx, s: usize, server: &Server) {
     ctx.check(count.is_none_or(|count| count == 0), || {
         format!("server {s} has {count:?} connections after run()")
     });
-    ctx.check(!listens(&ctx.world, server), || {
+    ctx.check(!listens(&ctx.world, &server.address), || {
         format!("server {s} listens after run()")
     });
     for served in server.served.borrow().values() {

@@ -49,6 +49,15 @@ const AT: u64 = 0;
 const READ: u64 = 2;
 
 impl Caller {
+    pub fn new(manner: Manner, messages: Vec<Vec<u8>>, log: LogOf) -> Self {
+        Self {
+            manner,
+            messages,
+            log,
+            done: false,
+        }
+    }
+
     fn send(&self, data: &[u8], out: &mut Vec<Act>) {
         self.log.with(|log| {
             log.bytes_sent += data.len();
@@ -139,13 +148,13 @@ struct Dialer {
     peer: Option<Transport>,
 }
 
-/// The peer of a connection to server `s`, which sends those messages.
+/// The peer of a connection to server `s`, with that to say.
 pub fn dialer(
     s: usize,
     manner: Manner,
-    messages: Vec<Vec<u8>>,
     tls: Option<Rc<Certificates>>,
     logs: &Logs,
+    talk: impl FnOnce(LogOf) -> Box<dyn Talk> + 'static,
 ) -> Box<dyn Peer> {
     let logs = logs.clone();
     let make = move |fd| {
@@ -155,16 +164,10 @@ pub fn dialer(
         };
         logs.borrow_mut().insert(fd, log);
         let log = LogOf { logs, fd };
-        let talk = Caller {
-            manner,
-            messages,
-            log: log.clone(),
-            done: false,
-        };
         let tls = tls
             .filter(|_| manner != Manner::Mute)
             .map(|certificates| certificates.caller());
-        Transport::new(Box::new(talk), tls, log, manner)
+        Transport::new(talk(log.clone()), tls, log, manner)
     };
     Box::new(Dialer {
         make: Some(Box::new(make)),

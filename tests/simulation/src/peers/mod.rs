@@ -2,16 +2,21 @@
 
 mod caller;
 mod frames;
+mod proxy;
 mod raw;
 mod tls;
+mod visitor;
 mod websocket;
 
-pub use caller::{Framing, dialer};
+pub use caller::{Caller, Framing, dialer};
+pub use proxy::{PASSWORD, USER};
 pub use tls::{Certificates, reseed};
+pub use visitor::{Errand, Visitor};
 
 use crate::deflating::DeflatePlan;
 use crate::history::{ClientPlan, Kind, Manner};
 use hvloop_event::sim::{Peer, PeerIo};
+use proxy::{Answer, Proxy};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{Read, Write};
@@ -39,6 +44,12 @@ pub struct Log {
     /// The Close that came.
     pub close: Option<u16>,
     pub close_sent: bool,
+    /// The code of the Close that it sent of its own.
+    pub said: Option<u16>,
+    /// What its upgrade was answered.
+    pub status: Option<u16>,
+    /// Its upgrade was none that a server could accept.
+    pub bad_request: bool,
     /// Something came behind the Close.
     pub after_close: bool,
     /// It could not make sense of what came.
@@ -124,8 +135,13 @@ pub fn peer(
         Kind::Tcp => Box::new(raw::RawPeer::new(manner, log.clone())),
     };
     let tls = (plan.tls && manner != Manner::Mute).then(|| certificates.server());
-    Box::new(Transport::new(talk, tls, log, manner))
+    let mut transport = Transport::new(talk, tls, log, manner);
+    transport.proxy = plan.proxy.map(|plan| Proxy::new(plan, TARGET));
+    Box::new(transport)
 }
+
+/// Where clients go that ask a proxy.
+pub const TARGET: (&str, u16) = ("name.test", 4000);
 
 /// The log of one connection.
 #[derive(Clone)]
@@ -148,6 +164,8 @@ impl LogOf {
 struct Transport {
     talk: Box<dyn Talk>,
     tls: Option<Box<rustls::Connection>>,
+    /// Until it has let the client through.
+    proxy: Option<Proxy>,
     log: LogOf,
     slow: Option<VecDeque<u8>>,
     shut: bool,
@@ -168,6 +186,7 @@ impl Transport {
         Self {
             talk,
             tls,
+            proxy: None,
             log,
             slow: (manner == Manner::Dribble).then(VecDeque::new),
             shut: false,
@@ -243,6 +262,40 @@ impl Transport {
         }
     }
 
+    /// Takes in what came while the proxy has to do with it; what is left for the peer behind it.
+    fn through_proxy(&mut self, io: &mut PeerIo, data: &[u8], out: &mut Vec<Act>) -> Vec<u8> {
+        let Some(proxy) = self.proxy.as_mut() else {
+            return data.to_vec();
+        };
+        match proxy.feed(data) {
+            Answer::More(answer) => self.send(io, &answer),
+            Answer::Through(answer, rest) => {
+                self.send(io, &answer);
+                self.proxy = None;
+                self.begin(out);
+                return rest;
+            }
+            Answer::End(answer) => {
+                self.log.with(|log| log.misbehaved = true);
+                self.send(io, &answer);
+                self.shut = true;
+                if self.slow.as_ref().is_none_or(VecDeque::is_empty) {
+                    io.shutdown();
+                }
+            }
+            Answer::Nonsense(why) => self.log.with(|log| log.nonsense = Some(why)),
+        }
+        Vec::new()
+    }
+
+    /// The connection is there, or what the proxy made of it: a talk below TLS begins.
+    fn begin(&mut self, out: &mut Vec<Act>) {
+        if self.tls.is_none() || self.at_once {
+            self.started = true;
+            self.talk.start(out);
+        }
+    }
+
     /// Takes in what came, through TLS if there is any.
     fn plain(&mut self, io: &mut PeerIo, mut data: &[u8], out: &mut Vec<Act>) {
         let Some(tls) = self.tls.as_mut() else {
@@ -279,16 +332,18 @@ impl Transport {
 impl Peer for Transport {
     fn on_connect(&mut self, io: &mut PeerIo) {
         let mut out = Vec::new();
-        if self.tls.is_none() || self.at_once {
-            self.started = true;
-            self.talk.start(&mut out);
+        if self.proxy.is_none() {
+            self.begin(&mut out);
         }
         self.act(io, out);
     }
 
     fn on_data(&mut self, io: &mut PeerIo, data: &[u8]) {
         let mut out = Vec::new();
-        self.plain(io, data, &mut out);
+        let data = self.through_proxy(io, data, &mut out);
+        if !data.is_empty() {
+            self.plain(io, &data, &mut out);
+        }
         self.act(io, out);
     }
 

@@ -1,14 +1,17 @@
-//! The clients under test: what is done with them, and what their callbacks are told.
+//! The clients under test: what is done with them.
 
+mod callbacks;
+
+use self::callbacks::{set_tcp, set_ws};
 use crate::ctx::Ctx;
-use crate::deflating::{DeflatePlan, fill};
-use crate::history::{ClientPlan, Host, Kind, Place};
-use crate::oracle;
+use crate::deflating::fill;
+use crate::history::{ClientPlan, Host, Kind};
+use crate::peers::{PASSWORD, TARGET, USER};
 use hvloop_event::conn::SendBudget;
-use hvloop_event::{Channel, CloseReason, Connect, ConnectError, ReconnectPolicy, TcpClient};
-use hvloop_ws::{
-    ClientOptions, ClientState, CloseEvent, Message, OpenError, OpenEvent, WebSocketClient,
+use hvloop_event::{
+    Channel, CloseReason, Connect, ConnectError, Proxy, ReconnectPolicy, TcpClient,
 };
+use hvloop_ws::{ClientOptions, ClientState, CloseEvent, OpenError, WebSocketClient};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -88,7 +91,7 @@ impl Client {
     pub fn make(&self, ctx: &Rc<Ctx>, c: usize) {
         match self.plan.kind {
             Kind::WebSocket => {
-                let ws = WebSocketClient::with_options(&ctx.event_loop, self.options(ctx));
+                let ws = WebSocketClient::with_options(&ctx.event_loop, self.options(ctx, c));
                 set_ws(&ws, c);
                 *self.ws.borrow_mut() = Some(ws);
             }
@@ -99,7 +102,7 @@ impl Client {
         }
     }
 
-    fn options(&self, ctx: &Ctx) -> ClientOptions {
+    fn options(&self, ctx: &Ctx, c: usize) -> ClientOptions {
         let plan = &self.plan;
         let options = ClientOptions::new()
             .open_deadline(plan.open_deadline)
@@ -110,11 +113,34 @@ impl Client {
             .send_limit(plan.send_limit)
             .reconnect(self.reconnect())
             .keep_callbacks(plan.keep_callbacks)
+            .proxy(self.proxy(c))
             .redirects(plan.redirects)
             .deflate(plan.deflate.and_then(|deflate| deflate.options().ok()));
         match plan.tls {
             true => options.tls(ctx.certificates.client()),
             false => options,
+        }
+    }
+
+    /// It stands where the peer would, which is behind it.
+    fn proxy(&self, c: usize) -> Option<Proxy> {
+        let plan = self.plan.proxy?;
+        let (host, port) = (self.host(), Self::port(c));
+        let proxy = match plan.socks {
+            true => Proxy::socks5(host, port),
+            false => Proxy::http(host, port),
+        };
+        match plan.login {
+            true => proxy.credentials(USER, PASSWORD).ok(),
+            false => Some(proxy),
+        }
+    }
+
+    /// What it is told to connect to.
+    fn target(&self, c: usize) -> (&'static str, u16) {
+        match self.plan.proxy {
+            Some(_) => TARGET,
+            None => (self.host(), Self::port(c)),
         }
     }
 
@@ -156,7 +182,8 @@ impl Client {
             set_ws(&ws, c);
         }
         let scheme = if self.plan.tls { "wss" } else { "ws" };
-        let url = format!("{scheme}://{}:{}/", self.host(), Self::port(c));
+        let (host, port) = self.target(c);
+        let url = format!("{scheme}://{host}:{port}/");
         let opened = ws.open(&url);
         ctx.world.note(|| format!("open({c}): {opened:?}"));
         match opened {
@@ -183,7 +210,9 @@ impl Client {
         let policy = tcp.set_reconnect(self.reconnect());
         ctx.check(policy.is_ok(), || format!("a policy: {policy:?}"));
         let plan = &self.plan;
-        let connect = Connect::to(self.host(), Self::port(c))
+        let (host, port) = self.target(c);
+        let connect = Connect::to(host, port)
+            .proxy(self.proxy(c))
             .deadline(plan.open_deadline)
             .linger(plan.close_timeout)
             .write_stall(plan.write_stall)
@@ -335,194 +364,11 @@ impl Client {
     pub fn state(&self) -> Option<ClientState> {
         self.ws.borrow().as_ref().map(WebSocketClient::state)
     }
-
-    fn opened(&self, ctx: &Rc<Ctx>, c: usize, fd: Option<u64>) {
-        let mut record = self.record.borrow_mut();
-        ctx.check(record.live, || {
-            format!("client {c} opened, and nobody had asked")
-        });
-        ctx.check(!record.in_session, || format!("client {c} opened twice"));
-        record.in_session = true;
-        record.backing_off = false;
-        record.opened += 1;
-        let ended = record.ended;
-        record.sessions.push(Session {
-            fd,
-            ended: ended.filter(|ended| !ended.on_loop),
-            ..Session::default()
-        });
-    }
-
-    fn got(&self, ctx: &Rc<Ctx>, c: usize, data: &[u8]) {
-        let mut record = self.record.borrow_mut();
-        ctx.check(record.in_session, || {
-            format!("client {c} got data with no session")
-        });
-        if let Some(session) = record.sessions.last_mut() {
-            let over = session.ended.is_some_and(|ended| ended.on_loop);
-            ctx.check(!over || self.plan.kind == Kind::Tcp, || {
-                format!("I11: client {c} got a message after close()")
-            });
-            session.got.push(data.to_vec());
-        }
-    }
 }
 
 /// The first end counts, but one on the loop's thread overtakes those on their way from others.
-fn overtake(place: &mut Option<Ended>, ended: Ended) {
+pub fn overtake(place: &mut Option<Ended>, ended: Ended) {
     if place.is_none_or(|before| ended.on_loop && !before.on_loop) {
         *place = Some(ended);
     }
-}
-
-/// Sets all callbacks of a WebSocket client.
-fn set_ws(ws: &WebSocketClient, c: usize) {
-    ws.on_open(move |_, event| Ctx::with(|ctx| on_open(ctx, c, event)));
-    ws.on_message(move |_, message| Ctx::with(|ctx| on_message(ctx, c, message)));
-    ws.on_drain(move |_| {
-        Ctx::with(|ctx| ctx.callback(Place::Drain, || format!("drain of {c}"), || {}));
-    });
-    ws.on_close(move |_, event| Ctx::with(|ctx| on_close(ctx, c, event)));
-}
-
-fn on_open(ctx: &Rc<Ctx>, c: usize, event: &OpenEvent) {
-    ctx.callback(
-        Place::Open,
-        || format!("open of {c}"),
-        || {
-            let client = &ctx.clients[c];
-            ctx.check(!ctx.event_loop.is_stopping(), || {
-                format!("client {c} opened after stop()")
-            });
-            {
-                let record = client.record.borrow();
-                ctx.check(event.attempt == record.attempt + 1, || {
-                    format!("client {c} opened as attempt {}", event.attempt)
-                });
-                ctx.check(event.is_reconnect == (record.opened > 0), || {
-                    format!("client {c} opened, reconnect {}", event.is_reconnect)
-                });
-            }
-            let agreed = client.plan.deflate.as_ref().and_then(DeflatePlan::agreed);
-            let told = &event.response.deflate;
-            let same = match (agreed, told) {
-                (Some(agreed), Some(told)) => agreed.is(told),
-                (agreed, told) => agreed.is_none() && told.is_none(),
-            };
-            ctx.check(same, || {
-                format!("client {c}: {told:?} was agreed on, and not {agreed:?}")
-            });
-            let fd = event.response.headers.get("x-connection");
-            let fd = fd
-                .and_then(|fd| fd.to_str().ok())
-                .and_then(|fd| fd.parse().ok());
-            client.opened(ctx, c, fd);
-        },
-    );
-}
-
-fn on_message(ctx: &Rc<Ctx>, c: usize, message: Message<'_>) {
-    ctx.callback(
-        Place::Message,
-        || format!("message of {c}"),
-        || {
-            ctx.clients[c].got(ctx, c, message.as_bytes());
-        },
-    );
-}
-
-fn on_close(ctx: &Rc<Ctx>, c: usize, event: &CloseEvent) {
-    ctx.callback(
-        Place::Close,
-        || format!("close of {c}: {event:?}"),
-        || {
-            let client = &ctx.clients[c];
-            oracle::check_close(ctx, c, event);
-            let mut record = client.record.borrow_mut();
-            record.attempt = event.attempt;
-            record.began = ctx.world.elapsed() + event.reconnect_in.unwrap_or_default();
-            record.backing_off = event.reconnect_in.is_some();
-            record.live = record.backing_off;
-            if std::mem::take(&mut record.in_session)
-                && let Some(session) = record.sessions.last_mut()
-            {
-                session.event = Some(event.clone());
-            }
-        },
-    );
-}
-
-/// Sets all callbacks of a TCP client; they are taken by each connect.
-fn set_tcp(tcp: &TcpClient, c: usize) {
-    tcp.on_connect(move |channel| Ctx::with(|ctx| on_connect(ctx, c, channel)));
-    tcp.on_message(move |_, data| {
-        Ctx::with(|ctx| {
-            ctx.callback(
-                Place::Message,
-                || format!("bytes of {c}"),
-                || {
-                    ctx.clients[c].got(ctx, c, data);
-                },
-            );
-        });
-    });
-    tcp.on_write_complete(move |_| {
-        Ctx::with(|ctx| ctx.callback(Place::Drain, || format!("drain of {c}"), || {}));
-    });
-    tcp.on_close(move |_, reason| Ctx::with(|ctx| on_tcp_close(ctx, c, reason)));
-}
-
-fn on_connect(ctx: &Rc<Ctx>, c: usize, channel: &Channel) {
-    ctx.callback(
-        Place::Open,
-        || format!("connect of {c}"),
-        || {
-            // A world gives each connection a port of its own.
-            let fd = channel
-                .local_addr()
-                .map(|address| u64::from(address.port()) - 40_000);
-            let client = &ctx.clients[c];
-            client.channels.borrow_mut().push(channel.clone());
-            {
-                let record = client.record.borrow();
-                let given_up = record.ended.is_some_and(|ended| ended.on_loop);
-                ctx.check(!given_up, || {
-                    format!("client {c} connected after it was closed")
-                });
-                let reconnect = client
-                    .tcp
-                    .borrow()
-                    .as_ref()
-                    .map(|(tcp, _)| tcp.is_reconnect());
-                let again = record.attempt > 0;
-                ctx.check(reconnect.is_none_or(|told| told == again), || {
-                    format!("client {c} connected, reconnect {reconnect:?}")
-                });
-            }
-            client.opened(ctx, c, fd);
-        },
-    );
-}
-
-fn on_tcp_close(ctx: &Rc<Ctx>, c: usize, reason: &CloseReason) {
-    ctx.callback(
-        Place::Close,
-        || format!("close of {c}: {reason:?}"),
-        || {
-            let client = &ctx.clients[c];
-            oracle::check_tcp_close(ctx, c, reason);
-            let mut record = client.record.borrow_mut();
-            record.attempt += 1;
-            record.began = ctx.world.elapsed();
-            let last = matches!(reason, CloseReason::Local | CloseReason::Stopped);
-            // It may: close() or the stop may come first.
-            record.backing_off = client.plan.reconnect.is_some() && !last;
-            record.live = record.backing_off;
-            if std::mem::take(&mut record.in_session)
-                && let Some(session) = record.sessions.last_mut()
-            {
-                session.reason = Some(reason.clone());
-            }
-        },
-    );
 }
