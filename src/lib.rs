@@ -8,7 +8,7 @@ pub use hvloop_ws as ws;
 #[cfg(all(unix, not(hvloop_sim)))]
 pub use hvloop_event::signal;
 pub use hvloop_event::{
-    Address, Channel, CloseReason, Connect, DatagramError, EventLoop, EventLoopThread,
+    Address, Channel, ChannelId, CloseReason, Connect, DatagramError, EventLoop, EventLoopThread,
     EventLoopThreadPool, Hold, IdleId, Interest, IoHandle, LengthCoding, LengthField, Listen,
     LoadBalance, LocalLoop, LoopClosed, LoopOptions, LoopStatus, Metrics, Proxy, ReconnectPolicy,
     SendError, ShutdownReport, TcpClient, TcpServer, TimerId, TimerThread, UdpChannel, UdpClient,
