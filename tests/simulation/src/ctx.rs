@@ -179,6 +179,8 @@ impl Ctx {
             Op::Open(c) => self.clients[c].open(self, c),
             Op::Send(c, size) => self.clients[c].send(self, size),
             Op::Ping(c) => self.clients[c].ping(),
+            Op::PauseReading(c) => self.clients[c].pause_reading(self),
+            Op::ResumeReading(c) => self.clients[c].resume_reading(self),
             Op::Close(c) => self.clients[c].close(self, false),
             Op::CloseOld(c) => self.clients[c].close_old(),
             Op::StopClient(c) => self.clients[c].close(self, true),

@@ -62,6 +62,8 @@ pub enum Op {
     Open(usize),
     Send(usize, usize),
     Ping(usize),
+    PauseReading(usize),
+    ResumeReading(usize),
     Close(usize),
     /// By the channels of connections that are over.
     CloseOld(usize),
@@ -149,6 +151,7 @@ impl History {
             });
         }
         given_up(seed, &clients, &mut actions);
+        held_back(seed, clients.len(), end, &mut actions);
         let hosts = &mut StdRng::seed_from_u64(seed ^ 0x4057);
         let services = hosting(hosts, end, &mut actions);
         Self {
@@ -179,6 +182,26 @@ fn given_up(seed: u64, clients: &[ClientPlan], actions: &mut Vec<Action>) {
             actions.push(Action {
                 when: When::In(place),
                 op: Op::Close(c),
+            });
+        }
+    }
+}
+
+/// Clients that read no further for a while, in the midst of what comes.
+fn held_back(seed: u64, clients: usize, end: Duration, actions: &mut Vec<Action>) {
+    // Of its own, as in `given_up`.
+    let rng = &mut StdRng::seed_from_u64(seed ^ 0x9a05);
+    for c in 0..clients {
+        for _ in 0..if rng.random_bool(0.2) { 3 } else { 0 } {
+            let (open, message) = (When::In(Place::Open), When::In(Place::Message));
+            let pause = *[open, message, message].choose(rng).unwrap_or(&open);
+            actions.push(Action {
+                when: pause,
+                op: Op::PauseReading(c),
+            });
+            actions.push(Action {
+                when: when(rng, end),
+                op: Op::ResumeReading(c),
             });
         }
     }

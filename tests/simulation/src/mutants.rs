@@ -166,6 +166,10 @@ pub const MUTANTS: &[(&str, &str)] = &[
     ),
     ("held_back_lost", "what was read before a pause is dropped"),
     (
+        "silent_while_paused",
+        "a peer that is not read from is called silent",
+    ),
+    (
         "one_redirect_too_many",
         "a client follows a redirect more than it may",
     ),

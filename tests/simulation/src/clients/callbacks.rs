@@ -45,6 +45,9 @@ impl Client {
             ctx.check(!over || self.plan.kind == Kind::Tcp, || {
                 format!("I11: client {c} got a message after close()")
             });
+            ctx.check(!session.paused, || {
+                format!("client {c} got a message while reading is paused")
+            });
             session.got.push(data.to_vec());
         }
     }

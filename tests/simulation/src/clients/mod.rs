@@ -43,6 +43,9 @@ pub struct Session {
     pub ended: Option<Ended>,
     pub event: Option<CloseEvent>,
     pub reason: Option<CloseReason>,
+    /// As `Visited::paused`.
+    pub paused: bool,
+    pub resumed_elsewhere: bool,
 }
 
 /// What happened to a client.
@@ -284,6 +287,28 @@ impl Client {
     pub fn ping(&self) {
         if let Some(ws) = &*self.ws.borrow() {
             let _refused_if_not_open = ws.ping(b"ping");
+        }
+    }
+
+    pub fn pause_reading(&self, ctx: &Ctx) {
+        let Some(ws) = &*self.ws.borrow() else {
+            return;
+        };
+        let open = ws.state() == ClientState::Open;
+        ws.pause_reading();
+        if let Some(session) = self.record.borrow_mut().sessions.last_mut() {
+            session.paused = open && ctx.on_loop_thread() && !session.resumed_elsewhere;
+        }
+    }
+
+    pub fn resume_reading(&self, ctx: &Ctx) {
+        let Some(ws) = &*self.ws.borrow() else {
+            return;
+        };
+        ws.resume_reading();
+        if let Some(session) = self.record.borrow_mut().sessions.last_mut() {
+            session.paused = false;
+            session.resumed_elsewhere |= !ctx.on_loop_thread();
         }
     }
 

@@ -53,6 +53,12 @@ pub fn check_close(ctx: &Ctx, c: usize, event: &CloseEvent) {
         }
         Some(error) => {
             let waited = ctx.world.elapsed().saturating_sub(record.began);
+            let session = record.sessions.last().filter(|_| record.in_session);
+            let silent = matches!(error, ConnectionError::PeerSilent(_));
+            let paused = session.is_some_and(|session| session.paused);
+            ctx.check(!silent || !paused, || {
+                format!("client {c} did not read, and calls its peer silent")
+            });
             check_error(ctx, c, &client.plan, error, waited);
         }
     }

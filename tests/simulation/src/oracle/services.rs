@@ -81,6 +81,7 @@ fn check_error(
         ConnectionError::PeerSilent(silent) if plan.ping.is_none_or(|ping| *silent < ping) => {
             wrong("it had not been silent for that long");
         }
+        ConnectionError::PeerSilent(_) if visited.paused => wrong("it was not read from"),
         ConnectionError::CloseTimedOut(limit) if *limit != plan.close_timeout => {
             wrong("that is not its limit");
         }
