@@ -140,6 +140,19 @@ pub fn check_over(ctx: &Ctx, s: usize, service: &Service) {
 /// When all that was under way has arrived.
 pub fn check_visits(ctx: &Ctx, s: usize, service: &Service, report: Option<&ShutdownReport>) {
     let logs = ctx.logs.borrow();
+    for log in logs.values().filter(|log| log.bad_request) {
+        // 500: a callback panicked.
+        let may = [200, 400, 403, 404, 426];
+        let answered = log
+            .status
+            .is_none_or(|status| may.contains(&status) || (status == 500 && ctx.panics.get() > 0));
+        ctx.check(answered, || {
+            format!(
+                "{:?} is the answer to a request for no WebSocket",
+                log.status
+            )
+        });
+    }
     for visited in service.visited.borrow().values() {
         let Some(log) = logs.get(&visited.fd) else {
             ctx.violation(format!("service {s}: nobody is fd {}", visited.fd));

@@ -55,26 +55,25 @@ impl Visitor {
     }
 
     fn request(&self) -> String {
-        let (path, upgrade) = match self.errand.manner {
-            Manner::HttpError => match self.log.fd() % 3 {
-                0 => ("/room", ""),
-                1 => ("/nowhere", "Upgrade: websocket\r\nConnection: Upgrade\r\n"),
-                _ => (
-                    "/room",
-                    "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 7\r\n",
-                ),
+        let upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\n";
+        let (path, upgrade, version) = match self.errand.manner {
+            Manner::HttpError => match self.log.fd() % 6 {
+                0 => ("/room", "", 13),
+                1 => ("/nowhere", upgrade, 13),
+                2 => ("/closed", upgrade, 13),
+                3 => ("/page", "", 13),
+                4 => ("/room\u{1}", upgrade, 13),
+                _ => ("/room", upgrade, 7),
             },
-            _ => (
-                "/room",
-                "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n",
-            ),
+            _ => ("/room", upgrade, 13),
         };
         let extensions = match self.errand.offer {
             Some(offer) => format!("Sec-WebSocket-Extensions: {}\r\n", offer.header(true)),
             None => String::new(),
         };
         format!(
-            "GET {path} HTTP/1.1\r\nHost: name.test\r\n{upgrade}{extensions}Sec-WebSocket-Key: {KEY}\r\n\r\n"
+            "GET {path} HTTP/1.1\r\nHost: name.test\r\n{upgrade}{extensions}\
+             Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: {version}\r\n\r\n"
         )
     }
 

@@ -10,8 +10,11 @@ use crate::oracle;
 use crate::peers::{Errand, Visitor, dialer};
 use crate::servers::may_fail;
 use hvloop_event::{Address, ChannelId, Listen, SendError};
+use hvloop_ws::handshake::HttpResponse;
+use hvloop_ws::http::StatusCode;
 use hvloop_ws::{
-    CloseEvent, ConnectionError, Message, WebSocketChannel, WebSocketServer, WhenFull,
+    CloseEvent, ConnectionError, Message, WebSocketChannel, WebSocketServer, WebSocketService,
+    WhenFull,
 };
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -71,6 +74,18 @@ impl Service {
         let server = WebSocketServer::new(&ctx.event_loop);
         server.set_max_connections(self.plan.max_connections);
         server.route("/room", self.service(s));
+        server.route("/closed", closed_room(s));
+        server.on_http(move |request| {
+            called(Place::Open, format!("service {s}: on_http"), |ctx| {
+                ctx.check(!ctx.event_loop.is_stopping(), || {
+                    format!("service {s}: on_http after stop()")
+                });
+            });
+            match request.path.as_str() {
+                "/page" => HttpResponse::html("a page"),
+                _ => StatusCode::NOT_FOUND.into(),
+            }
+        });
         server.on_failed(move |peer, error| {
             let fd = peer.map(|peer| number(peer.inet()));
             let text = format!("service {s}: on_failed: {error:?}");
@@ -336,6 +351,14 @@ impl Service {
             }
         }
     }
+}
+
+/// Lets nobody in.
+fn closed_room(s: usize) -> WebSocketService {
+    WebSocketService::new().on_upgrade(move |_| {
+        called(Place::Open, format!("service {s}: a refusal"), |_| {});
+        Err(StatusCode::FORBIDDEN.into())
+    })
 }
 
 /// Whether a connection may be closed because its queue was full.
