@@ -1,5 +1,5 @@
-//! Every name that `docs/libhv-map.md` gives as hvloop's is a public item of the sources, so that
-//! the table cannot fall behind them.
+//! Every name that `docs/libhv-map.md` and `docs/websocket-features.md` give as hvloop's is a public
+//! item of the sources, so that the tables cannot fall behind them.
 //!
 //! The sources are read as text: comments and literals are taken out, what is left is put into
 //! trees by its brackets, and the public items are picked from these. That is enough for names, and
@@ -13,8 +13,18 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 #[test]
 fn every_name_of_the_map_exists() {
-    let path = Path::new(ROOT).join("docs/libhv-map.md");
-    let map = fs::read_to_string(&path).expect("docs/libhv-map.md is there");
+    names_exist("docs/libhv-map.md");
+}
+
+#[test]
+fn every_name_of_the_features_exists() {
+    names_exist("docs/websocket-features.md");
+}
+
+#[track_caller]
+fn names_exist(document: &str) {
+    let path = Path::new(ROOT).join(document);
+    let map = fs::read_to_string(&path).expect("the document is there");
     let items = Items::of_sources();
     let problems = problems_of(&map, &items);
     assert!(
@@ -53,7 +63,7 @@ fn problems_of(map: &str, items: &Items) -> Vec<String> {
             continue;
         };
         let (libhv, hvloop, remark) = (libhv.trim(), hvloop.trim(), remark.trim());
-        if (libhv, hvloop) == ("libhv", "hvloop") || libhv.starts_with("---") {
+        if hvloop == "hvloop" || libhv.starts_with("---") {
             continue;
         }
         let Some((_, rows)) = &mut section else {
@@ -62,7 +72,7 @@ fn problems_of(map: &str, items: &Items) -> Vec<String> {
         };
         *rows += 1;
         if libhv.is_empty() {
-            problems.push(format!("line {n}: nothing of libhv's"));
+            problems.push(format!("line {n}: the first cell is empty"));
         }
         match hvloop {
             "" => problems.push(format!("line {n}: {libhv}: the second cell is empty")),
@@ -609,7 +619,7 @@ fn what_is_wrong_with_a_map_is_told() {
             "line 6: `b`: no equivalent, and no reason",
             "line 7: Loop is no name in backticks",
             "line 8: 2 cells, not 3",
-            "line 9: nothing of libhv's"
+            "line 9: the first cell is empty"
         ]
     );
     assert_eq!(told(""), ["section One: no rows"]);
