@@ -57,6 +57,15 @@ pub struct Ctx {
 /// What a panic of the history says.
 pub const ON_PURPOSE: &str = "by the history";
 
+/// Lends what is there, taken out of its place for so long: what `f` causes may come back there.
+pub fn lend<T>(place: &RefCell<Option<T>>, f: impl FnOnce(&T)) {
+    let thing = place.borrow_mut().take();
+    if let Some(thing) = thing {
+        f(&thing);
+        *place.borrow_mut() = Some(thing);
+    }
+}
+
 /// Counts a callback off the stack, also when it panics.
 struct Leave<'a>(&'a Ctx);
 

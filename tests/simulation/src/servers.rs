@@ -1,6 +1,6 @@
 //! The servers under test: what is done with them, and what their callbacks are told.
 
-use crate::ctx::Ctx;
+use crate::ctx::{Ctx, lend};
 use crate::history::{Place, ServerOp, ServerPlan};
 use crate::oracle;
 use crate::peers::{Caller, Framing, dialer};
@@ -157,12 +157,7 @@ impl Server {
     }
 
     fn with(&self, f: impl FnOnce(&TcpServer)) {
-        // Taken out: dropped callbacks may come back here.
-        let server = self.server.borrow_mut().take();
-        if let Some(server) = server {
-            f(&server);
-            *self.server.borrow_mut() = Some(server);
-        }
+        lend(&self.server, f);
     }
 
     /// The n-th that is open, counted round.

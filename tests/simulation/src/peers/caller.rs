@@ -1,6 +1,8 @@
 //! Peers that connect to the library's servers.
 
-use super::{Act, Certificates, FLOOD, Log, LogOf, Logs, Talk, Transport, garbage, leave};
+use super::{
+    AT, Act, Certificates, FLOOD, Log, LogOf, Logs, READ, Talk, Transport, garbage, leave, rest,
+};
 use crate::history::Manner;
 use hvloop_event::sim::{Peer, PeerIo};
 use std::rc::Rc;
@@ -45,9 +47,6 @@ pub struct Caller {
     done: bool,
 }
 
-const AT: u64 = 0;
-const READ: u64 = 2;
-
 impl Caller {
     pub fn new(manner: Manner, messages: Vec<Vec<u8>>, log: LogOf) -> Self {
         Self {
@@ -83,10 +82,7 @@ impl Talk for Caller {
             | Manner::Vanish(after)
             | Manner::Garbage(after) => out.push(Act::Timer(after, AT)),
             Manner::Flood => self.send(&[b'f'; FLOOD], out),
-            Manner::Slow(pause) => {
-                out.push(Act::Read(false));
-                out.push(Act::Timer(pause, READ));
-            }
+            Manner::Slow(_) => rest(self.manner, out),
             _ => {}
         }
     }
@@ -103,10 +99,7 @@ impl Talk for Caller {
         if enough && ends && !std::mem::replace(&mut self.done, true) {
             out.push(Act::Shutdown);
         }
-        if let Manner::Slow(pause) = self.manner {
-            out.push(Act::Read(false));
-            out.push(Act::Timer(pause, READ));
-        }
+        rest(self.manner, out);
     }
 
     fn end(&mut self, out: &mut Vec<Act>) {

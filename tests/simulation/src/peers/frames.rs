@@ -1,6 +1,7 @@
 //! Frames as peers write and read them: by the letter of RFC 6455 and RFC 7692, with none of the
 //! library's code.
 
+use super::LogOf;
 use crate::deflating::Wish;
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
 
@@ -25,6 +26,9 @@ pub enum Frame {
     /// The code; 1005: none.
     Close(u16),
 }
+
+/// What cannot be read.
+pub struct Nonsense;
 
 /// One peer's part of a WebSocket.
 pub struct Frames {
@@ -141,8 +145,34 @@ impl Frames {
     }
 
     /// Bytes that came and are not done.
-    pub fn remaining(&self) -> usize {
+    fn remaining(&self) -> usize {
         self.input.len() - self.at
+    }
+
+    /// The next message or control frame, with what the log has to say of it: nothing may come behind
+    /// a Close.
+    ///
+    /// # Errors
+    ///
+    /// It is nonsense, of which nothing more can be read.
+    pub fn next_for(&mut self, log: &LogOf) -> Result<Option<Frame>, Nonsense> {
+        let next = self.next();
+        log.with(|log| {
+            let behind = log.close.is_some() && (self.remaining() > 0 || !matches!(next, Ok(None)));
+            log.after_close |= behind;
+            match next {
+                Ok(_) if behind => return Ok(None),
+                Ok(Some(Frame::Message(ref data, _))) => log.messages.push(data.clone()),
+                Ok(Some(Frame::Pong)) => log.pongs += 1,
+                Ok(Some(Frame::Close(code))) => log.close = Some(code),
+                Ok(_) => {}
+                Err(e) => {
+                    log.nonsense = Some(e);
+                    return Err(Nonsense);
+                }
+            }
+            Ok(next.unwrap_or_default())
+        })
     }
 
     /// The next message or control frame.
@@ -150,7 +180,7 @@ impl Frames {
     /// # Errors
     ///
     /// What is wrong with it.
-    pub fn next(&mut self) -> Result<Option<Frame>, String> {
+    fn next(&mut self) -> Result<Option<Frame>, String> {
         loop {
             let Some((first, payload)) = self.raw()? else {
                 return Ok(None);

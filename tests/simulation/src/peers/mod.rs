@@ -89,6 +89,19 @@ pub trait Talk {
     fn room(&mut self, out: &mut Vec<Act>);
 }
 
+/// The timer of what a peer does at its time.
+const AT: u64 = 0;
+/// The timer of a slow peer, which reads again.
+const READ: u64 = 2;
+
+/// A slow peer leaves what comes for a while.
+fn rest(manner: Manner, out: &mut Vec<Act>) {
+    if let Manner::Slow(pause) = manner {
+        out.push(Act::Read(false));
+        out.push(Act::Timer(pause, READ));
+    }
+}
+
 /// How a peer leaves that does not say goodbye: with the end of TLS, or without.
 fn leave(after: Duration) -> Act {
     if after.as_millis().is_multiple_of(2) {

@@ -1,6 +1,6 @@
 //! A peer of plain bytes.
 
-use super::{Act, FLOOD, LogOf, Talk, garbage, leave};
+use super::{AT, Act, FLOOD, LogOf, READ, Talk, garbage, leave, rest};
 use crate::history::Manner;
 
 /// See the module.
@@ -9,9 +9,6 @@ pub struct RawPeer {
     log: LogOf,
     done: bool,
 }
-
-const AT: u64 = 0;
-const READ: u64 = 2;
 
 impl RawPeer {
     pub fn new(manner: Manner, log: LogOf) -> Self {
@@ -41,10 +38,7 @@ impl Talk for RawPeer {
             | Manner::Vanish(after)
             | Manner::Garbage(after) => out.push(Act::Timer(after, AT)),
             Manner::Flood => self.send(&[0x55; FLOOD], out),
-            Manner::Slow(pause) => {
-                out.push(Act::Read(false));
-                out.push(Act::Timer(pause, READ));
-            }
+            Manner::Slow(_) => rest(self.manner, out),
             _ => {}
         }
     }
@@ -58,10 +52,7 @@ impl Talk for RawPeer {
             Manner::Mute | Manner::NoAnswer | Manner::Flood => {}
             _ => self.send(data, out),
         }
-        if let Manner::Slow(pause) = self.manner {
-            out.push(Act::Read(false));
-            out.push(Act::Timer(pause, READ));
-        }
+        rest(self.manner, out);
     }
 
     fn end(&mut self, out: &mut Vec<Act>) {

@@ -1,7 +1,7 @@
 //! A WebSocket client, more or less, that connects to the library's server.
 
-use super::frames::{Frame, Frames, PING, PONG};
-use super::{Act, FLOOD, LogOf, Talk, garbage, leave};
+use super::frames::{Frame, Frames, Nonsense, PING, PONG};
+use super::{AT, Act, FLOOD, LogOf, READ, Talk, garbage, leave, rest};
 use crate::deflating::Wish;
 use crate::history::Manner;
 use std::collections::VecDeque;
@@ -33,8 +33,6 @@ pub struct Visitor {
     vanished: bool,
 }
 
-const AT: u64 = 0;
-const READ: u64 = 2;
 const CHAT: u64 = 4;
 /// The nonce of RFC 6455 section 1.3, and what has to be answered to it.
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
@@ -181,20 +179,9 @@ impl Visitor {
     fn frames(&mut self, data: &[u8], out: &mut Vec<Act>) {
         self.frames.feed(data);
         loop {
-            let closed = self.log.with(|log| log.close.is_some());
-            match self.frames.next() {
-                Ok(None) => {
-                    if closed && self.frames.remaining() > 0 {
-                        self.log.with(|log| log.after_close = true);
-                    }
-                    return;
-                }
-                Ok(Some(_)) if closed => {
-                    self.log.with(|log| log.after_close = true);
-                    return;
-                }
-                Ok(Some(Frame::Message(data, _))) => {
-                    self.log.with(|log| log.messages.push(data));
+            match self.frames.next_for(&self.log) {
+                Ok(None) => return,
+                Ok(Some(Frame::Message(..))) => {
                     if !self.done {
                         self.close_if_content(out);
                     }
@@ -204,20 +191,15 @@ impl Visitor {
                         out.push(Act::Send(self.frames.control(PONG, &payload)));
                     }
                 }
-                Ok(Some(Frame::Pong)) => self.log.with(|log| log.pongs += 1),
+                Ok(Some(Frame::Pong)) => {}
                 Ok(Some(Frame::Close(code))) => {
-                    self.log.with(|log| log.close = Some(code));
                     let stays = matches!(self.errand.manner, Manner::Flood | Manner::NoAnswer);
                     // The server ends the stream (RFC 6455 section 7.1.1).
                     if !stays {
                         self.close(code, out);
                     }
                 }
-                Err(e) => {
-                    self.log.with(|log| log.nonsense = Some(e));
-                    self.shut(Act::Reset, out);
-                    return;
-                }
+                Err(Nonsense) => return self.shut(Act::Reset, out),
             }
         }
     }
@@ -225,10 +207,7 @@ impl Visitor {
 
 impl Talk for Visitor {
     fn start(&mut self, out: &mut Vec<Act>) {
-        if let Manner::Slow(pause) = self.errand.manner {
-            out.push(Act::Read(false));
-            out.push(Act::Timer(pause, READ));
-        }
+        rest(self.errand.manner, out);
         match self.errand.manner {
             Manner::Drop => return self.shut(Act::Shutdown, out),
             Manner::Mute => return,
@@ -245,10 +224,7 @@ impl Talk for Visitor {
     }
 
     fn data(&mut self, data: &[u8], out: &mut Vec<Act>) {
-        if let Manner::Slow(pause) = self.errand.manner {
-            out.push(Act::Read(false));
-            out.push(Act::Timer(pause, READ));
-        }
+        rest(self.errand.manner, out);
         if self.vanished {
             return;
         }

@@ -1,7 +1,7 @@
 //! A WebSocket server, more or less.
 
-use super::frames::{Frame, Frames, PING, PONG};
-use super::{Act, FLOOD, LogOf, Talk, garbage, leave};
+use super::frames::{Frame, Frames, Nonsense, PING, PONG};
+use super::{AT, Act, FLOOD, LogOf, READ, Talk, garbage, leave, rest};
 use crate::deflating::Wish;
 use crate::history::Manner;
 use std::time::Duration;
@@ -24,8 +24,6 @@ pub struct WebSocketPeer {
     chat: u32,
 }
 
-const AT: u64 = 0;
-const READ: u64 = 2;
 const CHAT: u64 = 4;
 /// Messages that a chatty peer sends of its own.
 const CHATS: u32 = 20;
@@ -135,20 +133,9 @@ impl WebSocketPeer {
     fn frames(&mut self, data: &[u8], out: &mut Vec<Act>) {
         self.frames.feed(data);
         loop {
-            let closed = self.log.with(|log| log.close.is_some());
-            match self.frames.next() {
-                Ok(None) => {
-                    if closed && self.frames.remaining() > 0 {
-                        self.log.with(|log| log.after_close = true);
-                    }
-                    return;
-                }
-                Ok(Some(_)) if closed => {
-                    self.log.with(|log| log.after_close = true);
-                    return;
-                }
+            match self.frames.next_for(&self.log) {
+                Ok(None) => return,
                 Ok(Some(Frame::Message(data, text))) => {
-                    self.log.with(|log| log.messages.push(data.clone()));
                     let echoes = !matches!(self.manner, Manner::Flood | Manner::NoAnswer);
                     if !self.done && echoes {
                         self.say(&data, text, out);
@@ -159,20 +146,17 @@ impl WebSocketPeer {
                         out.push(Act::Send(self.frames.control(PONG, &payload)));
                     }
                 }
-                Ok(Some(Frame::Pong)) => self.log.with(|log| log.pongs += 1),
+                Ok(Some(Frame::Pong)) => {}
                 Ok(Some(Frame::Close(code))) => self.closed(code, out),
-                Err(e) => {
-                    self.log.with(|log| log.nonsense = Some(e));
+                Err(Nonsense) => {
                     self.done = true;
-                    out.push(Act::Reset);
-                    return;
+                    return out.push(Act::Reset);
                 }
             }
         }
     }
 
     fn closed(&mut self, code: u16, out: &mut Vec<Act>) {
-        self.log.with(|log| log.close = Some(code));
         if matches!(self.manner, Manner::Flood | Manner::NoAnswer) || self.vanished {
             return;
         }
@@ -197,19 +181,13 @@ impl Talk for WebSocketPeer {
                 self.done = true;
                 out.push(Act::Shutdown);
             }
-            Manner::Slow(pause) => {
-                out.push(Act::Read(false));
-                out.push(Act::Timer(pause, READ));
-            }
+            Manner::Slow(_) => rest(self.manner, out),
             _ => {}
         }
     }
 
     fn data(&mut self, data: &[u8], out: &mut Vec<Act>) {
-        if let Manner::Slow(pause) = self.manner {
-            out.push(Act::Read(false));
-            out.push(Act::Timer(pause, READ));
-        }
+        rest(self.manner, out);
         if self.manner == Manner::Mute || self.vanished {
             return;
         }

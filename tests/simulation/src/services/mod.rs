@@ -3,7 +3,7 @@
 mod callbacks;
 
 use crate::clients::{Accepted, Ended, overtake};
-use crate::ctx::Ctx;
+use crate::ctx::{Ctx, lend};
 use crate::deflating::{DeflatePlan, fill};
 use crate::history::{Place, ServiceOp, ServicePlan, VisitPlan};
 use crate::oracle;
@@ -184,12 +184,7 @@ impl Service {
     }
 
     fn with(&self, f: impl FnOnce(&WebSocketServer)) {
-        // Taken out: dropped callbacks may come back here.
-        let server = self.server.borrow_mut().take();
-        if let Some(server) = server {
-            f(&server);
-            *self.server.borrow_mut() = Some(server);
-        }
+        lend(&self.server, f);
     }
 
     /// The n-th that has not ended, counted round.
