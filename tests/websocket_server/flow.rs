@@ -13,6 +13,7 @@ use hvloop::{
 };
 use hvloop_test_support::{DEADLINE, Monitor, opcode};
 use std::net::SocketAddr;
+use std::sync::mpsc;
 
 over_tcp_and_tls! {
     /// Frame by frame, from the callback and from another thread.
@@ -237,6 +238,44 @@ fn end_while_paused(
         );
     });
     stop_clean(&thread);
+}
+
+/// A callback whose write finds the connection broken, and which pauses then, is the last of its
+/// messages.
+#[test]
+fn pause_on_a_broken_connection() {
+    let (net, thread) = (Net::new(Transport::Tcp), started());
+    let seen = Monitor::new((0, None));
+    let (s, c) = (seen.clone(), seen.clone());
+    let service = WebSocketService::new()
+        .on_open(|channel, _| channel.send_text("unread").unwrap())
+        .on_message(move |channel, _| {
+            s.update(|(messages, _)| *messages += 1);
+            // More than the queue keeps to the end of the turn.
+            channel.send_binary(&[0; 1 << 20]).unwrap();
+            channel.pause_reading();
+        })
+        .on_close(move |_, event| c.update(|(_, closed)| *closed = Some(event.clone())));
+    let (_server, to) = serve(&thread, &net, service);
+    let mut peer = WsPeer::open(&net, to, "/");
+    peer.peer.stream.peek(&mut [0]).unwrap();
+    // The loop comes to it when all has happened.
+    let ((is_blocked, blocked), (go_on, wait)) = (mpsc::channel(), mpsc::channel::<()>());
+    let block = move || {
+        is_blocked.send(()).unwrap();
+        wait.recv().unwrap();
+    };
+    thread.event_loop().run_in_loop(block).unwrap();
+    blocked.recv_timeout(DEADLINE).unwrap();
+    peer.peer
+        .send(&frame(opcode::TEXT, true, b"message").repeat(3));
+    drop(peer); // with something unread: a reset
+    go_on.send(()).unwrap();
+    assert!(seen.wait(DEADLINE, |(_, closed)| closed.is_some()));
+    let (messages, closed) = seen.read(Clone::clone);
+    assert_eq!(messages, 1, "{closed:?}");
+    thread.stop();
+    thread.join().unwrap();
 }
 
 fn close_scenario(transport: Transport) {

@@ -12,8 +12,12 @@ impl Link {
 
     /// Reads no further, and holds back what was read already.
     pub(crate) fn pause_reading(&self, local: &LocalLoop) {
-        if let Some(conn) = self.conn(local).filter(|_| self.stage() == Stage::Open) {
-            self.paused.set(true);
+        if self.stage() != Stage::Open {
+            return;
+        }
+        self.paused.set(true);
+        // If it broke in this turn there is none, and what was read before is not delivered.
+        if let Some(conn) = self.conn(local) {
             conn.pause_reading();
         }
     }
