@@ -361,7 +361,7 @@ pub fn closes_when_full(plan: &ServicePlan) -> bool {
     plan.when_full == WhenFull::Close
 }
 
-/// What `on_failed` says of a peer that has an address: the connection, as its peer names it.
+/// The connection from that address, as its peer names it.
 fn number(peer: Option<SocketAddr>) -> u64 {
     u64::from(peer.map_or(0, |peer| peer.port()).saturating_sub(20_000))
 }
@@ -385,7 +385,7 @@ fn called(place: Place, what: String, first: impl FnOnce(&Rc<Ctx>)) {
     Ctx::with(|ctx| ctx.callback(place, || what, || first(ctx)));
 }
 
-/// What a failed connection was about; the history's own words for the log.
+/// Whether the request was refused.
 pub fn is_refusal(error: &ConnectionError) -> bool {
     matches!(
         error,
