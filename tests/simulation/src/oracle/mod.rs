@@ -87,6 +87,7 @@ pub fn check_end(ctx: &Ctx, result: &Result<ShutdownReport, RunError>) {
     for (s, server) in ctx.servers.iter().enumerate() {
         servers::check_transfers(ctx, s, server);
     }
+    services::check_answers(ctx);
     for (s, service) in ctx.services.iter().enumerate() {
         services::check_visits(ctx, s, service, result.as_ref().ok());
     }

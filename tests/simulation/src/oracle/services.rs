@@ -5,7 +5,7 @@ use crate::ctx::Ctx;
 use crate::history::ServicePlan;
 use crate::peers::Log;
 use crate::servers::listens;
-use crate::services::{Service, TOPIC, Visited, closes_when_full, is_refusal};
+use crate::services::{Service, TOPIC, Visited, closes_when_full};
 use hvloop_event::{CloseReason, ShutdownReport};
 use hvloop_ws::{ChannelState, CloseEvent, ConnectionError, Initiator, WebSocketServer};
 use std::collections::BTreeMap;
@@ -20,7 +20,13 @@ pub fn check_failed(ctx: &Ctx, s: usize, fd: u64, error: &ConnectionError) {
     ctx.check(log.status != Some(101), || {
         format!("service {s}: {error:?}, and it had said yes")
     });
-    if is_refusal(error) {
+    let refused = matches!(
+        error,
+        ConnectionError::BadRequest(_)
+            | ConnectionError::BadUpgrade(_)
+            | ConnectionError::Refused(_)
+    );
+    if refused {
         let panicked = matches!(error, ConnectionError::Refused(500)) && ctx.panics.get() > 0;
         ctx.check(log.bad_request || panicked, || {
             format!("service {s}: the request was right: {error:?}")
@@ -137,8 +143,8 @@ pub fn check_over(ctx: &Ctx, s: usize, service: &Service) {
     }
 }
 
-/// When all that was under way has arrived.
-pub fn check_visits(ctx: &Ctx, s: usize, service: &Service, report: Option<&ShutdownReport>) {
+/// Whoever asked for no WebSocket had an answer that says so, if any.
+pub fn check_answers(ctx: &Ctx) {
     let logs = ctx.logs.borrow();
     for log in logs.values().filter(|log| log.bad_request) {
         // 500: a callback panicked.
@@ -153,6 +159,11 @@ pub fn check_visits(ctx: &Ctx, s: usize, service: &Service, report: Option<&Shut
             )
         });
     }
+}
+
+/// When all that was under way has arrived.
+pub fn check_visits(ctx: &Ctx, s: usize, service: &Service, report: Option<&ShutdownReport>) {
+    let logs = ctx.logs.borrow();
     for visited in service.visited.borrow().values() {
         let Some(log) = logs.get(&visited.fd) else {
             ctx.violation(format!("service {s}: nobody is fd {}", visited.fd));

@@ -13,8 +13,7 @@ use hvloop_event::{Address, ChannelId, Listen, SendError};
 use hvloop_ws::handshake::HttpResponse;
 use hvloop_ws::http::StatusCode;
 use hvloop_ws::{
-    CloseEvent, ConnectionError, Message, WebSocketChannel, WebSocketServer, WebSocketService,
-    WhenFull,
+    CloseEvent, Message, WebSocketChannel, WebSocketServer, WebSocketService, WhenFull,
 };
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -383,14 +382,4 @@ fn ended(ctx: &Ctx) -> Ended {
 /// A callback of a service's.
 fn called(place: Place, what: String, first: impl FnOnce(&Rc<Ctx>)) {
     Ctx::with(|ctx| ctx.callback(place, || what, || first(ctx)));
-}
-
-/// Whether the request was refused.
-pub fn is_refusal(error: &ConnectionError) -> bool {
-    matches!(
-        error,
-        ConnectionError::BadRequest(_)
-            | ConnectionError::BadUpgrade(_)
-            | ConnectionError::Refused(_)
-    )
 }
