@@ -1,10 +1,9 @@
 //! Our server, as README.md says, and what it saw.
 
 use crate::net::{Net, Transport, started};
-use hvloop::event::ChannelId;
 use hvloop::{
-    CloseEvent, DeflateOptions, EventLoopThread, Message, ServiceOptions, WebSocketServer,
-    WebSocketService,
+    ChannelId, CloseEvent, DeflateOptions, EventLoopThread, Message, ServiceOptions,
+    WebSocketServer, WebSocketService,
 };
 use hvloop_test_support::{ClientReport, DEADLINE, Monitor};
 
