@@ -27,8 +27,8 @@ impl WebSocketClient {
 
     /// Reads no further for now, so that a peer that sends faster than its messages are dealt with is
     /// held back by TCP. Called in a callback, no message follows that one; from another thread, those
-    /// that are under way still come. Nothing is lost. It holds for the present session alone, and means
-    /// nothing if the client is not open. Any thread.
+    /// that are under way still come. Nothing is lost, unless the connection breaks meanwhile. It holds
+    /// for the present session alone, and means nothing if the client is not open. Any thread.
     ///
     /// While it is paused, the end of the connection may go unnoticed, no Ping is answered, and the
     /// client's own heartbeat is suspended. A close, by whichever side of this program, reads on: what

@@ -95,7 +95,7 @@ impl WebSocketClient {
     ///
     /// So many events may wait (at least one); then the client
     /// [reads no further](WebSocketClient::pause_reading) until half of them are taken, and TCP holds the
-    /// server back: the loop does not block, nothing is lost, and memory is bounded by `capacity`
+    /// server back: the loop does not block, nothing is lost unless the connection breaks, and memory is bounded by `capacity`
     /// messages and one read. [`ClientEvent::Open`] and [`ClientEvent::Close`] come in any case, `Close` as
     /// the last event of its attempt. A close by this side ends the delivery of messages, as always.
     ///

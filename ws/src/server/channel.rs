@@ -248,7 +248,8 @@ impl WebSocketChannel {
 
     /// Reads no further for now, so that a peer that sends faster than its messages are dealt with is
     /// held back by TCP. Called in a callback of this channel, no message follows that one; from another
-    /// thread, those that are under way still come. Nothing is lost. Any thread.
+    /// thread, those that are under way still come. Nothing is lost, unless the connection breaks
+    /// meanwhile. Any thread.
     ///
     /// While it is paused, the end of the connection may go unnoticed, no Ping is answered, and the
     /// server's own heartbeat is suspended for it. A close, or a stop, reads on: what comes before the
