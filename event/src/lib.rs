@@ -114,6 +114,10 @@ pub use self::{
 #[cfg(all(feature = "tls", not(loom)))]
 pub use rustls;
 
+#[cfg(all(hvloop_mutants, not(hvloop_sim)))]
+#[doc(hidden)]
+pub use self::mutant::mutant_is_on;
+
 /// The simulated world of `tests/simulation`; not part of the library.
 #[cfg(hvloop_sim)]
 #[doc(hidden)]
