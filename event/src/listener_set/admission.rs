@@ -1,5 +1,6 @@
 //! Who is let in, and to which loop.
 
+use super::network::Network;
 use crate::conn::ConnId;
 use crate::core::shared::lock;
 use crate::error::CloseReason;
@@ -36,7 +37,7 @@ struct Worker {
 #[derive(Default)]
 struct ByAddress {
     limit: Option<usize>,
-    counts: HashMap<IpAddr, usize>,
+    counts: HashMap<Network, usize>,
 }
 
 #[derive(Default)]
@@ -123,7 +124,7 @@ impl Admission {
         stops: u64,
     ) -> Option<Ticket> {
         let admission = &**self_;
-        let Some(address) = admission.count(from) else {
+        let Some(network) = admission.count(from) else {
             admission.turned_away.fetch_add(1, Ordering::Relaxed);
             return None;
         };
@@ -134,13 +135,13 @@ impl Admission {
             number: admission.tickets.fetch_add(1, Ordering::Relaxed),
             admission: self_.clone(),
             worker,
-            address,
+            network,
             stops,
         })
     }
 
-    /// Counts one more, if the limits let it: the address it is counted under, if any.
-    fn count(&self, from: Option<IpAddr>) -> Option<Option<IpAddr>> {
+    /// Counts one more, if the limits let it: the network it is counted under, if any.
+    fn count(&self, from: Option<IpAddr>) -> Option<Option<Network>> {
         let limit = self.max_connections.load(Ordering::Relaxed);
         let more = |count| (count < limit).then_some(count + 1);
         let counted = self
@@ -151,7 +152,7 @@ impl Admission {
         let (Some(limit), Some(from)) = (by_address.limit, from) else {
             return Some(None);
         };
-        let from = from.to_canonical();
+        let from = Network::of(from);
         let count = by_address.counts.entry(from).or_default();
         if *count < limit {
             *count += 1;
@@ -186,7 +187,7 @@ pub struct Ticket {
     admission: Arc<Admission>,
     number: u64,
     worker: usize,
-    address: Option<IpAddr>,
+    network: Option<Network>,
     /// The stops so far, when it was accepted.
     stops: u64,
 }
@@ -230,12 +231,12 @@ impl Drop for Ticket {
     fn drop(&mut self) {
         let admission = &self.admission;
         lock(&admission.state).handshakes.remove(&self.number);
-        if let Some(address) = self.address {
+        if let Some(network) = self.network {
             let counts = &mut lock(&admission.by_address).counts;
-            if let Some(count) = counts.get_mut(&address) {
+            if let Some(count) = counts.get_mut(&network) {
                 *count -= 1;
                 if *count == 0 {
-                    counts.remove(&address);
+                    counts.remove(&network);
                 }
             }
         }

@@ -3,6 +3,7 @@
 //! [`TcpServer`](crate::TcpServer) is built on this, and so is the WebSocket server of `hvloop-ws`.
 
 mod admission;
+mod network;
 
 use self::admission::Admission;
 use crate::conn::{Acceptor, Handler, Listen, ListenerId, Listening, Transport};
@@ -84,7 +85,9 @@ impl ListenerSet {
     }
 
     /// Turns connections away while there are so many from the same IP address, of those accepted
-    /// since a limit was first set; `None`, the default: no limit.
+    /// since a limit was first set; `None`, the default: no limit. Of IPv6 a network of 64 bits counts as
+    /// one address, since a host may have all of it, and an IPv4 address in it (`::ffff:192.0.2.1`,
+    /// `64:ff9b::192.0.2.1`) as that.
     pub fn set_max_connections_per_address(&self, connections: Option<usize>) {
         self.admission.set_max_per_address(connections);
     }
