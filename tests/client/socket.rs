@@ -4,6 +4,7 @@ use crate::common::{Recorded, patient};
 use hvloop::ws::ConnectionError;
 use hvloop::{ClientOptions, CloseReason};
 use hvloop_test_support::{DEADLINE, Monitor, ScriptServer, Tls};
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -52,6 +53,28 @@ fn bound_to_a_local_address() {
     };
     assert_eq!(to, server.addr());
     assert_eq!(server.accepted(), 1);
+}
+
+/// A client that reaches itself, as one that reconnects to a dead local port may, has not reached a server.
+#[test]
+fn connect_to_itself_is_refused() {
+    let thread = patient();
+    for ip in ["127.0.0.1", "::1"] {
+        let Ok(free) = std::net::TcpListener::bind((ip, 0)) else {
+            continue;
+        };
+        let local = free.local_addr().unwrap();
+        drop(free);
+        let options = ClientOptions::new().bind(local);
+        let client = Recorded::new(thread.event_loop(), options);
+        client.client.open(&format!("ws://{local}/")).unwrap();
+        let event = client.only_close();
+        let Some(ConnectionError::Transport(CloseReason::Connect(to, e))) = &event.error else {
+            panic!("{event:?}");
+        };
+        assert_eq!((*to, e.kind()), (Some(local), ErrorKind::ConnectionRefused));
+        assert!(!event.was_open);
+    }
 }
 
 /// The keepalive timer of the TCP socket at that port, as the kernel lists it.
@@ -110,6 +133,6 @@ fn user_timeout_ends_what_is_not_taken() {
     let Some(ConnectionError::Transport(CloseReason::Io(e))) = event.error else {
         panic!("{event:?}");
     };
-    assert_eq!(e.kind(), std::io::ErrorKind::TimedOut);
+    assert_eq!(e.kind(), ErrorKind::TimedOut);
     server.release();
 }

@@ -6,6 +6,7 @@ mod checks;
 mod common;
 mod dns;
 mod drain;
+mod itself;
 mod life;
 mod pause;
 mod pool;

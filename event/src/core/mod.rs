@@ -186,6 +186,10 @@ impl LoopCore {
             if let Some(poller) = &*poller {
                 socket.deregister(poller);
             }
+            if socket.is_to_itself() {
+                // Else the system keeps its port for a minute, which is that of a server to come.
+                socket.reset_on_drop();
+            }
         }
     }
 

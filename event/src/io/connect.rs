@@ -215,6 +215,10 @@ impl LoopCore {
             let mut waiting = Vec::new();
             for (index, address, stream) in connecting.sockets.drain(..) {
                 match stream.connected() {
+                    Ok(true) if stream.is_to_itself() && !mutant!("connected_to_itself") => {
+                        failed.push((index, address, to_itself()));
+                        losers.push(stream);
+                    }
                     _ if winner.is_some() => losers.push(stream),
                     Ok(true) => winner = Some((index, address, stream)),
                     Ok(false) => waiting.push((index, address, stream)),
@@ -352,6 +356,12 @@ impl LoopCore {
             slot.handler = Some(handler);
         }
     }
+}
+
+/// What a system would say that did not let a connect reach its own port.
+fn to_itself() -> io::Error {
+    let text = "nobody listens there: the connection led back to itself";
+    io::Error::new(io::ErrorKind::ConnectionRefused, text)
 }
 
 /// Sets the socket's own options; none of them is worth a connection.

@@ -25,6 +25,24 @@ impl Address {
             Self::Unix(_) => None,
         }
     }
+
+    /// Whether both are one IP address and port, in whatever form. What else may stand in the socket
+    /// addresses (the flow label of IPv6) does not count.
+    pub(crate) fn is_same_endpoint(&self, other: &Self) -> bool {
+        match (self.inet(), other.inet()) {
+            (Some(a), Some(b)) => same_endpoint(a, b),
+            _ => false,
+        }
+    }
+}
+
+/// See [`Address::is_same_endpoint`].
+pub(crate) fn same_endpoint(a: SocketAddr, b: SocketAddr) -> bool {
+    let scope = |address: SocketAddr| match address {
+        SocketAddr::V4(_) => 0,
+        SocketAddr::V6(v6) => v6.scope_id(),
+    };
+    a.port() == b.port() && a.ip().to_canonical() == b.ip().to_canonical() && scope(a) == scope(b)
 }
 
 impl From<SocketAddr> for Address {
@@ -88,4 +106,35 @@ pub(crate) struct MulticastOut {
     pub(crate) loopback: Option<bool>,
     pub(crate) ttl: Option<u32>,
     pub(crate) interface: Option<Interface>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::SocketAddrV6;
+
+    #[test]
+    fn endpoints() {
+        for (a, b, same) in [
+            ("127.0.0.1:1", "127.0.0.1:1", true),
+            ("127.0.0.1:1", "127.0.0.1:2", false),
+            ("127.0.0.1:1", "127.0.0.2:1", false),
+            ("[::ffff:127.0.0.1]:1", "127.0.0.1:1", true),
+            ("[::1]:1", "127.0.0.1:1", false),
+            ("[fe80::1%1]:1", "[fe80::1%1]:1", true),
+            ("[fe80::1%1]:1", "[fe80::1%2]:1", false),
+        ] {
+            let address = |text: &str| text.parse::<SocketAddr>().expect("an address");
+            assert_eq!(same_endpoint(address(a), address(b)), same, "{a} {b}");
+        }
+        let flow = SocketAddrV6::new(std::net::Ipv6Addr::LOCALHOST, 1, 7, 0);
+        let plain = SocketAddrV6::new(std::net::Ipv6Addr::LOCALHOST, 1, 0, 0);
+        assert!(same_endpoint(flow.into(), plain.into()));
+        #[cfg(unix)]
+        {
+            // Two that have no name are not the same.
+            let unnamed = Address::Unix(None);
+            assert!(!unnamed.is_same_endpoint(&unnamed));
+        }
+    }
 }

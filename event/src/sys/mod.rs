@@ -18,7 +18,7 @@ use real as world;
 use sim as world;
 
 pub use address::{Address, Interface};
-pub(crate) use address::{DatagramSettings, ListenSettings, MulticastOut};
+pub(crate) use address::{DatagramSettings, ListenSettings, MulticastOut, same_endpoint};
 pub use dns::{Resolver, SystemResolver};
 pub(crate) use world::clock;
 pub(crate) use world::datagram::Datagrams;

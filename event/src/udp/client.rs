@@ -6,7 +6,7 @@ use crate::core::shared::lock;
 use crate::error::{CloseReason, DatagramError};
 use crate::event_loop::EventLoop;
 use crate::local_loop::LocalLoop;
-use crate::sys::Datagrams;
+use crate::sys::{Datagrams, same_endpoint};
 use crate::tcp::ConnectError;
 use std::fmt;
 use std::io;
@@ -229,8 +229,8 @@ impl Opening {
             SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
             SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
         };
-        let socket = Datagrams::bind(SocketAddr::new(any, 0), &self.options.socket)?;
-        socket.connect(to)?;
+        let bind = || Datagrams::bind(SocketAddr::new(any, 0), &self.options.socket);
+        let socket = connected(to, bind)?;
         let limit = self.options.send_limit;
         let channel = UdpChannel::new(local.event_loop(), socket.local()?, Some(to), limit);
         Ok((socket, channel))
@@ -247,6 +247,22 @@ impl Opening {
         };
         local.core().defer(Deferred::Call(Box::new(call)));
     }
+}
+
+/// A socket with that one peer, and not with itself: the port that the system chooses may be the very
+/// one that it is to send to, if nobody has that. The next one is chosen while this one is kept.
+fn connected(
+    to: SocketAddr,
+    mut bind: impl FnMut() -> io::Result<Datagrams>,
+) -> io::Result<Datagrams> {
+    let first = bind()?;
+    first.connect(to)?;
+    if !same_endpoint(first.local()?, to) {
+        return Ok(first);
+    }
+    let second = bind()?;
+    second.connect(to)?;
+    Ok(second)
 }
 
 /// The open of that number is over.
@@ -308,3 +324,25 @@ const _: () = {
     const fn send_sync<T: Send + Sync>() {}
     send_sync::<UdpClient>();
 };
+
+#[cfg(all(test, not(hvloop_sim)))]
+mod tests {
+    use super::*;
+    use crate::sys::DatagramSettings;
+
+    /// The system's first choice is the port to send to: another one is taken.
+    #[test]
+    fn not_its_own_peer() {
+        let settings = DatagramSettings::default();
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let first = Datagrams::bind(any, &settings).expect("a socket");
+        let to = first.local().expect("an address");
+        let mut first = Some(first);
+        let socket = connected(to, || match first.take() {
+            Some(first) => Ok(first),
+            None => Datagrams::bind(any, &settings),
+        });
+        let local = socket.expect("another").local().expect("an address");
+        assert_ne!(local, to);
+    }
+}

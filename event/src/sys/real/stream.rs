@@ -94,6 +94,24 @@ impl Stream {
         }
     }
 
+    /// Whether it is connected to itself: a connect from the very port that it goes to succeeds when
+    /// nobody listens there (simultaneous open, RFC 9293 section 3.5).
+    pub(crate) fn is_to_itself(&self) -> bool {
+        match (self.local(), self.peer()) {
+            (Ok(local), Ok(peer)) => local.is_same_endpoint(&peer),
+            _ => false,
+        }
+    }
+
+    /// Lets the drop reset the connection, so that the system keeps nothing of it; TCP alone.
+    pub(crate) fn reset_on_drop(&self) {
+        if let Self::Tcp(stream) = self
+            && let Err(e) = SockRef::from(stream).set_linger(Some(Duration::ZERO))
+        {
+            log::debug!("hvloop: SO_LINGER: {e}");
+        }
+    }
+
     /// Turns Nagle's algorithm off (`true`) or on; there is none on a Unix socket.
     pub(crate) fn set_nodelay(&self, on: bool) -> io::Result<()> {
         match self {

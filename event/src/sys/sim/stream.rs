@@ -59,6 +59,17 @@ impl Stream {
         World::here().with_socket(self.fd, |socket| socket.connected())
     }
 
+    /// Whether it is connected to itself.
+    pub(crate) fn is_to_itself(&self) -> bool {
+        match (self.local(), self.peer()) {
+            (Ok(local), Ok(peer)) => local.is_same_endpoint(&peer),
+            _ => false,
+        }
+    }
+
+    /// Nothing is kept of a connection here.
+    pub(crate) fn reset_on_drop(&self) {}
+
     /// There is no Nagle's algorithm here.
     ///
     /// # Errors
