@@ -11,6 +11,8 @@ mod moves;
 mod net;
 mod pools;
 mod serve;
+#[cfg(target_os = "linux")]
+mod short_reads;
 #[cfg(unix)]
 #[path = "../common/socket_path.rs"]
 mod socket_path;

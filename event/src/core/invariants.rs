@@ -131,6 +131,10 @@ fn check_slot(slot: &ConnSlot) -> Result<(), String> {
     if live && reads && slot.readable && !slot.read_closed && !slot.in_ready {
         return Err("bytes were left unread, and no event will tell of them".to_owned());
     }
+    let told = slot.readable || slot.read_closed;
+    if live && !told && slot.stream.as_ref().is_some_and(|s| !s.tells_of_data()) {
+        return Err("bytes are left in the socket, and no event will tell of them".to_owned());
+    }
     if live && slot.tls.as_ref().is_some_and(|tls| tls.has_unread()) {
         return Err("plaintext was left in TLS".to_owned());
     }

@@ -9,8 +9,9 @@ use crate::core::timers::TimerId;
 use crate::error::CloseReason;
 use crate::machine::lifecycle::Lifecycle;
 use crate::machine::race::ConnectRace;
+use crate::mutant::mutant;
 use crate::proxy::Tunnel;
-use crate::sys::{Address, JobToken, Stream, short_io_means_drained};
+use crate::sys::{Address, Got, JobToken, Stream};
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
@@ -56,6 +57,8 @@ pub(crate) struct ConnSlot {
     pub(crate) writable: bool,
     /// The poller said that the peer's end, or an error, is to be read.
     pub(crate) hangup: bool,
+    /// The poller spoke of urgent data: from now on a short read is no sign that nothing is left.
+    pub(crate) urgent: bool,
     /// The end of the stream was read.
     pub(crate) read_closed: bool,
     /// The user reads no further for now.
@@ -167,6 +170,7 @@ impl ConnSlot {
             readable: false,
             writable: false,
             hangup: false,
+            urgent: false,
             read_closed: false,
             reading_paused: false,
             half_closed: false,
@@ -207,17 +211,16 @@ impl ConnSlot {
         };
         loop {
             match stream.read(buffer) {
-                Ok(0) => {
+                Ok(Got { bytes: 0, .. }) => {
                     self.readable = false;
                     self.read_closed = true;
                     return Read::End;
                 }
-                Ok(n) => {
+                Ok(got) => {
+                    let cut = mutant!("descriptor_hides_the_rest") && got.bytes < buffer.len();
                     // A hang-up that came with the data is still to be read: no new edge tells.
-                    if short_io_means_drained() && n < buffer.len() && !self.hangup {
-                        self.readable = false;
-                    }
-                    return Read::Data(n);
+                    self.readable = (got.more && !cut) || self.hangup || self.urgent;
+                    return Read::Data(got.bytes);
                 }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {

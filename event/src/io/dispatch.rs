@@ -42,6 +42,7 @@ impl LoopCore {
                 slot.readable |= event.readable || event.hangup;
                 slot.writable |= event.writable;
                 slot.hangup |= event.hangup;
+                slot.urgent |= event.urgent && !mutant!("urgent_data_hides_the_rest");
                 true
             }
             None => false,

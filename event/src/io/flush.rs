@@ -8,7 +8,6 @@ use crate::core::{Deferred, LoopCore};
 use crate::error::CloseReason;
 use crate::machine::lifecycle::Lifecycle;
 use crate::mutant::mutant;
-use crate::sys::short_io_means_drained;
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
@@ -218,9 +217,6 @@ impl ConnSlot {
                         n
                     };
                     self.out.consume(n, pool);
-                    if n < asked && short_io_means_drained() {
-                        self.writable = false;
-                    }
                 }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.writable = false,

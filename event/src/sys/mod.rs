@@ -7,6 +7,7 @@
 
 mod address;
 mod dns;
+mod got;
 #[cfg(not(hvloop_sim))]
 mod real;
 #[cfg(hvloop_sim)]
@@ -20,6 +21,7 @@ use sim as world;
 pub use address::{Address, Interface};
 pub(crate) use address::{DatagramSettings, ListenSettings, MulticastOut, same_endpoint};
 pub use dns::{Resolver, SystemResolver};
+pub(crate) use got::Got;
 pub(crate) use world::clock;
 pub(crate) use world::datagram::Datagrams;
 pub(crate) use world::dns::{DnsPool, JobToken};
@@ -32,5 +34,5 @@ pub(crate) use world::poller::{LoopWaker, Poller, Readiness};
 pub(crate) use world::signal::SignalPipe;
 #[cfg(all(unix, not(hvloop_sim)))]
 pub use world::signal::numbers as signal_numbers;
-pub(crate) use world::stream::{Stream, short_io_means_drained};
+pub(crate) use world::stream::Stream;
 pub(crate) use world::thread;

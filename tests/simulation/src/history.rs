@@ -272,6 +272,7 @@ fn faults(rng: &mut StdRng) -> Faults {
     faults.datagram_twice = odds(0.1);
     faults.datagram_refused = odds(0.5);
     faults.reset = odds(0.2);
+    faults.read_stop = odds(0.5);
     faults.poll_fails = if rng.random_bool(0.01) { 0.01 } else { 0.0 };
     faults.latency = *[0, 50, 2_000, 40_000]
         .map(Duration::from_micros)

@@ -64,6 +64,14 @@ pub const MUTANTS: &[(&str, &str)] = &[
         "a short write counts as a whole one",
     ),
     (
+        "urgent_data_hides_the_rest",
+        "a read that urgent data made short counts as the last one",
+    ),
+    (
+        "descriptor_hides_the_rest",
+        "a read that a descriptor made short counts as the last one",
+    ),
+    (
         "stop_overtakes_tasks",
         "connections finish before tasks that were accepted earlier",
     ),

@@ -22,6 +22,8 @@ pub(crate) struct Readiness {
     pub(crate) writable: bool,
     /// The peer has ended its side, or the socket failed.
     pub(crate) hangup: bool,
+    /// There is urgent data in the stream: a read stops before it, although more is there.
+    pub(crate) urgent: bool,
 }
 
 /// The poller of one loop; used by the loop's thread alone.
@@ -70,6 +72,7 @@ impl Poller {
                     readable: e.is_readable(),
                     writable: e.is_writable(),
                     hangup: e.is_read_closed() || e.is_error(),
+                    urgent: e.is_priority(),
                 }),
         );
         Ok(())

@@ -1,27 +1,20 @@
 //! Non-blocking streams: TCP and Unix sockets.
 
-use super::super::{Address, Poller};
+use super::super::{Address, Got, Poller};
 use crate::core::slots::Key;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::time::Duration;
 
-/// Whether a read or write that did less than it was asked for has used up the readiness, so that
-/// the extra call which would say `WouldBlock` can be saved. True of epoll and kqueue; elsewhere
-/// mio arms the socket again only on `WouldBlock`.
-pub(crate) const fn short_io_means_drained() -> bool {
-    cfg!(any(
-        target_os = "linux",
-        target_os = "android",
-        target_os = "macos",
-        target_os = "ios",
-        target_os = "freebsd",
-        target_os = "netbsd",
-        target_os = "openbsd",
-        target_os = "dragonfly"
-    ))
-}
+/// Whether a short read tells that nothing is left, unless something else tells of the exceptions:
+/// urgent data, at which a read stops (`EPOLLPRI`, which [`Stream::register`] asks for), and
+/// descriptors that came along on a Unix socket (`MSG_CTRUNC`). So on Linux; elsewhere nothing tells,
+/// and mio arms the socket again only on `WouldBlock`.
+///
+/// Of writes it is not asked: they are short only when there is no room, which is rare enough to ask
+/// the system again.
+const SHORT_READ_MEANS_DRAINED: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
 /// A non-blocking stream, close-on-exec.
 ///
@@ -70,6 +63,8 @@ impl Stream {
     pub(crate) fn register(&mut self, poller: &Poller, key: Key) -> io::Result<()> {
         let token = mio::Token(key.to_token());
         let interest = mio::Interest::READABLE | mio::Interest::WRITABLE;
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        let interest = interest | mio::Interest::PRIORITY;
         either!(self, s => poller.registry().register(s, token, interest))
     }
 
@@ -181,9 +176,16 @@ impl Stream {
         }
     }
 
-    /// Reads what is there; `Ok(0)` is the end of the stream.
-    pub(crate) fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        either!(self, s => s.read(buf))
+    /// Reads what is there.
+    pub(crate) fn read(&mut self, buf: &mut [u8]) -> io::Result<Got> {
+        let asked = buf.len();
+        let (bytes, cut) = match self {
+            Self::Tcp(stream) => (stream.read(buf)?, false),
+            #[cfg(unix)]
+            Self::Unix(stream) => read_unix(stream, buf)?,
+        };
+        let more = bytes == asked || cut || !SHORT_READ_MEANS_DRAINED;
+        Ok(Got { bytes, more })
     }
 
     /// Writes what fits; never raises SIGPIPE.
@@ -224,6 +226,23 @@ fn is_in_progress(e: &io::Error) -> bool {
 #[cfg(not(unix))]
 fn is_in_progress(e: &io::Error) -> bool {
     e.kind() == io::ErrorKind::WouldBlock
+}
+
+/// Reads from a Unix socket. Descriptors that came along are dropped by the system, since there is no
+/// room for them; `true`: there were some, and the read ended with the bytes that they came with.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn read_unix(stream: &mio::net::UnixStream, buf: &mut [u8]) -> io::Result<(usize, bool)> {
+    use rustix::net::{RecvAncillaryBuffer, RecvFlags, ReturnFlags, recvmsg};
+    let mut bytes = [io::IoSliceMut::new(buf)];
+    let mut nothing = RecvAncillaryBuffer::default();
+    let got = recvmsg(stream, &mut bytes, &mut nothing, RecvFlags::empty())?;
+    Ok((got.bytes, got.flags.contains(ReturnFlags::CTRUNC)))
+}
+
+/// Reads from a Unix socket. Nothing tells of descriptors that came along.
+#[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
+fn read_unix(stream: &mut mio::net::UnixStream, buf: &mut [u8]) -> io::Result<(usize, bool)> {
+    Ok((stream.read(buf)?, false))
 }
 
 #[cfg(unix)]

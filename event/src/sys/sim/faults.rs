@@ -8,6 +8,9 @@ use std::time::Duration;
 pub struct Faults {
     /// A read returns less than there is.
     pub short_read: f64,
+    /// A read stops although more is there, at urgent data or with descriptors that came along: arises
+    /// as bytes arrive.
+    pub read_stop: f64,
     /// A write takes less than there is room for.
     pub short_write: f64,
     /// A read or a write is interrupted (EINTR).
@@ -46,8 +49,8 @@ pub struct Faults {
     pub delay: Duration,
     /// Bytes that the sockets hold, a direction.
     pub window: usize,
-    /// A read or write that did less than asked has used the readiness up, as with epoll; else it
-    /// is `WouldBlock` alone that arms the socket again, as with other pollers.
+    /// What comes is told of whatever was read before, as with epoll; else it is `WouldBlock` alone
+    /// that arms the socket again, as with other pollers.
     pub drained_by_short_io: bool,
 }
 
@@ -56,6 +59,7 @@ impl Default for Faults {
     fn default() -> Self {
         Self {
             short_read: 0.0,
+            read_stop: 0.0,
             short_write: 0.0,
             interrupted: 0.0,
             poll_interrupted: 0.0,

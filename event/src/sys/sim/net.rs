@@ -8,7 +8,7 @@ use super::poller::Readiness;
 use super::watch::{Edge, Watch};
 use super::world::{Happening, World};
 use crate::core::slots::Key;
-use crate::sys::Address;
+use crate::sys::{Address, Got};
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -44,6 +44,16 @@ pub(super) enum State {
     Failed(io::ErrorKind),
 }
 
+/// A place in a stream where a read stops although more is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ReadStop {
+    /// So many bytes of what has arrived are before it.
+    pub(super) after: usize,
+    /// For urgent data, of which the poller tells; else for descriptors that came along, of which the
+    /// read tells.
+    pub(super) urgent: bool,
+}
+
 /// Both ends of one connection.
 pub(crate) struct Link {
     /// Of the other side.
@@ -60,6 +70,8 @@ pub(crate) struct Link {
     pub(super) hangup: bool,
     /// Arrived and not read.
     pub(super) inbound: VecDeque<u8>,
+    /// Where a read stops although more is there.
+    pub(super) stop: Option<ReadStop>,
     /// Under way to the loop.
     pub(super) coming: usize,
     pub(super) inbound_end: Option<End>,
@@ -162,6 +174,7 @@ impl Link {
             writable: Edge::default(),
             hangup: false,
             inbound: VecDeque::new(),
+            stop: None,
             coming: 0,
             inbound_end: None,
             room: window,
@@ -206,6 +219,26 @@ impl Link {
 
     pub(super) fn mark_writable(&mut self, drained_by_short_io: bool) {
         self.writable.mark(drained_by_short_io);
+    }
+
+    /// Cuts a read of so many bytes at the place where it has to stop. `true`: descriptors came along,
+    /// as the read tells.
+    fn stops_read(&mut self, count: &mut usize) -> bool {
+        let Some(stop) = &mut self.stop else {
+            return false;
+        };
+        if stop.after > *count {
+            stop.after -= *count;
+            return false;
+        }
+        let ReadStop { after, urgent } = *stop;
+        self.stop = None;
+        // A read that begins at urgent data goes on behind it.
+        if after == 0 {
+            return false;
+        }
+        *count = after;
+        !urgent
     }
 
     pub(super) fn is_broken(&self) -> bool {
@@ -272,16 +305,20 @@ impl World {
         f(self.net.borrow_mut().link_mut(fd))
     }
 
-    pub(super) fn read(&self, fd: Fd, buf: &mut [u8]) -> io::Result<usize> {
+    pub(super) fn read(&self, fd: Fd, buf: &mut [u8]) -> io::Result<Got> {
         if self.chance(|faults| faults.interrupted) {
             return Err(io::ErrorKind::Interrupted.into());
         }
-        let count = {
+        let drained_by_short_io = self.faults().drained_by_short_io;
+        let got = {
             let mut net = self.net.borrow_mut();
             let link = net.link_mut(fd);
             if link.inbound.is_empty() {
                 return match link.inbound_end {
-                    Some(End::Fin) => Ok(0),
+                    Some(End::Fin) => Ok(Got {
+                        bytes: 0,
+                        more: false,
+                    }),
                     Some(End::Reset) => Err(io::ErrorKind::ConnectionReset.into()),
                     None => {
                         link.readable.used = false;
@@ -290,17 +327,21 @@ impl World {
                 };
             }
             let mut count = buf.len().min(link.inbound.len());
-            if !self.faults().drained_by_short_io && self.chance(|faults| faults.short_read) {
+            if !drained_by_short_io && self.chance(|faults| faults.short_read) {
                 count = 1 + self.below(count);
             }
+            let descriptors = link.stops_read(&mut count);
             for (to, from) in buf.iter_mut().zip(link.inbound.drain(..count)) {
                 *to = from;
             }
-            count
+            Got {
+                bytes: count,
+                more: count == buf.len() || descriptors || !drained_by_short_io,
+            }
         };
-        self.note(|| format!("fd {fd}: read {count}"));
+        self.note(|| format!("fd {fd}: read {got:?}"));
         self.transmit(fd);
-        Ok(count)
+        Ok(got)
     }
 
     pub(super) fn write(&self, fd: Fd, buf: &[u8]) -> io::Result<usize> {
@@ -319,7 +360,7 @@ impl World {
                 link.writable.used = false;
                 return Err(io::ErrorKind::WouldBlock.into());
             }
-            if !self.faults().drained_by_short_io && self.chance(|faults| faults.short_write) {
+            if self.chance(|faults| faults.short_write) {
                 count = 1 + self.below(count);
             }
             link.starved |= count < buf.len();
@@ -410,6 +451,7 @@ impl World {
                     readable,
                     writable,
                     hangup: std::mem::take(&mut link.hangup),
+                    urgent: link.stop.is_some_and(|stop| stop.urgent),
                 });
             } else if spurious {
                 out.push(Readiness {
@@ -417,6 +459,7 @@ impl World {
                     readable: self.below(2) == 0,
                     writable: self.below(2) == 0,
                     hangup: false,
+                    urgent: false,
                 });
             }
         }
@@ -434,6 +477,7 @@ impl World {
                     readable,
                     writable,
                     hangup: false,
+                    urgent: false,
                 });
             } else if spurious {
                 out.push(Readiness {
@@ -441,6 +485,7 @@ impl World {
                     readable: self.below(2) == 0,
                     writable: self.below(2) == 0,
                     hangup: false,
+                    urgent: false,
                 });
             }
         }

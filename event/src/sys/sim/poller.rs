@@ -17,6 +17,8 @@ pub(crate) struct Readiness {
     pub(crate) writable: bool,
     /// The peer has ended its side, or the socket failed.
     pub(crate) hangup: bool,
+    /// There is urgent data in the stream: a read stops before it, although more is there.
+    pub(crate) urgent: bool,
 }
 
 /// The poller of one loop.

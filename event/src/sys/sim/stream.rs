@@ -4,15 +4,10 @@ use super::net::Fd;
 use super::poller::Poller;
 use super::world::World;
 use crate::core::slots::Key;
-use crate::sys::Address;
+use crate::sys::{Address, Got};
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
-
-/// See [`Faults::drained_by_short_io`](super::Faults::drained_by_short_io).
-pub(crate) fn short_io_means_drained() -> bool {
-    World::here().faults().drained_by_short_io
-}
 
 /// A stream of this thread's world; dropping it closes its descriptor.
 #[derive(Debug)]
@@ -133,13 +128,21 @@ impl Stream {
         Ok(World::here().with_socket(self.fd, |socket| socket.local.clone()))
     }
 
-    /// Reads what is there; `Ok(0)` is the end of the stream.
+    /// Reads what is there.
     ///
     /// # Errors
     ///
     /// As of a socket.
-    pub(crate) fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+    pub(crate) fn read(&mut self, buf: &mut [u8]) -> io::Result<Got> {
         World::here().read(self.fd, buf)
+    }
+
+    /// Whether nothing is there to be read but what a poll will tell of.
+    pub(crate) fn tells_of_data(&self) -> bool {
+        World::here().with_socket(self.fd, |socket| {
+            let nothing = socket.inbound.is_empty() && socket.inbound_end.is_none();
+            nothing || socket.readable.set
+        })
     }
 
     /// Writes what fits.

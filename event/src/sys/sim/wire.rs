@@ -1,6 +1,6 @@
 //! What is under way between the two ends of a connection, and the calls of the peers.
 
-use super::net::{End, Fd, Net, Route, State};
+use super::net::{End, Fd, Net, ReadStop, Route, State};
 use super::peer::{Peer, PeerIo};
 use super::world::{Happening, World};
 use std::io;
@@ -80,12 +80,18 @@ impl World {
 
     fn arrives(&self, fd: Fd, data: &[u8]) {
         let short = self.faults().drained_by_short_io;
+        let stops = !data.is_empty() && self.chance(|faults| faults.read_stop);
         let at = {
             let mut net = self.net.borrow_mut();
             let link = net.link_mut(fd);
             link.coming -= data.len();
             if link.open {
                 if !link.is_broken() {
+                    if link.stop.is_none() && stops {
+                        let after = link.inbound.len() + self.below(data.len());
+                        let urgent = self.below(2) == 0;
+                        link.stop = Some(ReadStop { after, urgent });
+                    }
                     link.inbound.extend(data);
                     link.mark_readable(short);
                 }
