@@ -11,6 +11,7 @@ mod connect;
 mod flow;
 mod fragments;
 mod handshake;
+mod hostile;
 mod messages;
 mod pausing;
 mod receiver;

@@ -5,6 +5,7 @@
 mod closing;
 mod deflate;
 mod flow;
+mod hostile;
 mod load;
 mod messages;
 #[path = "../common/net.rs"]

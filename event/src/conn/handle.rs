@@ -250,6 +250,30 @@ impl<'a> Conn<'a> {
         }
     }
 
+    /// Writes what is queued, as far as the socket takes it, instead of at the end of this turn.
+    pub fn flush(&self) {
+        self.core().flush(self.key);
+    }
+
+    /// Whether the socket takes what is queued, as far as is known, and little of it waits: what is
+    /// queued now goes out in this turn.
+    pub fn is_line_free(&self) -> bool {
+        let slots = self.core().slots.borrow();
+        let slot = slots.get(self.key).filter(|slot| slot.takes_data());
+        slot.is_some_and(|slot| slot.writable && slot.unsent() <= FLUSH_EARLY)
+    }
+
+    /// Asks for one [`Handler::on_sent`](super::Handler::on_sent) once the socket has taken all that is
+    /// queued now; in place of what was asked for before. `false`: nothing is queued, and it does not come.
+    pub fn notify_sent(&self) -> bool {
+        let mut slots = self.core().slots.borrow_mut();
+        let slot = slots.get_mut(self.key).filter(|slot| slot.life.is_up());
+        slot.is_some_and(|slot| {
+            slot.ahead = slot.unsent();
+            slot.ahead > 0
+        })
+    }
+
     /// Queues bytes that other queues may hold, too: they are not copied. For broadcasts.
     ///
     /// # Errors

@@ -29,7 +29,7 @@ pub type AdoptError = LoopClosed<(Transport, Box<dyn Handler>)>;
 /// What a connection tells the protocol above it. Every call comes from the loop's own frame, on
 /// its thread, never from inside a call of [`Conn`] or [`LocalLoop`](crate::LocalLoop).
 ///
-/// Order: `on_up` at most once, then `on_data`, `on_low_water`, `on_end` and `on_stop`, then
+/// Order: `on_up` at most once, then `on_data`, `on_low_water`, `on_sent`, `on_end` and `on_stop`, then
 /// `on_close` exactly once, also for a connection that never came up.
 pub trait Handler {
     /// The transport is up (TCP, and TLS if asked for). The connection's deadline goes on until
@@ -42,6 +42,11 @@ pub trait Handler {
 
     /// The send queue has fallen to the low mark of [`Conn::set_water_marks`].
     fn on_low_water(&mut self, conn: &Conn<'_>) {
+        let _ = conn;
+    }
+
+    /// The socket has taken what was queued when [`Conn::notify_sent`] was called.
+    fn on_sent(&mut self, conn: &Conn<'_>) {
         let _ = conn;
     }
 

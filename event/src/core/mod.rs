@@ -54,6 +54,8 @@ pub(crate) enum TimerAction {
 pub(crate) enum Deferred {
     /// The send queue of a connection fell to its low mark.
     LowWater(Key),
+    /// What a connection's handler waits for has left its send queue.
+    Sent(Key),
     /// An adopted connection comes up.
     Up(Key),
     /// A connection leaves this loop.

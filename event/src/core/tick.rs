@@ -253,6 +253,7 @@ impl LoopCore {
             match call {
                 None => break,
                 Some(Deferred::LowWater(key)) => self.low_water(local, key),
+                Some(Deferred::Sent(key)) => self.sent(local, key),
                 Some(Deferred::Up(key)) => self.adopted_up(local, key),
                 Some(Deferred::Leave(key)) => self.leave(key),
                 Some(Deferred::Handler(key)) => self.call_handler(local, key),

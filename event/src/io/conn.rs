@@ -76,6 +76,8 @@ pub(crate) struct ConnSlot {
     pub(crate) water_marks: Option<(usize, usize)>,
     /// The queue passed the high mark, and the handler waits for the low one.
     pub(crate) above_high: bool,
+    /// Bytes of the queue that go before the handler is told that they have gone; 0: it is not.
+    pub(crate) ahead: usize,
     pub(crate) open_timer: Option<TimerId>,
     pub(crate) stall_timer: Option<TimerId>,
     pub(crate) linger_timer: Option<TimerId>,
@@ -181,6 +183,7 @@ impl ConnSlot {
             in_ready: false,
             water_marks: None,
             above_high: false,
+            ahead: 0,
             open_timer: None,
             stall_timer: None,
             linger_timer: None,
@@ -260,6 +263,14 @@ impl ConnSlot {
         let fell = self.above_high && self.unsent() <= low;
         self.above_high &= !fell;
         fell
+    }
+
+    /// The socket took so many bytes of the queue. Whether those that the handler waits for were among
+    /// them; once for each time that it asks.
+    pub(crate) fn took(&mut self, bytes: usize) -> bool {
+        let waits = self.ahead > 0 && !mutant!("sent_mark_forgotten");
+        self.ahead = self.ahead.saturating_sub(bytes);
+        waits && self.ahead == 0
     }
 
     /// Forgets what was not sent; the account is the caller's to settle.

@@ -124,6 +124,14 @@ impl LoopCore {
         }
     }
 
+    /// Step 8: what the handler waits for has left the queue.
+    pub(crate) fn sent(&self, local: &LocalLoop, key: Key) {
+        let up = self.slots.borrow().get(key).is_some_and(|s| s.life.is_up());
+        if up {
+            self.with_handler(local, key, |handler, conn| handler.on_sent(conn));
+        }
+    }
+
     /// Step 8: the handler asked to be called.
     pub(crate) fn call_handler(&self, local: &LocalLoop, key: Key) {
         let up = match self.slots.borrow_mut().get_mut(key) {

@@ -33,7 +33,7 @@ impl LoopCore {
     /// Calls no user.
     pub(crate) fn flush(&self, key: Key) {
         let now = self.now();
-        let (flushed, written, low_water) = {
+        let (flushed, written, low_water, sent) = {
             let mut slots = self.slots.borrow_mut();
             let Some(slot) = slots.get_mut(key) else {
                 return;
@@ -41,13 +41,17 @@ impl LoopCore {
             if slot.life.is_closed() || slot.stream.is_none() {
                 return;
             }
-            let mut written = 0;
+            let (mut written, before) = (0, slot.unsent());
             let flushed = slot.write_out(&self.buffers, now, &mut written);
-            (flushed, written, slot.fell_low())
+            let sent = slot.took(before.saturating_sub(slot.unsent()));
+            (flushed, written, slot.fell_low(), sent)
         };
         self.shared.counters.bytes_out.add(written as u64);
         if low_water {
             self.defer(Deferred::LowWater(key));
+        }
+        if sent {
+            self.defer(Deferred::Sent(key));
         }
         match flushed {
             Flushed::All => self.flushed_all(key),

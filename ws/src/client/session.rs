@@ -110,6 +110,10 @@ impl Handler for Session {
         }
     }
 
+    fn on_sent(&mut self, conn: &Conn<'_>) {
+        self.link.sent(conn);
+    }
+
     fn on_call(&mut self, conn: &Conn<'_>) {
         let engine = &self.engine;
         let mut deliver = |message: crate::Message<'_>| engine.deliver(conn.local(), message);

@@ -103,6 +103,7 @@ impl Link {
     }
 
     fn say_close(&self, local: &LocalLoop, code: u16, reason: &str) {
+        self.last_pong(local);
         let sent = self.send_close(local, code, reason);
         self.verdict.borrow_mut().close_sent = sent;
     }

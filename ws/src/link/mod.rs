@@ -7,6 +7,7 @@
 //! | `compression` | compressed messages on their way out |
 //! | `remote` | messages of other threads on their way to the loop |
 //! | `reading` | what the peer says |
+//! | `pongs` | answers to Pings, also where the line is full |
 //! | `pausing` | reading that is paused by the user |
 //! | `closing` | the close handshake, failures, and what is known of the end |
 //! | `when_full` | what becomes of a connection whose send queue is full |
@@ -16,6 +17,7 @@ mod closing;
 mod compression;
 mod heartbeat;
 mod pausing;
+mod pongs;
 mod reading;
 mod remote;
 mod sending;
@@ -24,6 +26,7 @@ mod when_full;
 use self::closing::Verdict;
 use self::compression::Compression;
 use self::heartbeat::Heartbeat;
+use self::pongs::Pongs;
 use crate::deflate::{DeflateOptions, DeflateParams};
 use crate::protocol::{Limits, Role};
 use hvloop_event::conn::{Conn, ConnId};
@@ -72,6 +75,7 @@ pub(crate) struct Link {
     heart: RefCell<Option<(Heartbeat, TimerId)>>,
     compression: RefCell<Option<Compression>>,
     verdict: RefCell<Verdict>,
+    pongs: Cell<Pongs>,
     /// The user reads no further for now.
     paused: Cell<bool>,
 }
@@ -88,6 +92,7 @@ impl Link {
             heart: RefCell::default(),
             compression: RefCell::default(),
             verdict: RefCell::default(),
+            pongs: Cell::default(),
             paused: Cell::new(false),
         })
     }

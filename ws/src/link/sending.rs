@@ -172,14 +172,6 @@ impl Link {
         true
     }
 
-    /// Answers a Ping with its payload.
-    pub(super) fn pong(&self, conn: &Conn<'_>, payload: &[u8]) {
-        if mutant!("pong_lost_when_blocked") && conn.unsent() > 0 {
-            return;
-        }
-        self.control(conn, Control::Pong, payload);
-    }
-
     pub(super) fn control(&self, conn: &Conn<'_>, control: Control, payload: &[u8]) {
         let opcode = OpCode::Control(control);
         let mask = self.mask(conn.local());

@@ -299,6 +299,12 @@ impl Handler for Accepted {
         }
     }
 
+    fn on_sent(&mut self, conn: &Conn<'_>) {
+        if let State::Open(open) = &self.state {
+            open.link.sent(conn);
+        }
+    }
+
     fn on_call(&mut self, conn: &Conn<'_>) {
         if let State::Open(open) = &mut self.state {
             open.read(|reading, deliver| reading.resume(conn, deliver), conn);

@@ -360,3 +360,19 @@ fn server_names() {
         assert_eq!(error, Some(TlsError::InvalidServerName(bad.to_owned())));
     }
 }
+
+/// A peer that asks for new keys with each byte it sends, and reads nothing: one answer waits for it.
+#[test]
+fn key_updates_without_end_are_answered_once() {
+    let mut pair = Pair::connected();
+    take(&mut pair.server);
+    for _ in 0..2000 {
+        pair.client.conn.refresh_traffic_keys().unwrap();
+        assert_eq!(pair.client.write_plain(b"x"), 1);
+        assert_eq!(deliver(&mut pair.server, &take(&mut pair.client)), b"x");
+    }
+    assert_eq!(pair.server.write_plain(b"y"), 1);
+    let waiting = take(&mut pair.server);
+    assert!(waiting.len() < 100, "{} bytes wait", waiting.len());
+    assert_eq!(deliver(&mut pair.client, &waiting), b"y");
+}

@@ -197,10 +197,10 @@ fn check_received(ctx: &Ctx, visited: &Visited, log: &Log) -> Result<(), String>
         if got != sent {
             return Err(format!("{got} of {sent} messages were delivered"));
         }
-        if ctx.panics.get() == 0 && log.close.is_some() && log.pongs < log.pings {
+        if ctx.panics.get() == 0 && log.close.is_some() && log.ponged < log.pings {
             return Err(format!(
-                "{} of {} Pings were answered",
-                log.pongs, log.pings
+                "Ping {} was not answered, {} was",
+                log.pings, log.ponged
             ));
         }
     }

@@ -22,7 +22,7 @@ pub enum Frame {
     /// A message, and whether it is text.
     Message(Vec<u8>, bool),
     Ping(Vec<u8>),
-    Pong,
+    Pong(Vec<u8>),
     /// The code; 1005: none.
     Close(u16),
 }
@@ -163,7 +163,7 @@ impl Frames {
             match next {
                 Ok(_) if behind => return Ok(None),
                 Ok(Some(Frame::Message(ref data, _))) => log.messages.push(data.clone()),
-                Ok(Some(Frame::Pong)) => log.pongs += 1,
+                Ok(Some(Frame::Pong(ref payload))) => log.pong(payload),
                 Ok(Some(Frame::Close(code))) => log.close = Some(code),
                 Ok(_) => {}
                 Err(e) => {
@@ -264,7 +264,7 @@ impl Frames {
 fn control(opcode: u8, payload: Vec<u8>) -> Result<Frame, String> {
     match opcode {
         PING => Ok(Frame::Ping(payload)),
-        PONG => Ok(Frame::Pong),
+        PONG => Ok(Frame::Pong(payload)),
         CLOSE => match payload[..] {
             [] => Ok(Frame::Close(1005)),
             [high, low, ..] => Ok(Frame::Close(u16::from_be_bytes([high, low]))),

@@ -39,8 +39,10 @@ pub struct Log {
     pub bytes: Vec<u8>,
     /// Bytes that it sent.
     pub bytes_sent: usize,
+    /// How many Pings it sent: each says which one it is.
     pub pings: usize,
-    pub pongs: usize,
+    /// The latest of them that was answered. One that is behind a full line stands for those before it.
+    pub ponged: usize,
     /// The Close that came.
     pub close: Option<u16>,
     pub close_sent: bool,
@@ -61,6 +63,26 @@ pub struct Log {
     pub reset: bool,
     /// It broke the connection, or the rules.
     pub misbehaved: bool,
+}
+
+impl Log {
+    /// The payload of the next Ping.
+    pub fn ping(&mut self) -> Vec<u8> {
+        self.pings += 1;
+        self.pings.to_string().into_bytes()
+    }
+
+    /// A Pong came: none comes twice, or behind a later one.
+    fn pong(&mut self, payload: &[u8]) {
+        let number = str::from_utf8(payload).ok().and_then(|n| n.parse().ok());
+        match number {
+            Some(number) if self.ponged < number && number <= self.pings => self.ponged = number,
+            _ => {
+                let what = String::from_utf8_lossy(payload);
+                self.nonsense = Some(format!("Pong {what:?} behind {}", self.ponged));
+            }
+        }
+    }
 }
 
 /// Bytes of a flood's first wave; as many more follow bit by bit, and then it is over: histories must

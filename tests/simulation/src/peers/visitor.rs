@@ -1,7 +1,7 @@
 //! A WebSocket client, more or less, that connects to the library's server.
 
 use super::frames::{Frame, Frames, Nonsense, PING, PONG};
-use super::{AT, Act, FLOOD, LogOf, READ, Talk, garbage, leave, rest};
+use super::{AT, Act, FLOOD, Log, LogOf, READ, Talk, garbage, leave, rest};
 use crate::deflating::Wish;
 use crate::history::Manner;
 use std::collections::VecDeque;
@@ -141,8 +141,8 @@ impl Visitor {
         let Some(mut frames) = self.next() else {
             return self.close_if_content(out);
         };
-        frames.extend(self.frames.control(PING, b"!"));
-        self.log.with(|log| log.pings += 1);
+        let ping = self.log.with(Log::ping);
+        frames.extend(self.frames.control(PING, &ping));
         out.push(Act::Send(frames));
         let left = self.errand.messages.len() as u64;
         out.push(Act::Timer(Duration::from_millis(1 + left), CHAT));
@@ -191,7 +191,7 @@ impl Visitor {
                         out.push(Act::Send(self.frames.control(PONG, &payload)));
                     }
                 }
-                Ok(Some(Frame::Pong)) => {}
+                Ok(Some(Frame::Pong(_))) => {}
                 Ok(Some(Frame::Close(code))) => {
                     let stays = matches!(self.errand.manner, Manner::Flood | Manner::NoAnswer);
                     // The server ends the stream (RFC 6455 section 7.1.1).

@@ -1,7 +1,7 @@
 //! A WebSocket server, more or less.
 
 use super::frames::{Frame, Frames, Nonsense, PING, PONG};
-use super::{AT, Act, FLOOD, LogOf, READ, Talk, garbage, leave, rest};
+use super::{AT, Act, FLOOD, Log, LogOf, READ, Talk, garbage, leave, rest};
 use crate::deflating::Wish;
 use crate::history::Manner;
 use std::time::Duration;
@@ -111,8 +111,8 @@ impl WebSocketPeer {
             let text = format!("chat {}", self.chat);
             self.say(text.as_bytes(), true, out);
         }
-        self.log.with(|log| log.pings += 1);
-        out.push(Act::Send(self.frames.control(PING, b"?")));
+        let ping = self.log.with(Log::ping);
+        out.push(Act::Send(self.frames.control(PING, &ping)));
         if self.chat < CHATS {
             out.push(Act::Timer(
                 Duration::from_millis(u64::from(self.chat)),
@@ -146,7 +146,7 @@ impl WebSocketPeer {
                         out.push(Act::Send(self.frames.control(PONG, &payload)));
                     }
                 }
-                Ok(Some(Frame::Pong)) => {}
+                Ok(Some(Frame::Pong(_))) => {}
                 Ok(Some(Frame::Close(code))) => self.closed(code, out),
                 Err(Nonsense) => {
                     self.done = true;

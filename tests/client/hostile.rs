@@ -1,0 +1,63 @@
+//! Servers that want to cost memory or time: what they can make a client do has an end.
+
+use crate::common::{Net, Recorded, Transport, patient};
+use crate::over_both;
+use hvloop_test_support::{DEADLINE, Event, Monitor, ScriptServer, encode_frame, opcode};
+use std::io;
+
+over_both! {
+    /// A server that sends Pings and reads nothing is owed one Pong, the latest.
+    server_pings_without_reading => pings;
+}
+
+/// Which Ping a Pong answers.
+fn number(payload: &[u8]) -> u32 {
+    u32::from_be_bytes(payload[..4].try_into().unwrap())
+}
+
+fn pings(transport: Transport) {
+    const PINGS: u32 = 100_000;
+    let net = Net::new(transport);
+    let answered = Event::new();
+    let a = answered.clone();
+    let server = ScriptServer::start(net.tls(), move |conn| {
+        conn.accept_upgrade()?;
+        let mut bytes = Vec::new();
+        for n in 0..PINGS {
+            let mut payload = [b'.'; 125];
+            payload[..4].copy_from_slice(&n.to_be_bytes());
+            bytes.extend(encode_frame(opcode::PING, true, &payload));
+        }
+        bytes.extend(encode_frame(opcode::TEXT, true, b"done"));
+        conn.send(&bytes)?;
+        conn.wait_for_release();
+        let mut got = 0;
+        loop {
+            let frame = conn.read_frame()?.ok_or(io::ErrorKind::UnexpectedEof)?;
+            assert_eq!(frame.opcode, opcode::PONG);
+            got += 1;
+            if number(&frame.payload) == PINGS - 1 {
+                break;
+            }
+        }
+        assert!(got < PINGS, "all of them were kept");
+        a.set();
+        conn.send_close(1000, "")?;
+        conn.read_close()?;
+        conn.finish()
+    });
+    let thread = patient();
+    let client = Recorded::new(thread.event_loop(), net.options().send_buffer(16 * 1024));
+    let queued = Monitor::new(None);
+    let q = queued.clone();
+    client
+        .client
+        .on_message(move |ws, _| q.update(|q| *q = Some(ws.buffered_amount())));
+    client.client.open(&server.url()).unwrap();
+    assert!(queued.wait(DEADLINE, Option::is_some));
+    let queued = queued.read(Clone::clone).unwrap();
+    assert!(queued < 256 * 1024, "{queued} bytes of Pongs wait");
+    server.release();
+    answered.expect("the latest Pong");
+    assert!(client.only_close().clean);
+}
