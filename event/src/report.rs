@@ -19,6 +19,9 @@ pub struct ShutdownReport {
     /// Connects (DNS, TCP, TLS or the protocol's handshake) that were under way at the stop and
     /// given up.
     pub aborted_connects: usize,
+    /// Bytes that were accepted for sending and that no socket had taken when their connection ended,
+    /// while draining.
+    pub lost_bytes: usize,
     /// Tasks that ran after the stop was noticed.
     pub tasks_run: usize,
     /// Who was still there when the deadline passed: connections by peer and [`Hold`]s by name.
@@ -48,6 +51,9 @@ impl fmt::Display for ShutdownReport {
             self.tasks_run,
             self.elapsed
         )?;
+        if self.lost_bytes > 0 {
+            write!(f, "; {} bytes lost", self.lost_bytes)?;
+        }
         if !self.still_held.is_empty() {
             write!(f, "; still held by {}", self.still_held.join(", "))?;
         }

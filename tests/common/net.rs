@@ -113,6 +113,12 @@ pub enum End {
     Reset,
 }
 
+impl Read for Peer {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        Peer::read(self, buffer)
+    }
+}
+
 /// A blocking peer.
 pub struct Peer {
     pub stream: TcpStream,

@@ -5,10 +5,13 @@
 mod accept;
 mod clients;
 mod common;
+mod deadlines;
 mod load;
 mod moves;
 #[path = "../common/net.rs"]
 mod net;
+#[path = "../common/pace.rs"]
+mod pace;
 mod pools;
 mod serve;
 #[cfg(target_os = "linux")]

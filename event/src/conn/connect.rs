@@ -144,7 +144,8 @@ impl Connect {
         self
     }
 
-    /// Close when the peer takes nothing of the queue for this long; `None`: never. Default 30 s.
+    /// Close when the peer takes nothing of the queue for this long, also while finishing; `None` or zero:
+    /// never. Default 30 s.
     ///
     /// libhv: `hio_set_write_timeout`.
     pub fn write_stall(mut self, limit: Option<Duration>) -> Self {
@@ -152,7 +153,9 @@ impl Connect {
         self
     }
 
-    /// How long a finishing connection may take before it is closed by force. Default 5 s.
+    /// How long a finishing connection waits for the peer's end, counted from when the last byte was
+    /// written, before it is closed by force. Until then [`write_stall`](Self::write_stall) alone is its
+    /// limit; without that, this is the limit to a queue of which nothing is taken. Default 5 s.
     ///
     /// libhv: `hio_set_close_timeout`.
     pub fn linger(mut self, limit: Duration) -> Self {

@@ -117,6 +117,27 @@ impl<'a> Conn<'a> {
         slot.map_or_else(|| self.core().now(), |slot| slot.last_progress)
     }
 
+    /// When bytes last came from the peer, whatever they were: under TLS also those of a record that is
+    /// not whole yet. Before that, when the connection was made. Now, if it has gone.
+    pub fn last_read(&self) -> Instant {
+        let slots = self.core().slots.borrow();
+        let slot = slots.get(self.key);
+        slot.map_or_else(|| self.core().now(), |slot| slot.last_read)
+    }
+
+    /// Tries to write what is queued although the system did not tell of room, which it does late: before
+    /// a peer is said to take nothing. Calls no handler.
+    pub fn try_to_write(&self) {
+        self.core().try_to_write(self.key);
+    }
+
+    /// In `on_close`: bytes accepted for sending, on whatever thread, that the socket never took. What it
+    /// took may still not have arrived.
+    pub fn lost(&self) -> usize {
+        let slots = self.core().slots.borrow();
+        slots.get(self.key).map_or(0, |slot| slot.lost)
+    }
+
     /// The protocol above is open: ends the deadline of the connect.
     pub fn opened(&self) {
         let timer = {
@@ -380,11 +401,15 @@ impl<'a> Conn<'a> {
             .set_quiet(self.key, |settings| settings.idle_timeout = limit);
     }
 
-    /// See [`Connect::write_stall`](super::Connect::write_stall); for what stalls from now on.
+    /// See [`Connect::write_stall`](super::Connect::write_stall); counted from now.
     pub fn set_write_stall(&self, limit: Option<Duration>) {
-        if let Some(slot) = self.core().slots.borrow_mut().get_mut(self.key) {
-            slot.settings.write_stall = limit;
-        }
+        self.core().set_stall(self.key, limit);
+    }
+
+    /// The limit to a queue that nobody takes anything of; `None`: there is none.
+    pub fn write_stall(&self) -> Option<Duration> {
+        let slots = self.core().slots.borrow();
+        slots.get(self.key)?.settings.stall_limit()
     }
 
     /// Ends this side alone, behind what is queued (half close): nothing more can be sent, what the
@@ -418,9 +443,10 @@ impl<'a> Conn<'a> {
         may
     }
 
-    /// Ends the connection in order: writes out what was accepted, ends TLS (`close_notify`), shuts
-    /// the write side, waits for the peer's end, and closes; by force if that takes longer than
-    /// [`Connect::linger`](super::Connect::linger). What comes in meanwhile is discarded. A connection that is not up is
+    /// Ends the connection in order: writes out what was accepted, for as long as the peer takes some of it
+    /// within [`Connect::write_stall`](super::Connect::write_stall), ends TLS (`close_notify`), shuts
+    /// the write side, waits for the peer's end, and closes; by force if that end does not come within
+    /// [`Connect::linger`](super::Connect::linger) of the last byte. What comes in meanwhile is discarded. A connection that is not up is
     /// closed at once. Only the first call counts.
     pub fn finish(&self, reason: CloseReason) {
         self.core().finish_connection(self.key, reason, false);

@@ -96,8 +96,8 @@ impl Listen {
         self
     }
 
-    /// Close a connection whose peer takes nothing of its queue for this long; `None`: never.
-    /// Default 30 s.
+    /// Close a connection whose peer takes nothing of its queue for this long, also while it finishes;
+    /// `None` or zero: never. Default 30 s.
     ///
     /// libhv: `hio_set_write_timeout`.
     pub fn write_stall(mut self, limit: Option<Duration>) -> Self {
@@ -105,7 +105,9 @@ impl Listen {
         self
     }
 
-    /// How long a finishing connection may take before it is closed by force. Default 5 s.
+    /// How long a finishing connection waits for the peer's end, counted from when the last byte was
+    /// written, before it is closed by force. Until then [`write_stall`](Self::write_stall) alone is its
+    /// limit; without that, this is the limit to a queue of which nothing is taken. Default 5 s.
     ///
     /// libhv: `hio_set_close_timeout`.
     pub fn linger(mut self, limit: Duration) -> Self {

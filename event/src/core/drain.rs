@@ -80,12 +80,13 @@ impl LoopCore {
     }
 
     /// Counts how a connection ended, if the loop is draining.
-    pub(crate) fn note_end(&self, was_open: bool, reason: &CloseReason) {
+    pub(crate) fn note_end(&self, was_open: bool, reason: &CloseReason, lost: usize) {
         let mut drain = self.drain.borrow_mut();
         if drain.began.is_none() {
             return;
         }
         let report = &mut drain.report;
+        report.lost_bytes += lost;
         match (was_open, reason) {
             (true, CloseReason::Forced) => report.forced += 1,
             (true, reason) if reason.is_clean() => report.closed_cleanly += 1,

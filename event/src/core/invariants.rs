@@ -153,9 +153,14 @@ fn check_slot(slot: &ConnSlot) -> Result<(), String> {
         | Lifecycle::Tunnelling
         | Lifecycle::Securing
         | Lifecycle::Opening => slot.open_timer.is_some(),
-        Lifecycle::Flushing | Lifecycle::Lingering => slot.linger_timer.is_some(),
+        Lifecycle::Flushing => slot.in_dirty || slot.stall_timer.is_some(),
+        Lifecycle::Lingering => slot.linger_timer.is_some(),
         Lifecycle::Open | Lifecycle::Closed => true,
     };
+    let stands = live && slot.stream.is_some() && slot.wants_write() && !slot.in_dirty;
+    if stands && slot.stall_limit().is_some() && slot.stall_timer.is_none() {
+        return Err("a queue stands without a limit".to_owned());
+    }
     if !timed {
         return Err(format!("{:?} without a deadline", slot.life));
     }

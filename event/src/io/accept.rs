@@ -227,7 +227,7 @@ impl LoopCore {
         Ok(key)
     }
 
-    fn arm_open(&self, key: Key, deadline: Duration) {
+    pub(super) fn arm_open(&self, key: Key, deadline: Duration) {
         let timer = self.arm_conn_timer(None, deadline, key, ConnTimer::Open);
         if let Some(slot) = self.slots.borrow_mut().get_mut(key) {
             slot.open_timer = timer;

@@ -14,7 +14,7 @@ use crate::proxy::Tunnel;
 use crate::sys::{Address, Got, JobToken, Stream};
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The deadlines that a connection has of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub(crate) enum ConnTimer {
     Race,
     /// Some of the queue written by now, or stalled.
     Stall,
-    /// Finished by now, or closed by force.
+    /// The peer's end has come by now, or closed by force.
     Linger,
     /// Something read (or written) by now, or quiet for too long.
     Quiet,
@@ -86,6 +86,8 @@ pub(crate) struct ConnSlot {
     pub(crate) last_progress: Instant,
     /// When something was last read.
     pub(crate) last_read: Instant,
+    /// Bytes accepted that nobody will send: known once it is closed.
+    pub(crate) lost: usize,
 }
 
 /// What is needed only until there is a stream to the target.
@@ -190,6 +192,19 @@ impl ConnSlot {
             quiet_timer: None,
             last_progress: now,
             last_read: now,
+            lost: 0,
+        }
+    }
+
+    /// How long the queue may stand, and what it is called then. One that is finishing has to end: where
+    /// nothing limits the queue, the time for the peer's end does.
+    pub(crate) fn stall_limit(&self) -> Option<(Duration, CloseReason)> {
+        match self.settings.stall_limit() {
+            Some(limit) => Some((limit, CloseReason::WriteStalled(limit))),
+            None if self.life == Lifecycle::Flushing => {
+                Some((self.settings.linger, CloseReason::Forced))
+            }
+            None => None,
         }
     }
 
@@ -284,6 +299,10 @@ impl ConnSlot {
     pub(crate) fn describe(&self) -> String {
         let state = self.life;
         match (&self.peer, &self.connecting) {
+            (Some(peer), _) if self.unsent() > 0 => {
+                let unsent = self.unsent();
+                format!("connection to {peer} ({state:?}, {unsent} bytes unsent)")
+            }
             (Some(peer), _) => format!("connection to {peer} ({state:?})"),
             (None, Some(c)) => format!("connect to {} ({state:?})", c.options.target),
             (None, None) => format!("connection ({state:?})"),

@@ -20,6 +20,10 @@ use std::time::Duration;
 /// How long one address may be alone in the race (RFC 8305 section 5, "Connection Attempt Delay").
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
+/// Bytes that the system may hold and not have sent: a slow peer's progress is seen, and what is behind
+/// them (a Ping, a Close) is not far behind. No slower on loopback than without.
+const UNSENT_LIMIT: u32 = 64 * 1024;
+
 impl LoopCore {
     /// See [`LocalLoop::connect`].
     pub(crate) fn connect(
@@ -368,6 +372,9 @@ fn to_itself() -> io::Error {
 pub(super) fn set_up(stream: &Stream, settings: &ConnSettings) {
     if let Err(e) = stream.set_nodelay(settings.nodelay) {
         log::debug!("hvloop: TCP_NODELAY: {e}");
+    }
+    if let Err(e) = stream.set_unsent_limit(UNSENT_LIMIT) {
+        log::debug!("hvloop: TCP_NOTSENT_LOWAT: {e}");
     }
     if let Some(Err(e)) = settings.keepalive.map(|after| stream.set_keepalive(after)) {
         log::warn!("hvloop: SO_KEEPALIVE: {e}");

@@ -107,7 +107,7 @@ impl LoopCore {
             match read {
                 Read::Data(n) => {
                     self.shared.counters.bytes_in.add(n as u64);
-                    self.note_read(key);
+                    self.note_read(key, n);
                     match self.feed(local, key, &mut handler, &mut buffer[..n]) {
                         Fed::More => {}
                         Fed::Stop => break,
@@ -135,7 +135,10 @@ impl LoopCore {
     }
 
     /// Something was read, for the limits to being quiet.
-    fn note_read(&self, key: Key) {
+    fn note_read(&self, key: Key, n: usize) {
+        if mutant!("long_reads_are_life") && n < 64 {
+            return;
+        }
         if let Some(slot) = self.slots.borrow_mut().get_mut(key) {
             slot.last_read = self.now();
         }
@@ -197,8 +200,9 @@ impl LoopCore {
             None => return,
         };
         match life {
+            // It may still read: what was accepted goes out.
             Lifecycle::Opening | Lifecycle::Open if truncated => {
-                self.begin_close(key, CloseReason::Truncated);
+                self.finish_connection(key, CloseReason::Truncated, false);
             }
             Lifecycle::Opening | Lifecycle::Open => {
                 let conn = Conn::new(local, key);

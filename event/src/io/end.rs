@@ -12,7 +12,7 @@ use crate::mutant::mutant;
 impl LoopCore {
     /// See [`Conn::finish`] and [`Conn::finish_agreed`].
     pub(crate) fn finish_connection(&self, key: Key, reason: CloseReason, agreed: bool) {
-        let (finish, linger) = {
+        let finish = {
             let mut slots = self.slots.borrow_mut();
             let Some(slot) = slots.get_mut(key) else {
                 return;
@@ -21,20 +21,23 @@ impl LoopCore {
             if finish == Finish::Flush {
                 slot.end_reason = Some(Box::new(reason.clone()));
                 slot.settled = agreed;
+                if slot.settings.stall_limit().is_none() {
+                    // It could stand for as long as it liked until now.
+                    slot.last_progress = self.now();
+                }
             }
-            (finish, slot.settings.linger)
+            finish
         };
         match finish {
             Finish::Nothing => {}
             Finish::CloseNow => self.begin_close(key, reason),
             Finish::Flush if mutant!("close_not_flushed") => self.begin_close(key, reason),
             Finish::Flush => {
-                let timer = self.arm_conn_timer(None, linger, key, ConnTimer::Linger);
+                if mutant!("linger_from_the_finish") {
+                    self.await_end(key);
+                }
                 let open_timer = match self.slots.borrow_mut().get_mut(key) {
-                    Some(slot) => {
-                        slot.linger_timer = timer;
-                        slot.open_timer.take()
-                    }
+                    Some(slot) => slot.open_timer.take(),
                     None => None,
                 };
                 if let Some(timer) = open_timer {
@@ -43,6 +46,18 @@ impl LoopCore {
                 self.mark_dirty(key);
                 self.read_what_was_held_back(key);
             }
+        }
+    }
+
+    /// The last byte is written: gives the peer its time to end its side.
+    pub(super) fn await_end(&self, key: Key) {
+        let linger = match self.slots.borrow().get(key) {
+            Some(slot) if slot.linger_timer.is_none() => slot.settings.linger,
+            _ => return,
+        };
+        let timer = self.arm_conn_timer(None, linger, key, ConnTimer::Linger);
+        if let Some(slot) = self.slots.borrow_mut().get_mut(key) {
+            slot.linger_timer = timer;
         }
     }
 
@@ -150,12 +165,16 @@ impl LoopCore {
     /// freed, hold released.
     pub(crate) fn end_connection(&self, local: &LocalLoop, key: Key, reason: CloseReason) {
         let transport = self.leaving(key);
-        let (sockets, timers, handler, was_open) = {
+        let (sockets, timers, handler, was_open, lost) = {
             let mut slots = self.slots.borrow_mut();
             let Some(slot) = slots.get_mut(key) else {
                 return;
             };
             let unsent = slot.unsent();
+            if transport.is_none() {
+                // What other threads have sent, and is on its way here, reaches nobody either.
+                slot.lost = slot.settings.budget.queued();
+            }
             slot.clear_queues(&self.buffers);
             if !mutant!("account_not_settled") {
                 slot.settings.budget.release(unsent);
@@ -174,7 +193,13 @@ impl LoopCore {
                     lookup.cancel();
                 }
             }
-            (sockets, timers, slot.handler.take(), slot.was_open)
+            (
+                sockets,
+                timers,
+                slot.handler.take(),
+                slot.was_open,
+                slot.lost,
+            )
         };
         for timer in timers.into_iter().flatten() {
             self.kill_timer(timer);
@@ -186,7 +211,7 @@ impl LoopCore {
                 self.call_user("leave", || handler.on_leave(&conn, transport));
             }
             (handler, _) => {
-                self.note_end(was_open, &reason);
+                self.note_end(was_open, &reason, lost);
                 if let Some(handler) = handler {
                     self.call_user("close", || handler.on_close(&conn, reason));
                 }

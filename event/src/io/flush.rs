@@ -10,7 +10,7 @@ use crate::machine::lifecycle::Lifecycle;
 use crate::mutant::mutant;
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Bytes of one connection written in one tick.
 const WRITE_BUDGET: usize = 1024 * 1024;
@@ -58,10 +58,35 @@ impl LoopCore {
             Flushed::Blocked => self.watch_stall(key),
             Flushed::Budget => self.mark_dirty(key),
             Flushed::Failed(e) => {
-                let settled = self.settled_reason(key);
-                self.begin_close(key, settled.unwrap_or(CloseReason::Io(Arc::new(e))));
+                let stands = self.settled_reason(key).or_else(|| self.peer_gone(key));
+                self.begin_close(key, stands.unwrap_or(CloseReason::Io(Arc::new(e))));
             }
         }
+    }
+
+    /// Writes although nobody told of room. The system does so late: Linux when a third of a buffer of
+    /// megabytes is free, and of a Unix socket when three quarters are. Before a peer is said to take
+    /// nothing it is tried.
+    pub(crate) fn try_to_write(&self, key: Key) {
+        let waits = match self.slots.borrow_mut().get_mut(key) {
+            Some(slot) if slot.stream.is_some() && slot.wants_write() => {
+                slot.writable |= !mutant!("stalled_without_a_try");
+                true
+            }
+            _ => false,
+        };
+        if waits {
+            self.flush(key);
+        }
+    }
+
+    /// The reason to end that stands although writing failed: the peer's end was read before, and nothing
+    /// that was accepted is lost by it.
+    fn peer_gone(&self, key: Key) -> Option<CloseReason> {
+        let slots = self.slots.borrow();
+        let slot = slots.get(key)?;
+        let gone = slot.read_closed && slot.life == Lifecycle::Flushing && slot.unsent() == 0;
+        slot.end_reason.as_deref().filter(|_| gone).cloned()
     }
 
     /// Everything is written: a finishing connection ends TLS, then its write side, then waits for
@@ -94,6 +119,7 @@ impl LoopCore {
         } else if end || mutant!("no_linger") {
             self.end_in_order(key);
         } else {
+            self.await_end(key);
             // What came before this may have been left unread by the handler's end.
             self.mark_ready(key);
         }
@@ -111,10 +137,10 @@ impl LoopCore {
     /// Arms the stall deadline if none is.
     fn watch_stall(&self, key: Key) {
         let limit = match self.slots.borrow().get(key) {
-            Some(slot) if slot.stall_timer.is_none() => slot.settings.write_stall,
+            Some(slot) if slot.stall_timer.is_none() => slot.stall_limit(),
             _ => None,
         };
-        if let Some(limit) = limit {
+        if let Some((limit, _)) = limit {
             let timer = self.arm_conn_timer(None, limit, key, ConnTimer::Stall);
             if let Some(slot) = self.slots.borrow_mut().get_mut(key) {
                 slot.stall_timer = timer;
@@ -124,33 +150,54 @@ impl LoopCore {
 
     /// The stall deadline: closes, or waits on if the socket took something meanwhile.
     pub(super) fn check_stall(&self, key: Key) {
+        if let Some(slot) = self.slots.borrow_mut().get_mut(key) {
+            slot.stall_timer = None;
+        }
+        self.try_to_write(key);
         let now = self.now();
-        let rest = {
+        let (limit, reason, idle, armed) = {
             let mut slots = self.slots.borrow_mut();
-            let Some(slot) = slots.get_mut(key) else {
+            let Some(slot) = slots.get_mut(key).filter(|slot| slot.wants_write()) else {
                 return;
             };
-            slot.stall_timer = None;
-            match slot.settings.write_stall {
-                Some(limit) if slot.wants_write() => {
-                    let idle = now.saturating_duration_since(slot.last_progress);
-                    Some((
-                        limit,
-                        limit.checked_sub(idle).filter(|rest| !rest.is_zero()),
-                    ))
-                }
-                _ => None,
-            }
+            let Some((limit, reason)) = slot.stall_limit() else {
+                return;
+            };
+            let idle = now.saturating_duration_since(slot.last_progress);
+            (limit, reason, idle, slot.stall_timer.take())
         };
-        match rest {
-            None => {}
-            Some((limit, None)) => self.begin_close(key, CloseReason::WriteStalled(limit)),
-            Some((_, Some(rest))) => {
-                let timer = self.arm_conn_timer(None, rest, key, ConnTimer::Stall);
+        match limit.checked_sub(idle).filter(|rest| !rest.is_zero()) {
+            None => self.begin_close(key, reason),
+            Some(rest) => {
+                let timer = self.arm_conn_timer(armed, rest, key, ConnTimer::Stall);
                 if let Some(slot) = self.slots.borrow_mut().get_mut(key) {
                     slot.stall_timer = timer;
                 }
             }
+        }
+    }
+
+    /// The limit to a standing queue has changed: counted from now.
+    pub(crate) fn set_stall(&self, key: Key, limit: Option<Duration>) {
+        let timer = match self.slots.borrow_mut().get_mut(key) {
+            Some(slot) => {
+                slot.settings.write_stall = limit;
+                slot.stall_timer.take()
+            }
+            None => return,
+        };
+        if let Some(timer) = timer {
+            self.kill_timer(timer);
+        }
+        let waits = match self.slots.borrow_mut().get_mut(key) {
+            Some(slot) if slot.stream.is_some() && slot.wants_write() => {
+                slot.last_progress = self.now();
+                true
+            }
+            _ => false,
+        };
+        if waits {
+            self.watch_stall(key);
         }
     }
 }

@@ -47,6 +47,7 @@ impl LoopCore {
 
     /// The deadline: closes, or waits on if something came or went meanwhile.
     pub(super) fn check_quiet(&self, key: Key) {
+        self.try_to_write(key);
         let now = self.now();
         let mut next: Option<Duration> = None;
         let mut reason = None;

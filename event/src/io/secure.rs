@@ -222,9 +222,27 @@ impl LoopCore {
             None => false,
         };
         if up {
+            if mutant!("open_deadline_anew_after_tls") {
+                self.open_deadline_anew(key);
+            }
             self.watch_quiet(key);
             let conn = Conn::new(local, key);
             self.guarded(handler, &conn, |handler, conn| handler.on_up(conn));
+        }
+    }
+
+    /// The deliberate bug of that name.
+    fn open_deadline_anew(&self, key: Key) {
+        let old = match self.slots.borrow_mut().get_mut(key) {
+            Some(slot) => slot
+                .open_timer
+                .take()
+                .map(|timer| (timer, slot.settings.deadline)),
+            None => None,
+        };
+        if let Some((timer, deadline)) = old {
+            self.kill_timer(timer);
+            self.arm_open(key, deadline);
         }
     }
 
@@ -262,6 +280,10 @@ impl ConnSlot {
                     tls.encrypt(pool);
                 }
                 if tls.session.wants_write() {
+                    if tls.unsent() == 0 && self.out.is_empty() {
+                        // Of TLS's own: the queue begins with it.
+                        self.last_progress = now;
+                    }
                     tls.session.take_cipher(self.out.tail(pool));
                 }
             }

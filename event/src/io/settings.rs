@@ -86,8 +86,18 @@ impl Settings {
     /// How long the connection may be quiet, counted from the last read (`true`) or from the last
     /// read or write: the shorter one decides when to look.
     pub(crate) fn quiet_limits(&self) -> impl Iterator<Item = (Duration, bool)> {
-        let read = self.read_timeout.map(|limit| (limit, true));
-        let idle = self.idle_timeout.map(|limit| (limit, false));
+        let read = limit(self.read_timeout).map(|limit| (limit, true));
+        let idle = limit(self.idle_timeout).map(|limit| (limit, false));
         read.into_iter().chain(idle)
     }
+
+    /// How long a queue may stand.
+    pub(crate) fn stall_limit(&self) -> Option<Duration> {
+        limit(self.write_stall)
+    }
+}
+
+/// Zero, which nobody could keep, is no limit.
+fn limit(limit: Option<Duration>) -> Option<Duration> {
+    limit.filter(|limit| !limit.is_zero())
 }

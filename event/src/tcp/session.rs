@@ -109,7 +109,7 @@ impl Session {
     /// The attempt is over; when the next one follows.
     fn end(&mut self, conn: &Conn<'_>, reason: &CloseReason) -> Option<Duration> {
         if let Some(channel) = &self.channel {
-            channel.mark_closed();
+            channel.mark_closed(conn.lost());
             self.flow.end(conn, channel);
         }
         let given_up = lock(&self.current).given_up && !mutant!("tcp_retries_after_close");

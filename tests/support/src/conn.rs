@@ -206,6 +206,15 @@ impl ScriptConn {
         self.tcp().shutdown(Shutdown::Write)
     }
 
+    /// Ends the server's side in order, with close_notify under TLS; reading goes on.
+    ///
+    /// # Errors
+    /// When the socket is not connected any more.
+    pub fn end_write(&mut self) -> io::Result<()> {
+        self.send_close_notify();
+        self.shutdown_write()
+    }
+
     /// Makes the end of the script reset the connection.
     ///
     /// # Errors
@@ -226,8 +235,7 @@ impl ScriptConn {
     /// # Errors
     /// When the stream breaks; under TLS also when the client ends it without close_notify.
     pub fn finish(&mut self) -> io::Result<()> {
-        self.send_close_notify();
-        self.shutdown_write()?;
+        self.end_write()?;
         let mut buffer = [0; 16 * 1024];
         while self.read(&mut buffer)? > 0 {}
         Ok(())

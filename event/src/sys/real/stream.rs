@@ -153,6 +153,23 @@ impl Stream {
         either!(self, s => SockRef::from(s).set_send_buffer_size(bytes))
     }
 
+    /// Keeps what the system holds and has not sent below about that size, so that its readiness follows
+    /// the peer's reading: Linux tells of room only when a third of its buffer is free, which is up to
+    /// 4 MiB (TCP_NOTSENT_LOWAT). Of TCP, on Linux and Android; elsewhere nothing is done.
+    pub(crate) fn set_unsent_limit(&self, bytes: u32) -> io::Result<()> {
+        match self {
+            #[cfg(any(target_os = "linux", target_os = "android"))]
+            Self::Tcp(stream) => SockRef::from(stream).set_tcp_notsent_lowat(bytes),
+            #[cfg(not(any(target_os = "linux", target_os = "android")))]
+            Self::Tcp(_) => {
+                let _ = bytes;
+                Ok(())
+            }
+            #[cfg(unix)]
+            Self::Unix(_) => Ok(()),
+        }
+    }
+
     /// Sets the size of the system's buffer for what comes in.
     pub(crate) fn set_recv_buffer(&self, bytes: usize) -> io::Result<()> {
         either!(self, s => SockRef::from(s).set_recv_buffer_size(bytes))

@@ -106,6 +106,15 @@ impl Stream {
     /// # Errors
     ///
     /// Never; the operating system's twin has some.
+    pub(crate) fn set_unsent_limit(&self, _bytes: u32) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// The pipes have sizes of their own.
+    ///
+    /// # Errors
+    ///
+    /// Never; the operating system's twin has some.
     pub(crate) fn set_recv_buffer(&self, _bytes: usize) -> io::Result<()> {
         Ok(())
     }

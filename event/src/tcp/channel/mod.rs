@@ -14,7 +14,7 @@ use std::any::Any;
 use std::collections::VecDeque;
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 /// A connection of a [`TcpClient`](crate::TcpClient) or [`TcpServer`](crate::TcpServer): a handle
@@ -65,6 +65,8 @@ struct Shared {
     context: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
     /// What other threads have sent, in order, and the loop has not got.
     outgoing: Mutex<VecDeque<Arc<[u8]>>>,
+    /// Known when it has ended.
+    lost: AtomicUsize,
 }
 
 impl Channel {
@@ -167,6 +169,12 @@ impl Channel {
         self.inner.budget.queued()
     }
 
+    /// In `on_close` and after it: bytes that were accepted for sending, on whatever thread, and that the
+    /// socket never took. What it took may still not have arrived. 0 while the connection is there.
+    pub fn lost_bytes(&self) -> usize {
+        self.inner.shared.lost.load(Ordering::Relaxed)
+    }
+
     /// The peer's IP address and port; stays readable after the end. `None` of a Unix socket.
     ///
     /// libhv: `SocketChannel::peeraddr`.
@@ -248,7 +256,8 @@ impl Channel {
         f(&mut lock(&self.inner.shared.control))
     }
 
-    pub(in crate::tcp) fn mark_closed(&self) {
+    pub(in crate::tcp) fn mark_closed(&self, lost: usize) {
+        self.inner.shared.lost.store(lost, Ordering::Relaxed);
         self.here().open.store(false, Ordering::Release);
         self.inner.open.store(false, Ordering::Release);
         self.drop_outgoing();

@@ -93,7 +93,7 @@ impl Handler for Accepted {
 
     fn on_close(mut self: Box<Self>, conn: &Conn<'_>, reason: CloseReason) {
         if let Some(channel) = &self.channel {
-            channel.mark_closed();
+            channel.mark_closed(conn.lost());
             self.flow.end(conn, channel);
             self.server.leave(channel);
         }
