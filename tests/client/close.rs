@@ -200,7 +200,7 @@ fn written(transport: Transport) {
         Ok(())
     });
     let thread = patient();
-    let options = net.options().close_timeout(Duration::from_millis(100));
+    let options = net.options().write_stall(Some(Duration::from_millis(100)));
     let client = Recorded::new(thread.event_loop(), options);
     client
         .client
@@ -209,6 +209,7 @@ fn written(transport: Transport) {
     let event = client.only_close();
     assert_eq!((event.code, event.reason.as_str()), (1000, "enough"));
     assert!(!event.clean && event.error.is_some(), "{event:?}");
+    assert!(event.lost > 0, "{event:?}");
     server.release();
 }
 

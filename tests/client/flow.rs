@@ -100,7 +100,7 @@ fn stall_is_bounded(transport: Transport) {
     let options = net
         .options()
         .send_limit(LIMIT)
-        .close_timeout(Duration::from_millis(50));
+        .write_stall(Some(Duration::from_secs(1)));
     let client = Recorded::new(thread.event_loop(), options);
     client.client.open(&server.url()).unwrap();
     client.wait_open();

@@ -8,11 +8,14 @@ mod close;
 #[path = "../common/mod.rs"]
 mod common;
 mod connect;
+mod deadlines;
 mod flow;
 mod fragments;
 mod handshake;
 mod hostile;
 mod messages;
+#[path = "../common/pace.rs"]
+mod pace;
 mod pausing;
 mod receiver;
 mod reconnect;

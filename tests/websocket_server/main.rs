@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod closing;
+mod deadlines;
 mod deflate;
 mod flow;
 mod hostile;
@@ -10,6 +11,8 @@ mod load;
 mod messages;
 #[path = "../common/net.rs"]
 mod net;
+#[path = "../common/pace.rs"]
+mod pace;
 mod peer;
 mod plain_http;
 mod recorded;

@@ -56,6 +56,9 @@ pub struct CloseEvent {
     pub error: Option<ConnectionError>,
     /// The status of an answer that refused the upgrade.
     pub http_status: Option<u16>,
+    /// Bytes of messages, in their frames, that were accepted for sending, on whatever thread, and that the
+    /// socket never took. What it took may still not have arrived.
+    pub lost: usize,
     /// Whether the session had been open, that is, `on_open` was called.
     pub was_open: bool,
     /// Which attempt since `open()` this was, counted from 1.

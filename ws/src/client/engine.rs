@@ -272,7 +272,7 @@ impl Engine {
         link.ended(local);
         // An engine that a stopping loop did not take has not got those that an on_close left it.
         self.take_staged();
-        let mut event = link.close_event(was_open, &why);
+        let mut event = link.close_event(was_open, &why, conn.lost());
         event.attempt = self.attempt.get();
         event.reconnect_in = self.next_delay(local);
         let again = event.reconnect_in.is_some();

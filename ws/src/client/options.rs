@@ -86,14 +86,17 @@ impl ClientOptions {
         self
     }
 
-    /// How long the peer may take to answer a Close, and then to end the connection. Default 5 s;
-    /// a loop's stop may be shorter.
+    /// How long the peer may take to answer a Close, counted from when ours has been written, and then to
+    /// end the connection. What is queued before the Close is under [`write_stall`](Self::write_stall)
+    /// alone; without that, this is the limit to a queue of which nothing is taken. Default 5 s; a loop's
+    /// stop may be shorter, and [`CloseEvent::lost`](crate::CloseEvent::lost) says what it cut.
     pub fn close_timeout(mut self, timeout: Duration) -> Self {
         self.close_timeout = timeout;
         self
     }
 
-    /// Sends a Ping when nothing came from the peer for this long; `None`: never. Default 30 s.
+    /// Sends a Ping when nothing came from the peer for this long, and each time this passes again while
+    /// nothing comes; `None` or zero: never. Default 30 s.
     ///
     /// libhv: `setPingInterval`.
     pub fn ping_interval(mut self, interval: Option<Duration>) -> Self {
@@ -101,15 +104,15 @@ impl ClientOptions {
         self
     }
 
-    /// How long after a Ping a peer that sends nothing at all counts as dead. Any byte counts as
-    /// life. Default 10 s.
+    /// How long after the first Ping that it leaves unanswered a peer that sends nothing at all counts as
+    /// dead; it may be longer or shorter than the interval. Any byte counts as life. Default 10 s.
     pub fn pong_deadline(mut self, deadline: Duration) -> Self {
         self.pong_deadline = deadline;
         self
     }
 
-    /// Closes when the peer takes nothing of the send queue for this long; `None`: never. Default
-    /// 30 s.
+    /// Closes when the peer takes nothing of the send queue for this long, also while closing; `None` or
+    /// zero: never. Default 30 s.
     pub fn write_stall(mut self, limit: Option<Duration>) -> Self {
         self.write_stall = limit;
         self

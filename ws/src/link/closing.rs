@@ -3,11 +3,15 @@
 use super::{Link, Stage};
 use crate::event::{CloseEvent, ConnectionError, Initiator};
 use crate::handshake::HandshakeError;
+use crate::mutant::mutant;
 use hvloop_event::conn::Conn;
 use hvloop_event::{CloseReason, LocalLoop, ProxyError};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// How often a Close that has not left is looked for, at most.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// What is known of a connection's end before its socket is closed. Who ended it, and what went
 /// wrong: the first to say so counts.
@@ -108,18 +112,45 @@ impl Link {
         self.verdict.borrow_mut().close_sent = sent;
     }
 
-    /// Gives the peer its time to answer our Close.
+    /// Gives the peer its time to answer our Close, once that has left. Until then it is the limit to a
+    /// standing queue that ends the connection; where there is none, this time is one to any progress.
     fn await_close(self: &Rc<Self>, local: &LocalLoop) {
-        let timeout = self.options.close_timeout;
+        self.look_for_close(local, local.now(), self.options.close_timeout);
+    }
+
+    /// Looks again after that time. The Close was queued at `asked`.
+    fn look_for_close(self: &Rc<Self>, local: &LocalLoop, asked: Instant, after: Duration) {
         let link = Rc::downgrade(self);
         let at = local.clone();
-        let timer = local.set_timeout(timeout, move |_| {
+        let timer = local.set_timeout(after, move |_| {
             if let Some(link) = link.upgrade() {
                 link.close_timer.set(None);
-                link.close_timed_out(&at, timeout);
+                link.close_is_due(&at, asked);
             }
         });
         self.close_timer.set(Some(timer));
+    }
+
+    fn close_is_due(self: &Rc<Self>, local: &LocalLoop, asked: Instant) {
+        let timeout = self.options.close_timeout;
+        let Some(conn) = self.conn(local).filter(Conn::is_up) else {
+            return; // it ends, by limits of its own
+        };
+        conn.try_to_write();
+        // The last thing that was written, if all is, is our Close.
+        let moved = conn.write_progress().max(asked);
+        let left = conn.unsent() == 0 || mutant!("close_time_from_the_asking");
+        let counts = left || conn.write_stall().is_none();
+        let since = match mutant!("close_time_from_the_asking") {
+            true => asked,
+            false => moved,
+        };
+        let waited = local.now().saturating_duration_since(since);
+        match timeout.checked_sub(waited).filter(|rest| !rest.is_zero()) {
+            Some(rest) if counts => self.look_for_close(local, asked, rest),
+            None if counts => self.close_timed_out(local, timeout),
+            _ => self.look_for_close(local, asked, timeout.max(LOOK)),
+        }
     }
 
     fn close_timed_out(&self, local: &LocalLoop, timeout: Duration) {
@@ -157,18 +188,33 @@ impl Link {
         }
     }
 
-    /// The stream ended. Without the peer's Close this is the abnormal end, 1006.
+    /// The stream ended. Without the peer's Close this is the abnormal end, 1006. The peer may still read:
+    /// what was accepted goes out.
     pub(crate) fn end_of_stream(&self, conn: &Conn<'_>) {
-        if self.stage() == Stage::Opening {
-            let error = ConnectionError::UpgradeInterrupted;
-            return self.fail(conn.local(), 1002, Initiator::Remote, error);
+        let why = match self.stage() {
+            Stage::Opening => {
+                let error = ConnectionError::UpgradeInterrupted;
+                let text = Arc::from(error.to_string());
+                self.blame(Initiator::Remote, Some(error));
+                CloseReason::Protocol(text)
+            }
+            _ => {
+                self.blame(Initiator::Remote, None);
+                CloseReason::Peer
+            }
+        };
+        self.leave(Stage::Done);
+        if let Some(timer) = self.close_timer.take() {
+            conn.local().kill_timer(timer);
         }
-        self.blame(Initiator::Remote, None);
-        conn.close_now(CloseReason::Peer);
+        match mutant!("end_of_stream_drops_the_queue") {
+            true => conn.close_now(why),
+            false => conn.finish(why),
+        }
     }
 
     /// What `on_close` is told, once the socket is closed for that reason.
-    pub(crate) fn close_event(&self, was_open: bool, why: &CloseReason) -> CloseEvent {
+    pub(crate) fn close_event(&self, was_open: bool, why: &CloseReason, lost: usize) -> CloseEvent {
         let verdict = std::mem::take(&mut *self.verdict.borrow_mut());
         // Written, too: else what was accepted before our Close is lost with it.
         let clean = verdict.close_sent && verdict.peer_close.is_some() && why.is_clean();
@@ -203,6 +249,7 @@ impl Link {
             initiator,
             error,
             http_status,
+            lost,
             was_open,
             attempt: 1,
             reconnect_in: None,

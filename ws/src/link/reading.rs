@@ -63,7 +63,6 @@ impl Reading {
         deliver: &mut dyn FnMut(Message<'_>) -> Option<()>,
     ) -> usize {
         let (link, local) = (&self.link, conn.local());
-        link.life(conn);
         let mut input = Input::new(data);
         while matches!(link.stage(), Stage::Open | Stage::CloseSent) {
             let open = link.stage() == Stage::Open || mutant!("delivered_after_close");
@@ -137,7 +136,7 @@ impl Reading {
 }
 
 impl Link {
-    /// Bytes came.
+    /// The peer counts as alive now: nobody was to hear of it.
     pub(crate) fn life(&self, conn: &Conn<'_>) {
         if let Some((heart, _)) = &mut *self.heart.borrow_mut() {
             heart.life(conn.local().now());
@@ -171,9 +170,12 @@ impl Link {
             self.life(conn);
             return self.options.ping_interval;
         }
+        // A peer that reads has room, told or not.
+        conn.try_to_write();
         let line = Line {
             busy: conn.unsent() > 0,
             taken: conn.write_progress(),
+            read: conn.last_read(),
         };
         let now = conn.local().now();
         let beat = {

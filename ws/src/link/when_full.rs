@@ -16,7 +16,7 @@ pub enum WhenFull {
     #[default]
     Refuse,
     /// It is closed with code 1013 (Try Again Later) behind what is queued, and by force if the peer
-    /// does not take that in the time for the close handshake. `on_close` tells
+    /// takes nothing of that for the time of a write stall. `on_close` tells
     /// [`ConnectionError::PeerTooSlow`]. A message that is longer than the whole queue closes nothing.
     Close,
 }

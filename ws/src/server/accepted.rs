@@ -228,7 +228,8 @@ impl Accepted {
     fn tell_failure(self, conn: &Conn<'_>, reason: CloseReason) {
         let error = match (self.failure, self.state) {
             (Some(error), _) => error,
-            (None, State::Answered) => return, // what it asked for
+            // What it asked for; the peer need not have ended its side behind it.
+            (None, State::Answered) if conn.lost() == 0 && answered(&reason) => return,
             (None, _) => ConnectionError::Transport(reason),
         };
         match self.server.failed() {
@@ -259,6 +260,11 @@ impl Open {
         };
         f(&mut self.reading, &mut deliver);
     }
+}
+
+/// Whether an answer of which all was written had its orderly end, as far as that is known.
+fn answered(reason: &CloseReason) -> bool {
+    reason.is_clean() || matches!(reason, CloseReason::Forced)
 }
 
 /// Sends what is no frame.
@@ -316,7 +322,7 @@ impl Handler for Accepted {
             State::Open(open) => open.reading.end_of_stream(conn),
             State::Request(_) => {
                 self.failure = Some(ConnectionError::UpgradeInterrupted);
-                conn.close_now(CloseReason::Peer);
+                conn.finish(CloseReason::Peer);
             }
             State::Answered => conn.finish(CloseReason::Peer),
         }
@@ -347,7 +353,7 @@ impl Handler for Accepted {
         open.channel.mark_closed();
         self.server.leave(&open.channel);
         drop(self);
-        let event = open.link.close_event(true, &reason);
+        let event = open.link.close_event(true, &reason, conn.lost());
         if let Some(f) = &open.service.close {
             local.call_user("on_close", || f(&open.channel, &event));
         }
