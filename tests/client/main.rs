@@ -9,10 +9,12 @@ mod close;
 mod common;
 mod connect;
 mod deadlines;
+mod deflate;
 mod flow;
 mod fragments;
 mod handshake;
 mod hostile;
+mod masks;
 mod messages;
 #[path = "../common/pace.rs"]
 mod pace;

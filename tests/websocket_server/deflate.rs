@@ -174,14 +174,16 @@ fn bomb_scenario(transport: Transport) {
     let bomb = bomb(64 << 20);
     assert!(bomb.len() < 100_000, "{} bytes", bomb.len());
     let offer = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
-    let bad = [(bomb, 1009), (vec![0xff; 100], 1007)];
-    for (before, (payload, code)) in bad.into_iter().enumerate() {
+    let bad = [
+        (opcode::BINARY, bomb.clone(), 1009),
+        (opcode::TEXT, bomb, 1009),
+        (opcode::BINARY, vec![0xff; 100], 1007),
+    ];
+    for (before, (kind, payload, code)) in bad.into_iter().enumerate() {
         let mut peer = WsPeer::mute(&net, to);
         peer.peer.send(request("/", offer).as_bytes());
         peer.head();
-        let mut bytes = frame(opcode::BINARY, true, &payload);
-        bytes[0] |= 0x40;
-        peer.peer.send(&bytes);
+        peer.peer.send(&compressed(kind, &payload, None));
         peer.expect_close(code);
         let _ = peer.peer.rest();
         server.wait("closed", |seen| seen.closed.len() > before);
@@ -201,6 +203,129 @@ fn bomb_scenario(transport: Transport) {
     witness.close();
     thread.stop();
     thread.join().unwrap();
+}
+
+over_tcp_and_tls! {
+    /// Final blocks, with and without the byte behind, and messages that refer to what was before them.
+    final_blocks_server => final_blocks_scenario;
+    /// What is no whole message is refused at once, and not delivered.
+    cut_short_server => cut_short_scenario;
+}
+
+/// "Hello" in a final block, and one byte behind (RFC 7692 section 7.2.3.4).
+const FINAL: &[u8] = &[0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0x00];
+/// "Hello" (section 7.2.3.1).
+const SIMPLE: &[u8] = &[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
+
+/// The frames of a compressed message.
+pub fn compressed(opcode: u8, payload: &[u8], cut: Option<usize>) -> Vec<u8> {
+    let (first, rest) = payload.split_at(cut.unwrap_or(payload.len()));
+    let mut frames = frame(opcode, cut.is_none(), first);
+    frames[0] |= 0x40;
+    if cut.is_some() {
+        frames.extend(frame(opcode::CONTINUATION, true, rest));
+    }
+    frames
+}
+
+fn final_blocks_scenario(transport: Transport) {
+    let (net, thread) = (Net::new(transport), started());
+    let server = server(
+        &thread,
+        ServiceOptions::new().deflate(Some(DeflateOptions::new())),
+    );
+    let to = server.listen(&net);
+    let mut peer = WsPeer::open_with(&net, to, "permessage-deflate");
+    // It refers to the one before (section 7.2.3.2).
+    let again: &[u8] = &[0xf2, 0x00, 0x11, 0x00, 0x00];
+    for payload in [FINAL, &FINAL[..7], again, &[0x03, 0x00], again, SIMPLE] {
+        for cut in [None, Some(0), Some(1), Some(payload.len())] {
+            peer.peer.send(&compressed(opcode::TEXT, payload, cut));
+            let expected: &[u8] = if payload.len() == 2 { b"" } else { b"Hello" };
+            assert_eq!(peer.frame().payload, expected, "{payload:x?} {cut:?}");
+        }
+    }
+    peer.close();
+    stop_clean(&thread);
+}
+
+fn cut_short_scenario(transport: Transport) {
+    let (net, thread) = (Net::new(transport), started());
+    let server = server(
+        &thread,
+        ServiceOptions::new().deflate(Some(DeflateOptions::new())),
+    );
+    let to = server.listen(&net);
+    let cases: [(&[u8], Option<usize>); 9] = [
+        (&[], None),
+        (&[], Some(0)),
+        (&SIMPLE[..1], None),
+        (&SIMPLE[..4], Some(2)),
+        (&SIMPLE[..6], None),
+        (&FINAL[..5], Some(5)),
+        (&FINAL[..6], None),
+        (&[0xf3, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00, 0x04], None),
+        (&[0x00, 0x05, 0x00, 0xfa, 0xff, b'H', b'e'], Some(6)),
+    ];
+    for (before, (payload, cut)) in cases.into_iter().enumerate() {
+        let mut peer = WsPeer::open_with(&net, to, "permessage-deflate");
+        peer.peer.send(&compressed(opcode::TEXT, SIMPLE, None));
+        assert_eq!(peer.frame().payload, b"Hello");
+        // What is behind it is not looked at.
+        let mut stream = compressed(opcode::TEXT, payload, cut);
+        stream.extend(frame(opcode::TEXT, true, b"behind"));
+        peer.peer.send(&stream);
+        peer.expect_close(1007);
+        let _ = peer.peer.rest();
+        server.wait("closed", |seen| seen.closed.len() > before);
+        let error = server.seen.read(|seen| seen.closed[before].error.clone());
+        assert!(
+            matches!(
+                error,
+                Some(ConnectionError::Protocol(ProtocolError::InvalidDeflate))
+            ),
+            "{payload:x?}: {error:?}"
+        );
+    }
+    let messages = server.seen.read(|seen| seen.messages.len());
+    assert_eq!(messages, cases.len());
+    thread.stop();
+    thread.join().unwrap();
+}
+
+/// What the compressor refers to is within the window that was agreed on, to the bit, and no smaller
+/// without need: noise that comes twice gets shorter if the first is within it, and else not.
+#[test]
+fn the_servers_window() {
+    let (net, thread) = (Net::new(Transport::Tcp), started());
+    let deflate = DeflateOptions::new().threshold(1).always(true);
+    let server = server(&thread, ServiceOptions::new().deflate(Some(deflate)));
+    let to = server.listen(&net);
+    for bits in 9..=14 {
+        let window = 1 << bits;
+        for (distance, shorter) in [(window - 300, true), (window + 10, false)] {
+            let extension = format!("permessage-deflate; server_max_window_bits={bits}");
+            let mut peer = WsPeer::open_with(&net, to, &extension);
+            let message = noise(distance).repeat(2);
+            peer.send(opcode::BINARY, &message);
+            let echo = peer.any_frame().unwrap();
+            assert_eq!(echo.rsv, 0x4, "compressed");
+            let size = echo.payload.len();
+            assert_eq!(size < message.len() * 3 / 4, shorter, "{bits} {distance}");
+        }
+    }
+    thread.stop();
+    thread.join().unwrap();
+}
+
+/// What gets no shorter.
+fn noise(size: usize) -> Vec<u8> {
+    let mut noise = 11u32;
+    let mut next = || {
+        noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (noise >> 24) as u8
+    };
+    (0..size).map(|_| next()).collect()
 }
 
 /// So many zeros, compressed by flate2 as by any peer.

@@ -85,12 +85,30 @@ impl WsPeer {
         self.try_frame().expect("the stream ended")
     }
 
+    /// Open, with that extension agreed on.
+    #[track_caller]
+    pub fn open_with(net: &Net, to: SocketAddr, extension: &str) -> Self {
+        let mut peer = Self::mute(net, to);
+        let offer = format!("Sec-WebSocket-Extensions: {extension}\r\n");
+        peer.peer.send(request("/", &offer).as_bytes());
+        let head = peer.head();
+        assert!(head.contains(&offer), "{head}");
+        peer
+    }
+
     /// The next frame; `None`: the stream has ended.
     pub fn try_frame(&mut self) -> Option<Frame> {
+        let frame = self.any_frame()?;
+        assert_eq!(frame.rsv, 0);
+        Some(frame)
+    }
+
+    /// The next frame, which may be compressed; `None`: the stream has ended.
+    pub fn any_frame(&mut self) -> Option<Frame> {
         let mut buffer = [0; 16 * 1024];
         loop {
             if let Some(frame) = self.frames.next_frame() {
-                assert_eq!((frame.mask, frame.rsv), (None, 0));
+                assert_eq!(frame.mask, None);
                 return Some(frame);
             }
             match self.peer.read(&mut buffer) {

@@ -1,7 +1,7 @@
 //! Messages to their compressed form (RFC 7692 section 7.2.1).
 
 use super::TAIL;
-use super::options::{DeflateOptions, MIN_BITS};
+use super::options::{DeflateOptions, MAX_BITS, MIN_BITS};
 use crate::mutant::mutant;
 use flate2::{Compress, Compression, FlushCompress};
 use std::fmt;
@@ -24,9 +24,10 @@ impl Deflater {
         window_bits: u8,
         takes_context_over: bool,
     ) -> Option<Self> {
+        let larger = u8::from(mutant!("window_one_larger") && window_bits < MAX_BITS);
         (window_bits >= MIN_BITS).then_some(Self {
             level: options.level,
-            window_bits,
+            window_bits: window_bits + larger,
             takes_context_over,
             always: options.always,
             compress: None,

@@ -1,94 +1,160 @@
 //! Messages back from their compressed form (RFC 7692 section 7.2.2).
 
 use super::TAIL;
-use super::options::MIN_BITS;
-use flate2::{Decompress, FlushDecompress, Status};
+use super::history::History;
+use crate::mutant::mutant;
 use std::fmt;
+use zlib_rs::{Inflate, InflateFlush, Status};
 
-/// Bytes inflated at a time.
-const CHUNK: usize = 8 * 1024;
+/// The window that zlib is told of. It has this one in any case, so that a peer which refers further back
+/// than was agreed is understood where it could be.
+const ZLIB_BITS: u8 = 15;
+
+/// What it costs to begin a stream anew, as bytes inflated; its history aside.
+const RESTART: usize = 4 * 1024;
+
+/// What it costs to make a stream, as bytes inflated.
+const MAKE: usize = 8 * 1024;
 
 /// Inflates a connection's messages, piece by piece as they come.
 pub(crate) struct Inflater {
     window_bits: u8,
     takes_context_over: bool,
     /// Made when it is needed, and dropped when the next message has no use for it.
-    decompress: Option<Decompress>,
+    stream: Option<Stream>,
 }
 
-/// What ends an inflation.
+struct Stream {
+    inflate: Inflate,
+    /// The last bytes of output, which later ones may refer to. zlib has them, too, but forgets them
+    /// behind a final block.
+    history: History,
+    /// A final block has ended: what comes next begins a stream of zlib's.
+    ended: bool,
+    /// Some of this message was there to inflate.
+    begun: bool,
+    /// All room was used: there may be more of what was given.
+    full: bool,
+}
+
+/// The data is no DEFLATE, refers to what was never there, or ends inside a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum InflateError<E> {
-    /// The data is no DEFLATE, or refers to what was never there.
-    Invalid,
-    /// What takes the output refuses it.
-    Refused(E),
+pub(crate) struct InvalidDeflate;
+
+/// One step of inflating.
+pub(crate) struct Step {
+    /// How many bytes of the piece are done.
+    pub(crate) taken: usize,
+    /// How many bytes of the room are filled.
+    pub(crate) given: usize,
+    /// What it cost, as bytes inflated.
+    pub(crate) cost: usize,
 }
 
 impl Inflater {
     /// For a peer whose window has at most so many bits.
     pub(crate) fn new(window_bits: u8, takes_context_over: bool) -> Self {
         Self {
-            window_bits: window_bits.max(MIN_BITS),
+            window_bits,
             takes_context_over,
-            decompress: None,
+            stream: None,
         }
     }
 
-    /// Inflates a piece of a message, which goes to `out` in portions.
-    pub(crate) fn inflate<E>(
-        &mut self,
-        piece: &[u8],
-        out: impl FnMut(&[u8]) -> Result<(), E>,
-    ) -> Result<(), InflateError<E>> {
+    /// Inflates some of a piece of a message into `room`: to be called again until all of it is taken
+    /// and [`has_more`](Self::has_more) says no.
+    pub(crate) fn step(&mut self, piece: &[u8], room: &mut [u8]) -> Result<Step, InvalidDeflate> {
+        let mut cost = if self.stream.is_none() { MAKE } else { 0 };
         let bits = self.window_bits;
-        let decompress = self
-            .decompress
-            .get_or_insert_with(|| Decompress::new_with_window_bits(false, bits));
-        run(decompress, piece, out)
+        let stream = self.stream.get_or_insert_with(|| Stream {
+            inflate: Inflate::new(false, ZLIB_BITS),
+            history: History::new(bits),
+            ended: false,
+            begun: false,
+            full: false,
+        });
+        stream.begun |= !piece.is_empty();
+        if stream.ended && !piece.is_empty() {
+            cost += stream.restart()?;
+        }
+        let (taken, given) = stream.run(piece, room, InflateFlush::SyncFlush)?;
+        stream.history.push(&room[..given]);
+        let cost = cost + given;
+        Ok(Step { taken, given, cost })
     }
 
-    /// All pieces of the message were given: inflates what is left of it.
-    pub(crate) fn finish<E>(
-        &mut self,
-        out: impl FnMut(&[u8]) -> Result<(), E>,
-    ) -> Result<(), InflateError<E>> {
-        let ended = self.inflate(&TAIL, out);
+    /// Whether there may be more output although all input was taken.
+    pub(crate) fn has_more(&self) -> bool {
+        self.stream.as_ref().is_some_and(|stream| stream.full)
+    }
+
+    /// All pieces of the message were given, and all that came of them was taken.
+    ///
+    /// # Errors
+    ///
+    /// It does not end where a message may: inside a block, or before its first.
+    pub(crate) fn finish(&mut self) -> Result<(), InvalidDeflate> {
+        let stream = self.stream.as_mut().ok_or(InvalidDeflate)?;
+        let whole = stream.end_message();
         if !self.takes_context_over {
-            self.decompress = None;
+            self.stream = None;
         }
-        ended
+        whole.then_some(()).ok_or(InvalidDeflate)
     }
 }
 
-fn run<E>(
-    decompress: &mut Decompress,
-    mut input: &[u8],
-    mut out: impl FnMut(&[u8]) -> Result<(), E>,
-) -> Result<(), InflateError<E>> {
-    let mut chunk = [0; CHUNK];
-    loop {
-        let (taken, given) = (decompress.total_in(), decompress.total_out());
-        let status = decompress
-            .decompress(input, &mut chunk, FlushDecompress::Sync)
-            .map_err(|_| InflateError::Invalid)?;
-        let taken = (decompress.total_in() - taken) as usize; // within the input
-        let given = (decompress.total_out() - given) as usize; // within the chunk
-        input = &input[taken..];
-        if given > 0 {
-            out(&chunk[..given]).map_err(InflateError::Refused)?;
+impl Stream {
+    /// Inflates as far as there is room; how much was taken and given.
+    fn run(
+        &mut self,
+        piece: &[u8],
+        room: &mut [u8],
+        flush: InflateFlush,
+    ) -> Result<(usize, usize), InvalidDeflate> {
+        let (taken, given) = (self.inflate.total_in(), self.inflate.total_out());
+        let status = self
+            .inflate
+            .decompress(piece, room, flush)
+            .map_err(|_| InvalidDeflate)?;
+        let taken = (self.inflate.total_in() - taken) as usize; // within the piece
+        let given = (self.inflate.total_out() - given) as usize; // within the room
+        self.ended |= status == Status::StreamEnd;
+        self.full = given == room.len() && !self.ended;
+        if taken + given == 0 && !piece.is_empty() && !self.ended {
+            return Err(InvalidDeflate); // there would be no end to it
         }
-        if status == Status::StreamEnd {
-            // A last block (BFINAL) ends the stream, and the next one begins (section 7.2.3.4).
-            decompress.reset(false);
+        Ok((taken, given))
+    }
+
+    /// A final block has ended (section 7.2.3.4), and more comes: to zlib that is another stream, to the
+    /// peer it is not, which may refer to what was before. What that costs.
+    fn restart(&mut self) -> Result<usize, InvalidDeflate> {
+        self.inflate.reset(false);
+        self.ended = false;
+        if mutant!("window_lost_at_final_block") {
+            return Ok(0);
         }
-        // With the chunk full there may be more to come.
-        if input.is_empty() && given < CHUNK {
-            return Ok(());
+        let parts = self.history.parts();
+        for part in parts.into_iter().filter(|part| !part.is_empty()) {
+            let set = self.inflate.set_dictionary(part);
+            set.map_err(|_| InvalidDeflate)?;
         }
-        if taken == 0 && given == 0 && status != Status::StreamEnd {
-            return Err(InflateError::Invalid);
+        Ok(RESTART + parts[0].len() + parts[1].len())
+    }
+
+    /// Whether the message may end here: behind a final block, or where the four bytes that are not sent
+    /// make an empty block of what is left.
+    fn end_message(&mut self) -> bool {
+        if !std::mem::take(&mut self.begun) && !mutant!("deflate_of_nothing") {
+            return false;
         }
+        if self.ended && !mutant!("tail_behind_final_block") {
+            return true;
+        }
+        // Stopping at the block's end, zlib leaves the byte that is one too many.
+        let tail = [TAIL[0], TAIL[1], TAIL[2], TAIL[3], 0];
+        let run = self.run(&tail, &mut [0], InflateFlush::Block);
+        run == Ok((TAIL.len(), 0)) || (run.is_ok() && mutant!("deflate_cut_short"))
     }
 }
 

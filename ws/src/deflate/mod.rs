@@ -7,9 +7,13 @@
 //! | `extensions` | the header that it is negotiated in |
 //! | `negotiate` | offers, their acceptance, and what comes of it |
 //! | `deflater`, `inflater` | messages to their compressed form, and back |
+//! | `history` | what inflated messages may refer to |
 
+#[cfg(test)]
+pub(crate) mod blocks;
 mod deflater;
 mod extensions;
+mod history;
 mod inflater;
 mod negotiate;
 mod options;
@@ -18,7 +22,7 @@ pub use negotiate::DeflateParams;
 pub use options::{DeflateOptions, WindowBitsError};
 
 pub(crate) use deflater::Deflater;
-pub(crate) use inflater::{InflateError, Inflater};
+pub(crate) use inflater::Inflater;
 pub(crate) use negotiate::{accept, check_answer, offer};
 
 /// What ends each message's last block, and is not sent (RFC 7692 section 7.2.1).

@@ -8,7 +8,9 @@ use std::time::Duration;
 ///
 /// Memory for each connection that uses it: about 370 KiB to compress (245 KiB with a window of 2^9),
 /// from the first message that is compressed on, and about 47 KiB to inflate, from the first that
-/// comes compressed. Without context takeover either is given back after each message.
+/// comes compressed, which grows by the size of the peer's window (32 KiB by default) as more comes: a
+/// peer may begin DEFLATE streams anew (RFC 7692 section 7.2.3.4) and refer to what was before. Without
+/// context takeover either is given back after each message.
 ///
 /// ```
 /// use hvloop_ws::{ClientOptions, DeflateOptions};

@@ -5,7 +5,7 @@ use super::{Link, Stage};
 use crate::deflate::DeflateParams;
 use crate::event::{ConnectionError, Initiator, Message};
 use crate::mutant::mutant;
-use crate::protocol::{Control, Event, Input, Reader};
+use crate::protocol::{Control, Event, Found, Input, Reader};
 use hvloop_event::CloseReason;
 use hvloop_event::conn::Conn;
 use std::rc::Rc;
@@ -66,21 +66,24 @@ impl Reading {
         let mut input = Input::new(data);
         while matches!(link.stage(), Stage::Open | Stage::CloseSent) {
             let open = link.stage() == Stage::Open || mutant!("delivered_after_close");
-            let delivered = match self.reader.next(&mut input) {
-                Ok(Some(Event::Text(text))) if open => deliver(Message::Text(text)),
-                Ok(Some(Event::Binary(bytes))) if open => deliver(Message::Binary(bytes)),
-                Ok(Some(Event::Ping(payload))) if open => {
+            if !open {
+                self.reader.skip_messages();
+            }
+            let delivered = match self.reader.next_within(&mut input) {
+                Ok(Found::Event(Event::Text(text))) if open => deliver(Message::Text(text)),
+                Ok(Found::Event(Event::Binary(bytes))) if open => deliver(Message::Binary(bytes)),
+                Ok(Found::Event(Event::Ping(payload))) if open => {
                     link.pong(conn, payload);
                     Some(())
                 }
-                Ok(Some(Event::Close(frame))) => {
+                Ok(Found::Event(Event::Close(frame))) => {
                     let (code, reason) = frame.unwrap_or((1005, ""));
                     link.peer_closed(local, code, reason);
                     Some(())
                 }
                 // A Pong is life, as any byte. After our Close, what still comes is discarded.
-                Ok(Some(_)) => Some(()),
-                Ok(None) => break,
+                Ok(Found::Event(_) | Found::Busy) => Some(()),
+                Ok(Found::Nothing) => break,
                 Err(e) => {
                     let code = e.close_code();
                     let error = ConnectionError::Protocol(e);

@@ -68,6 +68,10 @@ impl Link {
     /// The mask of a frame to send: a client's is fresh and unpredictable (RFC 6455 section 5.3).
     pub(super) fn mask(&self, local: &LocalLoop) -> Option<[u8; 4]> {
         match self.role {
+            Role::Client if mutant!("mask_of_sixteen_bits") => {
+                let half = (local.random_u32() >> 16) * 0x1_0001;
+                Some(half.to_ne_bytes())
+            }
             Role::Client => Some(local.random_u32().to_ne_bytes()),
             Role::Server => None,
         }

@@ -38,6 +38,15 @@ impl<'b> Input<'b> {
         start..self.position
     }
 
+    /// Where the next `count` bytes are, which are not taken yet. `count` is at most `remaining()`.
+    pub(super) fn ahead(&self, count: usize) -> Range<usize> {
+        debug_assert!(
+            count <= self.remaining(),
+            "a reader looks only at what is there"
+        );
+        self.position..self.position + count
+    }
+
     /// Takes everything and looks at none of it.
     pub(super) fn discard(&mut self) {
         self.position = self.bytes.len();

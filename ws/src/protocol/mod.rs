@@ -32,6 +32,7 @@ pub(crate) use encoder::{encode_message, message_len};
 pub use error::ProtocolError;
 pub use input::Input;
 pub use mask::apply_mask;
+pub(crate) use reader::Found;
 pub use reader::{Event, Reader};
 pub use tungstenite::protocol::frame::coding::{CloseCode, Control, Data, OpCode};
 

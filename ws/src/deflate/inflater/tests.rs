@@ -5,15 +5,26 @@ use rand::{RngExt, SeedableRng};
 
 fn inflate(inflater: &mut Inflater, compressed: &[u8], pieces: usize) -> Vec<u8> {
     let mut out = Vec::new();
-    let mut take = |portion: &[u8]| {
-        out.extend_from_slice(portion);
-        Ok::<(), ()>(())
-    };
     for piece in compressed.chunks(compressed.len().div_ceil(pieces).max(1)) {
-        inflater.inflate(piece, &mut take).expect("valid");
+        give(inflater, piece, &mut out).expect("valid");
     }
-    inflater.finish(&mut take).expect("valid");
+    inflater.finish().expect("valid");
     out
+}
+
+/// All of a piece.
+fn give(
+    inflater: &mut Inflater,
+    mut piece: &[u8],
+    out: &mut Vec<u8>,
+) -> Result<(), InvalidDeflate> {
+    while !piece.is_empty() || inflater.has_more() {
+        let mut room = [0; 1000];
+        let step = inflater.step(piece, &mut room)?;
+        out.extend_from_slice(&room[..step.given]);
+        piece = &piece[step.taken..];
+    }
+    Ok(())
 }
 
 /// A text that repeats itself, now and then.
@@ -120,29 +131,53 @@ fn the_examples_of_the_rfc() {
 }
 
 #[test]
-fn nonsense_and_refusals() {
+fn nonsense_and_bombs() {
     let mut inflater = Inflater::new(9, false);
-    let ignore = |_: &[u8]| Ok::<(), ()>(());
-    assert_eq!(
-        inflater.inflate(&[0xff; 10], ignore),
-        Err(InflateError::Invalid)
-    );
+    let nonsense = give(&mut inflater, &[0xff; 10], &mut Vec::new());
+    assert_eq!(nonsense, Err(InvalidDeflate));
+    // A bomb comes in portions, and what it costs is known.
     let mut far = Deflater::new(&DeflateOptions::new(), 15, true).expect("a window");
-    // A bomb is refused as it grows.
-    let mut out = Vec::new();
-    assert!(far.deflate(&vec![0; 8 << 20], &mut out));
-    let (mut got, mut inflater) = (0, Inflater::new(15, true));
-    let limited = |portion: &[u8]| {
-        got += portion.len();
-        if got > 1 << 20 {
-            Err("too much")
-        } else {
-            Ok(())
+    let mut bomb = Vec::new();
+    assert!(far.deflate(&vec![0; 8 << 20], &mut bomb));
+    let (mut got, mut cost, mut inflater) = (0, 0, Inflater::new(15, true));
+    let (mut piece, room) = (&bomb[..], &mut [0; 5000]);
+    while !piece.is_empty() || inflater.has_more() {
+        let step = inflater.step(piece, room).expect("valid");
+        assert!(step.cost >= step.given);
+        (got, cost) = (got + step.given, cost + step.cost);
+        piece = &piece[step.taken..];
+    }
+    assert_eq!(got, 8 << 20);
+    assert!(cost < got + (1 << 16), "{cost}");
+    inflater.finish().expect("whole");
+    // So does what says nothing: streams that begin anew all the time.
+    let (mut cost, mut piece) = (0, &[0x03, 0x00].repeat(1000)[..]);
+    while !piece.is_empty() || inflater.has_more() {
+        let step = inflater.step(piece, room).expect("valid");
+        cost += step.cost;
+        piece = &piece[step.taken..];
+    }
+    assert!(cost >= 1000 * (1 << 15), "{cost}");
+    inflater.finish().expect("whole");
+}
+
+/// The window is as large as agreed, to the byte, also behind a final block.
+#[test]
+fn history_is_the_window() {
+    let rng = &mut StdRng::seed_from_u64(9);
+    for bits in 9..=15 {
+        for size in [0, 1, (1 << bits) - 1, 1 << bits, (1 << bits) + 1, 3 << bits] {
+            let said: Vec<u8> = (0..size).map(|_| rng.random()).collect();
+            let mut history = History::new(bits);
+            let mut rest = &said[..];
+            while !rest.is_empty() {
+                let count = rng.random_range(1..=rest.len());
+                history.push(&rest[..count]);
+                rest = &rest[count..];
+            }
+            let kept = history.parts().concat();
+            assert!(said.ends_with(&kept), "{bits} {size}");
+            assert_eq!(kept.len(), size.min(1 << bits), "{bits} {size}");
         }
-    };
-    assert_eq!(
-        inflater.inflate(&out, limited),
-        Err(InflateError::Refused("too much"))
-    );
-    assert!(got <= (1 << 20) + CHUNK);
+    }
 }

@@ -305,6 +305,19 @@ fn fail_codes() {
                 1007,
             ),
             (
+                f().frame(opcode::TEXT, false, b"a\xe2\x82")
+                    .frame(opcode::CONTINUATION, true, b""),
+                InvalidUtf8,
+                1007,
+            ),
+            (
+                f().frame(opcode::TEXT, false, b"\xf0\x9d\x84")
+                    .frame(opcode::CONTINUATION, false, b"")
+                    .frame(opcode::CONTINUATION, true, b""),
+                InvalidUtf8,
+                1007,
+            ),
+            (
                 f().frame(opcode::TEXT, false, b"\xf0\x9d").frame(
                     opcode::CONTINUATION,
                     false,
