@@ -218,8 +218,12 @@ impl Reader {
     /// From now on messages are passed over: neither gathered nor inflated, nor looked into. What frames
     /// there may be is still checked.
     pub(crate) fn skip_messages(&mut self) {
-        self.skipping = true;
-        self.release();
+        if !std::mem::replace(&mut self.skipping, true) {
+            // A control frame may be half there.
+            self.text.clear(0);
+            self.binary = Vec::new();
+            self.inflater = None;
+        }
     }
 
     /// Goes on to what is to be delivered.
@@ -289,8 +293,7 @@ impl Reader {
                 },
             };
             if self.skipping && frame.is_data() {
-                let passed = input.take(frame.left.min(input.remaining())).len();
-                frame.left -= passed;
+                frame.left -= input.take(frame.left.min(input.remaining())).len();
                 if frame.left > 0 {
                     self.frame = Some(frame);
                     return Ok(Ready::Nothing);

@@ -546,3 +546,39 @@ fn growth_is_linear_however_short_the_pieces() {
     assert!(copied <= 4 * len, "{copied} bytes copied for {len}");
     assert!(capacity <= 2 * len);
 }
+
+/// Messages are passed over, from the middle of one on; control frames between them come, also when one is
+/// half there, and what is no frame is found.
+#[test]
+fn messages_are_passed_over() {
+    for role in ROLES {
+        let before = Frames::to(role).frame(opcode::TEXT, false, "begun").bytes;
+        let stream = Frames::to(role)
+            .frame(opcode::CONTINUATION, false, b"\xff no text")
+            .frame(opcode::PING, true, "between")
+            .frame(opcode::CONTINUATION, true, "")
+            .frame(opcode::BINARY, true, [7; 300])
+            .frame(opcode::TEXT, true, "")
+            .close(Some((1000, "bye")))
+            .bytes;
+        let broken = Frames::to(role).frame(opcode::CONTINUATION, true, "").bytes;
+        for cut in 0..stream.len() {
+            let mut reader = Reader::new(role, Limits::default());
+            assert_eq!(feed(&mut reader, &[&before]), (vec![], None));
+            reader.skip_messages();
+            let (mut said, error) = feed(&mut reader, &[&stream[..cut]]);
+            assert_eq!(error, None);
+            reader.skip_messages();
+            let (rest, error) = feed(&mut reader, &[&stream[cut..]]);
+            assert_eq!(error, None);
+            said.extend(rest);
+            let ping = Said::Ping(b"between".to_vec());
+            let close = Said::Close(Some((1000, "bye".into())));
+            assert_eq!(said, [ping, close], "cut at {cut}");
+        }
+        let mut reader = Reader::new(role, Limits::default());
+        reader.skip_messages();
+        let expected = (vec![], Some(ProtocolError::UnexpectedContinuation));
+        assert_eq!(feed(&mut reader, &[&broken]), expected);
+    }
+}
