@@ -183,7 +183,7 @@ impl Error for SendError {}
 pub enum DatagramError {
     /// The socket is not open, or has no peer to send to.
     NotOpen,
-    /// No UDP datagram can be that long.
+    /// No UDP datagram can be that long: 65,507 bytes over IPv4, 65,527 over IPv6.
     TooLong {
         /// The longest possible payload, in bytes.
         limit: usize,

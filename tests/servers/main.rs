@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod accept;
+mod broken_input;
 mod clients;
 mod common;
 mod deadlines;
@@ -23,3 +24,5 @@ mod stop;
 mod tls;
 mod udp;
 mod unix;
+#[cfg(target_os = "linux")]
+mod unix_names;

@@ -295,3 +295,146 @@ fn udp_multicast_on_loopback() {
     socket.leave_multicast(group, on).unwrap();
     stop_clean(&thread);
 }
+
+/// IPv6 takes 20 bytes more than IPv4 (RFC 768, RFC 8200); what the system does not take is an error with
+/// its limit, on whatever thread.
+#[test]
+fn udp_sizes_of_ipv6() {
+    let any: SocketAddr = "[::1]:0".parse().unwrap();
+    let Ok(socket) = UdpSocket::bind(any) else {
+        eprintln!("this machine has no IPv6");
+        return;
+    };
+    socket.set_read_timeout(Some(DEADLINE)).unwrap();
+    let thread = started();
+    let server = UdpServer::new(thread.event_loop());
+    server.on_message(|socket, data, from| socket.send_to(data, from).unwrap());
+    let address = server.bind(any, UdpOptions::new()).unwrap();
+    let mut buffer = vec![0; 70_000];
+    for size in [65_507, 65_508, 65_520, 65_527] {
+        let data: Vec<u8> = (0..size).map(|n: usize| n as u8).collect();
+        socket.send_to(&data, address).unwrap();
+        assert_eq!(socket.recv(&mut buffer).unwrap(), size);
+        assert_eq!(buffer[..size], data);
+        // From another thread, too.
+        server.send_to(&data, socket.local_addr().unwrap()).unwrap();
+        assert_eq!(socket.recv(&mut buffer).unwrap(), size);
+    }
+    let too_long = |result| {
+        matches!(
+            result,
+            Err(DatagramError::TooLong {
+                limit: 65_527,
+                size: 65_528
+            })
+        )
+    };
+    assert!(too_long(server.send_to(&[0; 65_528], address)));
+    let told = Event::new();
+    let (t, out) = (told.clone(), server.channel().unwrap());
+    let check = move || {
+        assert!(too_long(out.send_to(&[0; 65_528], address)));
+        t.set();
+    };
+    thread.event_loop().queue_in_loop(check).unwrap();
+    told.expect("the same on the loop's thread");
+    // IPv4 inside IPv6 has the limit of IPv4.
+    let mapped: SocketAddr = "[::ffff:127.0.0.1]:9".parse().unwrap();
+    let too_long = server.send_to(&[0; 65_508], mapped);
+    assert!(matches!(
+        too_long,
+        Err(DatagramError::TooLong {
+            limit: 65_507,
+            size: 65_508
+        })
+    ));
+    let client = UdpClient::new(thread.event_loop());
+    let opened = Event::new();
+    let o = opened.clone();
+    client.on_open(move |_| o.set());
+    let port = socket.local_addr().unwrap().port();
+    client.open("::1", port, UdpOptions::new()).unwrap();
+    opened.expect("the client");
+    client.send(&[6; 65_527]).unwrap();
+    assert_eq!(socket.recv(&mut buffer).unwrap(), 65_527);
+    assert!(client.send(&[6; 65_528]).is_err());
+    stop_clean(&thread);
+}
+
+/// What need not wait is not held against the limit of what waits.
+#[test]
+fn udp_limit_is_of_what_waits() {
+    let thread = started();
+    let server = UdpServer::new(thread.event_loop());
+    let options = UdpOptions::new().send_limit(100);
+    server.bind(local(), options).unwrap();
+    let socket = peer();
+    let (out, to, told) = (
+        server.channel().unwrap(),
+        socket.local_addr().unwrap(),
+        Event::new(),
+    );
+    let t = told.clone();
+    let send = move || {
+        out.send_to(&[5; 1_000], to).unwrap();
+        assert_eq!(out.buffered_amount(), 0);
+        t.set();
+    };
+    thread.event_loop().queue_in_loop(send).unwrap();
+    told.expect("the send");
+    assert_eq!(socket.recv(&mut [0; 2_000]).unwrap(), 1_000);
+    stop_clean(&thread);
+}
+
+/// Answers when it is let.
+struct Hanging(Event, Event);
+
+impl hvloop::event::Resolver for Hanging {
+    fn resolve(&self, _host: &str) -> io::Result<Vec<IpAddr>> {
+        self.0.set();
+        self.1.expect("the test's end");
+        Ok(vec![[127, 0, 0, 1].into()])
+    }
+}
+
+/// `close()` during the lookup ends the open at once; the next one is not hit by it.
+#[test]
+fn udp_close_during_lookup() {
+    let (asked, over) = (Event::new(), Event::new());
+    let resolver = Arc::new(Hanging(asked.clone(), over.clone()));
+    let options = hvloop::LoopOptions::new()
+        .drain_limit(DEADLINE)
+        .resolver(resolver);
+    let thread = EventLoopThread::with_loop(hvloop::EventLoop::with_options(options).unwrap());
+    thread.start().unwrap();
+    let client = UdpClient::new(thread.event_loop());
+    let closed = Monitor::new(Vec::new());
+    for round in 1..=3 {
+        let c = closed.clone();
+        client.on_close(move |reason| c.update(|closed| closed.push(reason.clone())));
+        client.open("slow.test", 9, UdpOptions::new()).unwrap();
+        if round == 1 {
+            asked.expect("the lookup");
+        }
+        client.close();
+        assert!(closed.wait(DEADLINE, |closed| closed.len() == round));
+    }
+    closed.read(|closed| {
+        assert!(
+            closed
+                .iter()
+                .all(|reason| matches!(reason, CloseReason::Local)),
+            "{closed:?}"
+        );
+    });
+    // Dropped instead of closed.
+    let c = closed.clone();
+    client.on_close(move |reason| c.update(|closed| closed.push(reason.clone())));
+    client.open("slow.test", 9, UdpOptions::new()).unwrap();
+    drop(client);
+    assert!(closed.wait(DEADLINE, |closed| closed.len() == 4));
+    over.set();
+    thread.stop();
+    assert!(thread.join().unwrap().is_clean());
+    assert_eq!(closed.read(Vec::len), 4);
+}

@@ -19,7 +19,8 @@ use url::{Host, ParseError, Url};
 ///
 /// On Unix also `ws+unix:/path/of/the.sock[:/path][?query]` (and `wss+unix`), in the form of Node's
 /// `ws`: the path of the socket, which is absolute and may be percent-encoded, and behind a colon the
-/// resource, by default `/`. `ws+unix:///path/of/the.sock` is the same.
+/// resource, by default `/`. `ws+unix:///path/of/the.sock` is the same. On Linux and Android also
+/// `ws+unix:@name[:/path][?query]`, for a socket with an abstract name.
 ///
 /// ```
 /// use hvloop_ws::WsUrl;

@@ -28,7 +28,7 @@ pub struct Connect {
 pub(crate) enum Target {
     /// A name or an IP address, and a port.
     Host(String, u16),
-    /// A Unix socket.
+    /// A Unix socket: a path, or an abstract name behind an `@`.
     #[cfg(unix)]
     Unix(PathBuf),
 }
@@ -68,10 +68,13 @@ impl Connect {
     }
 
     /// To the Unix socket at that path, with the same defaults. With TLS, the configuration must
-    /// name the server: the path does not.
+    /// name the server: the path does not. On Linux and Android a path that begins with `@` or a NUL is an
+    /// abstract name; the file `@x` is `./@x`.
+    ///
+    /// While the server's backlog is full, the connect is tried again until the deadline.
     #[cfg(unix)]
     pub fn unix(path: impl Into<PathBuf>) -> Self {
-        Self::target(Target::Unix(path.into()))
+        Self::target(Target::Unix(crate::sys::unix_name(path.into())))
     }
 
     fn target(target: Target) -> Self {

@@ -458,6 +458,13 @@ impl<'a> Conn<'a> {
         self.core().finish_connection(self.key, reason, true);
     }
 
+    /// Like [`finish`](Conn::finish), for what this side found wrong in the input: what was accepted
+    /// before goes out, and `reason` is what `on_close` is told, whatever the peer or the transport does
+    /// meanwhile.
+    pub fn fail(&self, reason: CloseReason) {
+        self.core().fail_connection(self.key, reason);
+    }
+
     /// Ends the connection at the end of this turn, without writing out what is queued.
     pub fn close_now(&self, reason: CloseReason) {
         self.core().begin_close(self.key, reason);

@@ -36,11 +36,16 @@ impl Listen {
         Self::at(Address::Inet(address.into()))
     }
 
-    /// At a path, with the same defaults. The socket file is removed when the listener closes; one
-    /// that was left behind, with nobody listening, is taken over.
+    /// At a path, with the same defaults. The socket file is removed when the listener closes. One that
+    /// was left behind, and whose socket nobody has open any more, is taken over: of several listeners at
+    /// once, also of other processes, by one, under a lock on the directory (`flock`, for which it must be
+    /// readable). Who has the socket is not asked and does not notice. What is no socket stays.
+    ///
+    /// On Linux and Android a path that begins with `@` or a NUL is an abstract name, which has no file
+    /// and no access rights; the file `@x` is `./@x`.
     #[cfg(unix)]
     pub fn unix(path: impl Into<PathBuf>) -> Self {
-        Self::at(Address::Unix(Some(path.into())))
+        Self::at(Address::Unix(Some(crate::sys::unix_name(path.into()))))
     }
 
     fn at(address: Address) -> Self {

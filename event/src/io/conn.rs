@@ -51,6 +51,8 @@ pub(crate) struct ConnSlot {
     pub(crate) end_reason: Option<Box<CloseReason>>,
     /// The peer agreed to the end: what happens to the transport now changes nothing.
     pub(crate) settled: bool,
+    /// What came in was wrong, and `end_reason` says so whatever happens now.
+    pub(crate) failed: bool,
     /// The protocol above had opened, for the report.
     pub(crate) was_open: bool,
     pub(crate) readable: bool,
@@ -99,7 +101,18 @@ pub(crate) struct Connecting {
     pub(crate) sockets: Vec<(usize, Address, Stream)>,
     pub(crate) lookup: Option<JobToken>,
     pub(crate) race_timer: Option<TimerId>,
+    /// The one address, of a Unix socket, whose backlog is full.
+    pub(crate) full: Option<Box<FullBacklog>>,
     pub(crate) last_error: Option<(Address, Arc<io::Error>)>,
+}
+
+/// A connect that is tried again at the next [`ConnTimer::Race`].
+#[derive(Debug, Clone)]
+pub(crate) struct FullBacklog {
+    pub(crate) index: usize,
+    pub(crate) address: Address,
+    /// How long it waits the next time.
+    pub(crate) pause: Duration,
 }
 
 /// One read from the socket.
@@ -130,6 +143,7 @@ impl ConnSlot {
             sockets: Vec::new(),
             lookup: None,
             race_timer: None,
+            full: None,
             last_error: None,
         }));
         slot
@@ -170,6 +184,7 @@ impl ConnSlot {
             local: None,
             end_reason: None,
             settled: false,
+            failed: false,
             was_open: false,
             readable: false,
             writable: false,

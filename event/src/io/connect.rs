@@ -1,7 +1,7 @@
 //! Making connections: lookup, the race over the addresses (RFC 8305), then what `tunnel` and `secure`
 //! hold: the proxy and TLS.
 
-use super::conn::{ConnSlot, ConnTimer, Connecting};
+use super::conn::{ConnSlot, ConnTimer, Connecting, FullBacklog};
 use super::settings::ConnSettings;
 use crate::conn::{Conn, Connect, Handler, Target};
 use crate::core::LoopCore;
@@ -19,6 +19,8 @@ use std::time::Duration;
 
 /// How long one address may be alone in the race (RFC 8305 section 5, "Connection Attempt Delay").
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
+/// How long to wait for room in the backlog of a Unix socket, the first time and at most.
+const BACKLOG_PAUSE: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
 
 /// Bytes that the system may hold and not have sent: a slow peer's progress is seen, and what is behind
 /// them (a Ping, a Close) is not far behind. No slower on loopback than without.
@@ -191,7 +193,39 @@ impl LoopCore {
                     connecting.sockets.push((index, address, stream));
                 }
             }
+            Err(e) if is_backlog_full(&address, &e) => self.wait_for_room(key, index, address),
             Err(e) => self.racer_failed(key, index, address, e),
+        }
+    }
+
+    /// The system does not tell when a Unix socket's backlog has room again: looks after a while. There is
+    /// no other address, so that the race does not use its timer.
+    fn wait_for_room(&self, key: Key, index: usize, address: Address) {
+        let pause = {
+            let mut slots = self.slots.borrow_mut();
+            let Some(connecting) = slots.get_mut(key).and_then(|s| s.connecting.as_mut()) else {
+                return;
+            };
+            let pause = connecting.full.take().map_or(BACKLOG_PAUSE.0, |f| f.pause);
+            connecting.full = Some(Box::new(FullBacklog {
+                index,
+                address,
+                pause: (pause * 2).min(BACKLOG_PAUSE.1),
+            }));
+            pause
+        };
+        self.arm_race_timer(key, pause);
+    }
+
+    /// Tries an address again whose backlog was full.
+    pub(super) fn connect_again(&self, key: Key) {
+        let full = {
+            let slots = self.slots.borrow();
+            let connecting = slots.get(key).and_then(|s| s.connecting.as_ref());
+            connecting.and_then(|c| c.full.as_deref().cloned())
+        };
+        if let Some(FullBacklog { index, address, .. }) = full {
+            self.start_racer(key, index, address);
         }
     }
 
@@ -366,6 +400,18 @@ impl LoopCore {
 fn to_itself() -> io::Error {
     let text = "nobody listens there: the connection led back to itself";
     io::Error::new(io::ErrorKind::ConnectionRefused, text)
+}
+
+/// Whether a server is there, and lets nobody else wait now. Of a TCP server the system itself tries again.
+fn is_backlog_full(address: &Address, e: &io::Error) -> bool {
+    if mutant!("full_backlog_fails") {
+        return false;
+    }
+    match address {
+        Address::Inet(_) => false,
+        #[cfg(unix)]
+        Address::Unix(_) => e.kind() == io::ErrorKind::WouldBlock,
+    }
 }
 
 /// Sets the socket's own options; none of them is worth a connection.

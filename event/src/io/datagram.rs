@@ -10,15 +10,18 @@ use crate::mutant::mutant;
 use crate::sys::{Datagrams, Poller};
 use std::collections::VecDeque;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 /// Datagrams received by one socket in one tick.
 const RECEIVES: usize = 32;
 /// Queued datagrams sent by one socket in one tick.
 const SENDS: usize = 64;
-/// The largest payload of a UDP datagram over IPv4: 65,535 less the headers (RFC 768, RFC 791).
-const MAX_DATAGRAM: usize = 65_507;
+/// The largest payload of a UDP datagram over IPv4: 65,535 less the headers (RFC 768, RFC 791). What is
+/// within these limits is for the system to judge, by its devices and its settings.
+const MAX_V4: usize = 65_507;
+/// Over IPv6 the length of its own header is not counted (RFC 8200 section 3).
+const MAX_V6: usize = 65_527;
 
 /// What a datagram socket tells the layer above, on the loop's thread.
 pub(crate) trait DatagramHandler {
@@ -115,26 +118,39 @@ impl DatagramSocket {
         self.socket.deregister(poller);
     }
 
-    /// Sends, or queues; room is on the account already. `Ok(false)`: queued.
-    fn send(&mut self, data: &[u8], to: Option<SocketAddr>) -> io::Result<bool> {
-        if self.queue.is_empty() {
-            let sent = loop {
-                match self.socket.send(data, to) {
-                    Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                    sent => break sent,
-                }
-            };
-            match sent {
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
-                sent => {
-                    self.budget.release(data.len());
-                    return sent.map(|_| true);
-                }
+    /// Sends at once, unless others wait or the socket takes none: then `Ok(false)`.
+    fn send_now(&self, data: &[u8], to: Option<SocketAddr>) -> io::Result<bool> {
+        if !self.queue.is_empty() {
+            return Ok(false);
+        }
+        loop {
+            match self.socket.send(data, to) {
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                sent => return sent.map(|_| true),
             }
         }
-        let data = data.to_vec();
-        self.queue.push_back(Waiting { data, to });
-        Ok(false)
+    }
+
+    /// Sends, or queues; room is on the account already if it is `reserved`, and else only what has to
+    /// wait needs some. `Ok(false)`: queued.
+    fn send(
+        &mut self,
+        data: &[u8],
+        to: Option<SocketAddr>,
+        reserved: bool,
+    ) -> Result<bool, DatagramError> {
+        let sent = self.send_now(data, to);
+        if matches!(sent, Ok(false)) {
+            if !reserved {
+                self.budget.reserve(data.len())?;
+            }
+            let data = data.to_vec();
+            self.queue.push_back(Waiting { data, to });
+        } else if reserved {
+            self.budget.release(data.len());
+        }
+        sent.map_err(|e| DatagramError::Io(Arc::new(e)))
     }
 
     fn receive(&mut self, readable: &mut bool, buffer: &mut [u8]) -> Step {
@@ -206,45 +222,28 @@ impl LoopCore {
         added.map_err(|e| e.map(|receiving| receiving.handler))
     }
 
-    /// Sends a datagram, or queues it while the socket takes none.
+    /// Sends a datagram, or queues it while the socket takes none. Room for it was taken before if it is
+    /// `reserved`, and is the caller's again if the error is [`DatagramError::NotOpen`].
     pub(crate) fn send_datagram(
         &self,
         key: Key,
         data: &[u8],
         to: Option<SocketAddr>,
+        reserved: bool,
     ) -> Result<(), DatagramError> {
-        check_size(data.len())?;
-        let reserved = self.with_datagrams(key, |socket, _| socket.budget.reserve(data.len()));
-        match reserved {
-            None => return Err(DatagramError::NotOpen),
-            Some(Err(e)) => return Err(e.into()),
-            Some(Ok(())) => {}
-        }
-        self.send_reserved_datagram(key, data, to)
-    }
-
-    /// As `send_datagram`, for which room was taken before.
-    pub(crate) fn send_reserved_datagram(
-        &self,
-        key: Key,
-        data: &[u8],
-        to: Option<SocketAddr>,
-    ) -> Result<(), DatagramError> {
-        let sent = self.with_datagrams(key, |socket, writable| match &socket.finishing {
-            Some(_) => {
-                socket.budget.release(data.len());
-                None
+        let sent = self.with_datagrams(key, |socket, writable| {
+            if socket.finishing.is_some() {
+                return Err(DatagramError::NotOpen);
             }
-            None => {
-                let first = socket.queue.is_empty();
-                let sent = socket.send(data, to);
-                // Behind others it was not tried, and nothing is known of the socket.
-                let tried = first || mutant!("datagram_behind_others_looks_blocked");
-                *writable &= !(tried && matches!(sent, Ok(false)));
-                Some(sent)
-            }
+            let first = socket.queue.is_empty();
+            let sent = socket.send(data, to, reserved);
+            // Behind others it was not tried, and nothing is known of the socket.
+            let tried = first || mutant!("datagram_behind_others_looks_blocked");
+            let blocked = matches!(sent, Ok(false) | Err(DatagramError::QueueFull { .. }));
+            *writable &= !(tried && blocked);
+            sent
         });
-        match sent.flatten() {
+        match sent {
             None => Err(DatagramError::NotOpen),
             Some(Ok(sent)) => {
                 if sent {
@@ -252,7 +251,7 @@ impl LoopCore {
                 }
                 Ok(())
             }
-            Some(Err(e)) => Err(DatagramError::Io(Arc::new(e))),
+            Some(Err(e)) => Err(e),
         }
     }
 
@@ -299,14 +298,15 @@ impl LoopCore {
     }
 }
 
-/// Refuses what no datagram can hold.
-pub(crate) fn check_size(size: usize) -> Result<(), DatagramError> {
-    match size <= MAX_DATAGRAM {
+/// Refuses what no datagram to that address can hold.
+pub(crate) fn check_size(size: usize, to: SocketAddr) -> Result<(), DatagramError> {
+    let limit = match to.ip().to_canonical() {
+        IpAddr::V4(_) => MAX_V4,
+        IpAddr::V6(_) => MAX_V6,
+    };
+    match size <= limit {
         true => Ok(()),
-        false => Err(DatagramError::TooLong {
-            limit: MAX_DATAGRAM,
-            size,
-        }),
+        false => Err(DatagramError::TooLong { limit, size }),
     }
 }
 

@@ -219,12 +219,13 @@ impl LoopCore {
         }
     }
 
-    /// The reason that stands whatever the transport does: the peer agreed to the end, and all that
-    /// was accepted is written.
+    /// The reason that stands whatever the transport does: what came in was wrong; or the peer agreed to
+    /// the end, and all that was accepted is written.
     pub(crate) fn settled_reason(&self, key: Key) -> Option<CloseReason> {
         let slots = self.slots.borrow();
         let slot = slots.get(key)?;
-        if !slot.settled || slot.life != Lifecycle::Lingering {
+        let settled = slot.settled && slot.life == Lifecycle::Lingering;
+        if !settled && !slot.failed {
             return None;
         }
         slot.end_reason.as_deref().cloned()

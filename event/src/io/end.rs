@@ -61,6 +61,18 @@ impl LoopCore {
         }
     }
 
+    /// See [`Conn::fail`].
+    pub(crate) fn fail_connection(&self, key: Key, reason: CloseReason) {
+        self.finish_connection(key, reason.clone(), false);
+        if let Some(slot) = self.slots.borrow_mut().get_mut(key)
+            && slot.life == Lifecycle::Flushing
+            && !slot.settled
+        {
+            slot.end_reason = Some(Box::new(reason));
+            slot.failed = true;
+        }
+    }
+
     /// Reading was paused, and is not any more: the peer's end must be noticed.
     fn read_what_was_held_back(&self, key: Key) {
         let held = {
@@ -81,6 +93,7 @@ impl LoopCore {
                 {
                     connecting.race_timer = None;
                 }
+                self.connect_again(key);
                 self.drive_race(key);
             }
             ConnTimer::Stall => self.check_stall(key),

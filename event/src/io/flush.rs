@@ -167,7 +167,10 @@ impl LoopCore {
             (limit, reason, idle, slot.stall_timer.take())
         };
         match limit.checked_sub(idle).filter(|rest| !rest.is_zero()) {
-            None => self.begin_close(key, reason),
+            None => {
+                let settled = self.settled_reason(key);
+                self.begin_close(key, settled.unwrap_or(reason));
+            }
             Some(rest) => {
                 let timer = self.arm_conn_timer(armed, rest, key, ConnTimer::Stall);
                 if let Some(slot) = self.slots.borrow_mut().get_mut(key) {

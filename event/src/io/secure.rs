@@ -10,8 +10,9 @@ use crate::core::buffers::BufferPool;
 use crate::core::slots::Key;
 use crate::error::CloseReason;
 use crate::local_loop::LocalLoop;
+use crate::machine::lifecycle::Lifecycle;
 use crate::mutant::mutant;
-use crate::tls::{TlsError, TlsServerConfig, TlsSession, TlsVersion};
+use crate::tls::{RecordHeads, TlsError, TlsServerConfig, TlsSession, TlsVersion};
 use std::io;
 use std::time::Instant;
 
@@ -24,6 +25,9 @@ pub(crate) struct TlsLayer {
     encrypted: usize,
     end_sent: bool,
     end_seen: bool,
+    heads: RecordHeads,
+    /// The session found an error: it takes nothing any more, in or out.
+    broken: bool,
 }
 
 impl TlsLayer {
@@ -40,6 +44,8 @@ impl TlsLayer {
             encrypted: 0,
             end_sent: false,
             end_seen: false,
+            heads: RecordHeads::default(),
+            broken: false,
         }
     }
 
@@ -135,10 +141,44 @@ impl LoopCore {
         handler: &mut Box<dyn Handler>,
         data: &[u8],
     ) -> Fed {
+        let found = self.tls(key, |tls| {
+            tls.broken
+                .then_some(Fed::More)
+                .ok_or_else(|| tls.heads.broken_at(data))
+        });
+        let broken_at = match found {
+            None => return Fed::Stop,
+            // Finishing: what comes is discarded.
+            Some(Ok(fed)) => return fed,
+            Some(Err(broken_at)) => broken_at,
+        };
         let mut plain = self.buffers.take_plain();
-        let fed = self.decrypt(local, key, handler, data, &mut plain);
+        let fed = match broken_at.map(|at| data.split_at(at)) {
+            None => self.decrypt(local, key, handler, data, &mut plain),
+            Some((good, rest)) => {
+                let fed = self.decrypt(local, key, handler, good, &mut plain);
+                if fed == Fed::More {
+                    // With its alert the session takes nothing any more.
+                    self.encrypt_all(key);
+                    self.decrypt(local, key, handler, rest, &mut plain)
+                } else {
+                    fed
+                }
+            }
+        };
         self.buffers.give_plain(plain);
         fed
+    }
+
+    /// Encrypts all that was accepted.
+    fn encrypt_all(&self, key: Key) {
+        if let Some(slot) = self.slots.borrow_mut().get_mut(key)
+            && let Some(tls) = slot.tls.as_mut()
+        {
+            while tls.encrypt(&self.buffers) {
+                tls.session.take_cipher(slot.out.tail(&self.buffers));
+            }
+        }
     }
 
     fn decrypt(
@@ -196,17 +236,31 @@ impl LoopCore {
         }
     }
 
-    /// A TLS error is terminal; its alert still goes out if the socket takes it at once.
+    /// A TLS error is terminal. What was accepted and is encrypted goes out, and then the alert; of a
+    /// connection that never was up, or has nothing more to say, if the socket takes it at once.
     fn tls_failed(&self, key: Key, error: TlsError) -> Fed {
         let now = self.now();
-        let mut written = 0;
-        if let Some(slot) = self.slots.borrow_mut().get_mut(key) {
-            let flushed = slot.write_out_tls(&self.buffers, now, &mut written);
-            log::debug!("hvloop: TLS: {error}; alert {flushed:?}");
+        log::debug!("hvloop: TLS: {error}");
+        let finishes = match self.slots.borrow_mut().get_mut(key) {
+            Some(slot) if slot.life.is_up() || slot.life == Lifecycle::Flushing => {
+                slot.break_tls(&self.buffers);
+                true
+            }
+            Some(slot) => {
+                let flushed = slot.write_out_tls(&self.buffers, now, &mut 0);
+                log::debug!("hvloop: TLS: alert {flushed:?}");
+                false
+            }
+            None => return Fed::Stop,
+        };
+        let reason = CloseReason::Tls(error);
+        if finishes && !mutant!("tls_error_drops_answers") {
+            self.fail_connection(key, reason);
+        } else {
+            let settled = self.settled_reason(key);
+            self.begin_close(key, settled.unwrap_or(reason));
         }
-        let settled = self.settled_reason(key);
-        self.begin_close(key, settled.unwrap_or(CloseReason::Tls(error)));
-        Fed::Stop
+        self.fed(key)
     }
 
     /// The handshake may be done: then the protocol above begins.
@@ -321,6 +375,16 @@ impl ConnSlot {
                 tls.session.wants_write()
             }
             _ => false,
+        }
+    }
+
+    /// The session found an error: what it has not encrypted goes nowhere, and its alert is the end.
+    fn break_tls(&mut self, pool: &BufferPool) {
+        if let Some(tls) = self.tls.as_mut() {
+            tls.broken = true;
+            tls.end_sent = true;
+            self.settings.budget.release(tls.plain.len());
+            tls.plain.clear(pool);
         }
     }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 #[cfg(unix)]
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The address of one end of a stream: IP and port, or a path in the file system.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -11,7 +11,8 @@ use std::path::PathBuf;
 pub enum Address {
     /// IP address and port.
     Inet(SocketAddr),
-    /// A Unix socket; `None`: without a name, as that of a client usually is.
+    /// A Unix socket; `None`: without a name, as that of a client usually is. On Linux and Android a
+    /// name that begins with `@` is no file but an abstract name (unix(7)).
     #[cfg(unix)]
     Unix(Option<PathBuf>),
 }
@@ -60,6 +61,30 @@ impl fmt::Display for Address {
             #[cfg(unix)]
             Self::Unix(None) => f.write_str("an unnamed Unix socket"),
         }
+    }
+}
+
+/// The abstract name of a Unix socket, without the `@` or the NUL that stands before it; `None`: it is a
+/// path. Only Linux and Android have such names.
+#[cfg(unix)]
+pub(crate) fn abstract_name(path: &Path) -> Option<&[u8]> {
+    use std::os::unix::ffi::OsStrExt;
+    let marked = path.as_os_str().as_bytes();
+    let known = cfg!(any(target_os = "linux", target_os = "android"));
+    marked
+        .strip_prefix(b"@")
+        .or_else(|| marked.strip_prefix(&[0]))
+        .filter(|_| known)
+}
+
+/// The name of a Unix socket in one form: an abstract one begins with `@`.
+#[cfg(unix)]
+pub(crate) fn unix_name(path: PathBuf) -> PathBuf {
+    use std::ffi::OsString;
+    use std::os::unix::ffi::OsStringExt;
+    match abstract_name(&path) {
+        Some(name) => PathBuf::from(OsString::from_vec([b"@", name].concat())),
+        None => path,
     }
 }
 

@@ -18,6 +18,10 @@ use real as world;
 #[cfg(hvloop_sim)]
 use sim as world;
 
+#[cfg(all(unix, not(hvloop_sim)))]
+pub(crate) use address::abstract_name;
+#[cfg(unix)]
+pub(crate) use address::unix_name;
 pub use address::{Address, Interface};
 pub(crate) use address::{DatagramSettings, ListenSettings, MulticastOut, same_endpoint};
 pub use dns::{Resolver, SystemResolver};

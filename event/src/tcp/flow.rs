@@ -9,6 +9,7 @@ use crate::error::CloseReason;
 use crate::event_loop::EventLoop;
 use crate::framing::{Reader, Unpack, UnpackError, Unpacker};
 use crate::local_loop::LocalLoop;
+use crate::mutant::mutant;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -58,7 +59,7 @@ impl Flow {
         if let Cutting::Not = self.cutting {
             deliver(channel, data);
         } else if let Err(e) = self.cut(conn, channel, data, deliver) {
-            return conn.close_now(CloseReason::Unpack(e));
+            return break_off(conn, e);
         }
         self.follow(conn, channel, deliver);
     }
@@ -88,7 +89,7 @@ impl Flow {
             }
             // What is held may be what is asked for now.
             if let Err(e) = self.cut(conn, channel, &mut [], deliver) {
-                return conn.close_now(CloseReason::Unpack(e));
+                return break_off(conn, e);
             }
             if let Some(event_loop) = move_to
                 && conn.leave()
@@ -219,5 +220,14 @@ impl Flow {
         self.stop_beat(conn.local());
         let control = channel.with_control(std::mem::take);
         conn.local().drop_user((control, self.beat.take()));
+    }
+}
+
+/// What came in breaks the rule: what was accepted before goes out first.
+fn break_off(conn: &Conn<'_>, e: UnpackError) {
+    let reason = CloseReason::Unpack(e);
+    match mutant!("broken_rule_drops_answers") {
+        true => conn.close_now(reason),
+        false => conn.fail(reason),
     }
 }

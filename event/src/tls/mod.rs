@@ -14,6 +14,7 @@
 mod config;
 mod error;
 mod pem;
+mod records;
 mod server;
 mod session;
 mod verify;
@@ -25,6 +26,7 @@ pub use config::{
     DangerousTlsClientConfigBuilder, TlsClientConfig, TlsClientConfigBuilder, TlsVersion,
 };
 pub use error::{CertificateProblem, TlsConfigError, TlsError};
+pub(crate) use records::RecordHeads;
 pub use server::{TlsIdentities, TlsServerConfig, TlsServerConfigBuilder};
 pub(crate) use session::TlsSession;
 pub use verify::PeerCertificates;

@@ -61,9 +61,10 @@ impl UdpChannel {
     ///
     /// # Errors
     ///
-    /// The socket is closed, the datagram is too long for UDP, no room in the queue, or what the
-    /// system said; nothing was taken then. From another thread, what the system says goes to
-    /// `on_error`.
+    /// The socket is closed, the datagram is too long for UDP over IPv4 or IPv6, it has to wait and the
+    /// queue has no room, or what the system said (such as `EMSGSIZE`: too long for the way); nothing was
+    /// taken then. From another thread room in the queue is needed in any case, and what the system says
+    /// goes to `on_error`.
     ///
     /// libhv: `UdpServer::sendto`.
     pub fn send_to(&self, data: &[u8], to: SocketAddr) -> Result<(), DatagramError> {
@@ -90,22 +91,24 @@ impl UdpChannel {
         if !self.is_open() {
             return Err(DatagramError::NotOpen);
         }
+        let destination = to.or(inner.peer).ok_or(DatagramError::NotOpen)?;
+        check_size(data.len(), destination)?;
         if let (Some(local), Some(key)) = (inner.event_loop.local(), self.key()) {
-            return local.core().send_datagram(key, data, to);
+            return local.core().send_datagram(key, data, to, false);
         }
-        check_size(data.len())?;
         inner.budget.reserve(data.len())?;
         let (channel, data, size) = (self.clone(), data.to_vec(), data.len());
         let posted = inner.event_loop.post_event(move |local| {
             let core = local.core();
-            match channel.key() {
-                Some(key) => {
-                    // Refused means: closed meanwhile; `on_close` tells.
-                    if let Err(DatagramError::Io(e)) = core.send_reserved_datagram(key, &data, to) {
-                        core.defer_source_call(key, SourceCall::Failed(e, to));
-                    }
+            let key = channel.key();
+            let sent = key.map(|key| core.send_datagram(key, &data, to, true));
+            match (key, sent) {
+                (Some(key), Some(Err(DatagramError::Io(e)))) => {
+                    core.defer_source_call(key, SourceCall::Failed(e, to));
                 }
-                None => channel.inner.budget.release(size),
+                // Closed meanwhile; `on_close` tells.
+                (_, None | Some(Err(_))) => channel.inner.budget.release(size),
+                (_, Some(Ok(()))) => {}
             }
         });
         posted.map_err(|_| {

@@ -5,7 +5,8 @@ use crate::core::Deferred;
 use crate::core::shared::lock;
 use crate::error::{CloseReason, DatagramError};
 use crate::event_loop::EventLoop;
-use crate::local_loop::LocalLoop;
+use crate::local_loop::{DnsQuery, LocalLoop};
+use crate::mutant::mutant;
 use crate::sys::{Datagrams, same_endpoint};
 use crate::tcp::ConnectError;
 use std::fmt;
@@ -33,6 +34,8 @@ struct Current {
     number: u64,
     live: bool,
     given_up: bool,
+    /// Under way, and given up by `close()`.
+    lookup: Option<DnsQuery>,
     channel: Option<UdpChannel>,
 }
 
@@ -139,21 +142,26 @@ impl UdpClient {
         self.channel().ok_or(DatagramError::NotOpen)?.send(data)
     }
 
-    /// Closes the socket when all that was accepted is sent, or gives the lookup up. Any thread.
+    /// Closes the socket when all that was accepted is sent, or gives the lookup up: then `on_close` does
+    /// not wait for its answer. Any thread.
     ///
     /// libhv: `UdpClient::closesocket`, `stop`.
     pub fn close(&self) {
         let current = self.current.clone();
         let number = lock(&current).number;
-        let closed = self.event_loop.with_local(move |_| {
-            let channel = {
+        let closed = self.event_loop.with_local(move |local| {
+            let (channel, lookup) = {
                 let mut current = lock(&current);
                 if current.number != number {
                     return;
                 }
                 current.given_up = true;
-                current.channel.clone()
+                (current.channel.clone(), current.lookup.take())
             };
+            if let Some(lookup) = lookup.filter(|_| !mutant!("udp_close_waits_for_lookup")) {
+                // With its callback the open is dropped, and refused.
+                local.cancel_dns(lookup);
+            }
             if let Some(channel) = channel {
                 channel.close();
             }
@@ -185,13 +193,23 @@ impl Opening {
         if local.is_stopping() {
             return self.refuse(local, CloseReason::Stopped);
         }
+        let (current, number) = (self.current.clone(), self.number);
+        if lock(&current).given_up {
+            return self.refuse(local, CloseReason::Local);
+        }
         // In a cell of its own: a lookup that the loop gives up drops its callback uncalled.
         let mut waiting = Waiting(Some(self));
         let here = local.clone();
         let asked = local.resolve_dns(host, move |answer| waiting.answered(&here, answer));
-        if let Err(e) = asked {
+        match asked {
+            Ok(query) => {
+                let mut current = lock(&current);
+                if current.number == number {
+                    current.lookup = Some(query);
+                }
+            }
             // The callback was dropped, and told of a stop; this is the better word.
-            log::warn!("hvloop: cannot look {host} up: {e}");
+            Err(e) => log::warn!("hvloop: cannot look {host} up: {e}"),
         }
     }
 
@@ -270,6 +288,7 @@ fn end(current: &Mutex<Current>, number: u64) {
     let mut current = lock(current);
     if current.number == number {
         current.live = false;
+        current.lookup = None;
         current.channel = None;
     }
 }
@@ -280,7 +299,11 @@ struct Waiting(Option<Opening>);
 impl Waiting {
     fn answered(&mut self, local: &LocalLoop, answer: io::Result<Vec<IpAddr>>) {
         let Some(opening) = self.0.take() else { return };
-        let given_up = lock(&opening.current).given_up;
+        let given_up = {
+            let mut current = lock(&opening.current);
+            current.lookup = None;
+            current.given_up
+        };
         match answer {
             _ if given_up => opening.refuse(local, CloseReason::Local),
             Ok(ips) => match ips.first() {
@@ -298,7 +321,12 @@ impl Waiting {
 impl Drop for Waiting {
     fn drop(&mut self) {
         if let (Some(opening), Some(local)) = (self.0.take(), EventLoop::current()) {
-            opening.refuse(&local, CloseReason::Stopped);
+            let given_up = lock(&opening.current).given_up;
+            let reason = match given_up {
+                true => CloseReason::Local,
+                false => CloseReason::Stopped,
+            };
+            opening.refuse(&local, reason);
         }
     }
 }

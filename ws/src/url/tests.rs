@@ -253,3 +253,22 @@ fn unix_urls() {
         assert_eq!(WsUrl::parse(text), Err(error), "{text:?}");
     }
 }
+
+/// Abstract names, which are no files.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[test]
+fn abstract_unix_urls() {
+    for (text, name, whole) in [
+        ("ws+unix:@a", "@a", "ws+unix:@a:/"),
+        ("wss+unix:@a/b%3Ac:/d?e", "@a/b:c", "wss+unix:@a/b%3Ac:/d?e"),
+        ("ws+unix:@@:", "@@", "ws+unix:@@:/"),
+    ] {
+        let url = WsUrl::parse(text).unwrap_or_else(|e| panic!("{text}: {e}"));
+        assert_eq!(url.target(), &WsTarget::Unix(name.into()), "{text}");
+        assert_eq!(url.to_string(), whole);
+        assert_eq!(WsUrl::parse(whole).as_ref(), Ok(&url));
+    }
+    for text in ["ws+unix:@", "ws+unix:@:/", "ws+unix:@a?q", "ws+unix:@a%00b"] {
+        assert_eq!(WsUrl::parse(text), Err(UrlError::SocketPath), "{text}");
+    }
+}

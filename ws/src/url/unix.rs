@@ -1,4 +1,5 @@
-//! `ws+unix` and `wss+unix` URLs, in the form of Node's `ws`.
+//! `ws+unix` and `wss+unix` URLs, in the form of Node's `ws`. On Linux and Android an abstract name may
+//! stand in the place of the path: `ws+unix:@name:/resource`.
 
 use super::{UrlError, WsTarget, WsUrl, resource};
 use std::ffi::OsString;
@@ -18,7 +19,9 @@ pub(super) fn parse(tls: bool, rest: &str) -> Result<WsUrl, UrlError> {
         return Err(UrlError::Fragment);
     }
     let (encoded, behind) = rest.split_once(':').unwrap_or((rest, "/"));
-    if encoded.len() < 2 || !encoded.starts_with('/') || encoded.contains('?') {
+    let abstracts = cfg!(any(target_os = "linux", target_os = "android"));
+    let begins = encoded.starts_with('/') || (abstracts && encoded.starts_with('@'));
+    if encoded.len() < 2 || !begins || encoded.contains('?') {
         return Err(UrlError::SocketPath);
     }
     let path = decode(encoded);

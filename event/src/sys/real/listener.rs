@@ -2,6 +2,8 @@
 
 use super::super::{Address, ListenSettings, Poller};
 use super::stream::Stream;
+#[cfg(unix)]
+use super::unix_name::{self, SocketFile};
 use crate::core::slots::Key;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::fs::File;
@@ -20,11 +22,11 @@ pub(crate) struct Listener {
 #[derive(Debug)]
 enum Inner {
     Tcp(mio::net::TcpListener),
+    /// The file goes with the listener, and before it.
     #[cfg(unix)]
-    /// The file goes with the listener.
     Unix(
+        #[allow(dead_code, reason = "dropped")] Option<SocketFile>,
         mio::net::UnixListener,
-        #[allow(dead_code, reason = "dropped")] unix::SocketFile,
     ),
 }
 
@@ -34,7 +36,7 @@ macro_rules! either {
         match $inner {
             Inner::Tcp($l) => $call,
             #[cfg(unix)]
-            Inner::Unix($l, _) => $call,
+            Inner::Unix(_, $l) => $call,
         }
     };
 }
@@ -50,8 +52,8 @@ impl Listener {
             Address::Inet(address) => Inner::Tcp(bind_tcp(*address, settings)?),
             #[cfg(unix)]
             Address::Unix(Some(path)) => {
-                let (listener, file) = unix::bind(path, settings.backlog)?;
-                Inner::Unix(listener, file)
+                let (file, listener) = unix_name::bind(path, settings.backlog)?;
+                Inner::Unix(file, listener)
             }
             #[cfg(unix)]
             Address::Unix(None) => return Err(io::ErrorKind::AddrNotAvailable.into()),
@@ -81,9 +83,7 @@ impl Listener {
         match &self.inner {
             Inner::Tcp(listener) => listener.local_addr().map(Address::Inet),
             #[cfg(unix)]
-            Inner::Unix(listener, _) => listener
-                .local_addr()
-                .map(|a| super::stream::unix_address(&a)),
+            Inner::Unix(_, listener) => listener.local_addr().map(|a| unix_name::address(&a)),
         }
     }
 
@@ -99,10 +99,10 @@ impl Listener {
                 Ok((Stream::Tcp(stream), Address::Inet(peer)))
             }
             #[cfg(unix)]
-            Inner::Unix(listener, _) => {
+            Inner::Unix(_, listener) => {
                 let (stream, peer) = listener.accept()?;
                 super::stream::no_sigpipe(&stream)?;
-                Ok((Stream::Unix(stream), super::stream::unix_address(&peer)))
+                Ok((Stream::Unix(stream), unix_name::address(&peer)))
             }
         }
     }
@@ -203,77 +203,4 @@ pub(super) fn reuse_port(_socket: &Socket) -> io::Result<()> {
         io::ErrorKind::Unsupported,
         "SO_REUSEPORT is not known here",
     ))
-}
-
-#[cfg(unix)]
-mod unix {
-    use super::super::thread;
-    use socket2::{Domain, SockAddr, Socket, Type};
-    use std::io;
-    use std::os::unix::fs::MetadataExt;
-    use std::path::{Path, PathBuf};
-
-    /// The file of a listening Unix socket, removed with it.
-    #[derive(Debug)]
-    pub(super) struct SocketFile {
-        path: PathBuf,
-        /// Device and inode: another file may have come in its place.
-        identity: Option<(u64, u64)>,
-        /// A child by fork has a copy of this, and must not take the file from its parent.
-        process: u32,
-    }
-
-    impl SocketFile {
-        fn of(path: &Path) -> Self {
-            Self {
-                path: path.to_owned(),
-                identity: identity(path),
-                process: thread::process(),
-            }
-        }
-    }
-
-    impl Drop for SocketFile {
-        fn drop(&mut self) {
-            let mine = self.process == thread::process();
-            let same = self.identity.is_some() && identity(&self.path) == self.identity;
-            if mine
-                && same
-                && let Err(e) = std::fs::remove_file(&self.path)
-            {
-                log::debug!("hvloop: cannot remove {}: {e}", self.path.display());
-            }
-        }
-    }
-
-    fn identity(path: &Path) -> Option<(u64, u64)> {
-        let metadata = std::fs::symlink_metadata(path).ok()?;
-        Some((metadata.dev(), metadata.ino()))
-    }
-
-    /// Binds; takes over a socket file that nobody listens at any more.
-    pub(super) fn bind(
-        path: &Path,
-        backlog: u32,
-    ) -> io::Result<(mio::net::UnixListener, SocketFile)> {
-        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-        socket.set_nonblocking(true)?;
-        let address = SockAddr::unix(path)?;
-        match socket.bind(&address) {
-            Err(e) if e.kind() == io::ErrorKind::AddrInUse && is_abandoned(path) => {
-                std::fs::remove_file(path)?;
-                socket.bind(&address)?;
-            }
-            bound => bound?,
-        }
-        let file = SocketFile::of(path);
-        socket.listen(backlog.min(i32::MAX as u32) as i32)?;
-        Ok((mio::net::UnixListener::from_std(socket.into()), file))
-    }
-
-    /// Whether there is a socket file, and nobody behind it.
-    fn is_abandoned(path: &Path) -> bool {
-        let refused = std::os::unix::net::UnixStream::connect(path);
-        matches!(refused, Err(e) if e.kind() == io::ErrorKind::ConnectionRefused)
-    }
 }

@@ -11,3 +11,5 @@ pub(crate) mod poller;
 pub(crate) mod signal;
 pub(crate) mod stream;
 pub(crate) mod thread;
+#[cfg(unix)]
+mod unix_name;

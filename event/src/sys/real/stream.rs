@@ -1,6 +1,8 @@
 //! Non-blocking streams: TCP and Unix sockets.
 
 use super::super::{Address, Got, Poller};
+#[cfg(unix)]
+use super::unix_name;
 use crate::core::slots::Key;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use std::io::{self, Read, Write};
@@ -50,7 +52,7 @@ impl Stream {
             (Address::Inet(address), Some(bind)) => connect_from(bind, *address).map(Self::Tcp),
             #[cfg(unix)]
             (Address::Unix(Some(path)), _) => {
-                let stream = mio::net::UnixStream::connect(path)?;
+                let stream = mio::net::UnixStream::connect_addr(&unix_name::to_connect(path)?)?;
                 no_sigpipe(&stream)?;
                 Ok(Self::Unix(stream))
             }
@@ -180,7 +182,7 @@ impl Stream {
         match self {
             Self::Tcp(stream) => stream.peer_addr().map(Address::Inet),
             #[cfg(unix)]
-            Self::Unix(stream) => stream.peer_addr().map(|a| unix_address(&a)),
+            Self::Unix(stream) => stream.peer_addr().map(|a| unix_name::address(&a)),
         }
     }
 
@@ -189,7 +191,7 @@ impl Stream {
         match self {
             Self::Tcp(stream) => stream.local_addr().map(Address::Inet),
             #[cfg(unix)]
-            Self::Unix(stream) => stream.local_addr().map(|a| unix_address(&a)),
+            Self::Unix(stream) => stream.local_addr().map(|a| unix_name::address(&a)),
         }
     }
 
@@ -260,11 +262,6 @@ fn read_unix(stream: &mio::net::UnixStream, buf: &mut [u8]) -> io::Result<(usize
 #[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
 fn read_unix(stream: &mut mio::net::UnixStream, buf: &mut [u8]) -> io::Result<(usize, bool)> {
     Ok((stream.read(buf)?, false))
-}
-
-#[cfg(unix)]
-pub(super) fn unix_address(address: &std::os::unix::net::SocketAddr) -> Address {
-    Address::Unix(address.as_pathname().map(Into::into))
 }
 
 /// The flag by which one call to `send` raises no SIGPIPE.

@@ -24,8 +24,8 @@ impl Channel {
     }
 
     /// `on_message` gets packages instead of bytes as they come (`None`: bytes again), from the
-    /// first byte that it has not had. Bytes that break the rule close the connection with
-    /// [`CloseReason::Unpack`](crate::CloseReason::Unpack). Any thread.
+    /// first byte that it has not had. Bytes that break the rule end the connection with
+    /// [`CloseReason::Unpack`](crate::CloseReason::Unpack), behind what was accepted before. Any thread.
     ///
     /// libhv: `Channel::setUnpack`, `hio_set_unpack`.
     pub fn set_unpack(&self, unpack: Option<Unpack>) {
