@@ -48,6 +48,8 @@ mod handover;
 #[cfg(not(loom))]
 mod hold;
 #[cfg(not(loom))]
+pub mod http;
+#[cfg(not(loom))]
 mod io;
 #[cfg(not(loom))]
 mod listener_set;
@@ -102,7 +104,7 @@ pub use self::{
     machine::backoff::{Backoff, Growth, PolicyError, ReconnectPolicy},
     metrics::Metrics,
     options::LoopOptions,
-    proxy::{Proxy, ProxyConfigError, ProxyError, ProxyTargetError, SocksReply},
+    proxy::{Proxy, ProxyAnswer, ProxyConfigError, ProxyError, ProxyTargetError, SocksReply},
     report::ShutdownReport,
     source::{IoHandle, Ready},
     sync::Phase as LoopStatus,

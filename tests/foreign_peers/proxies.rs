@@ -150,13 +150,25 @@ fn through_tinyproxy(transport: Transport) {
     for proxy in [guarded_at, stranger] {
         let error = refused(&net, proxy, 80);
         assert!(
-            matches!(error, ProxyError::Refused { status: 401 | 407 }),
+            matches!(
+                error,
+                ProxyError::Refused {
+                    status: 401 | 407,
+                    ..
+                }
+            ),
             "{error:?}"
         );
     }
     let error = refused(&net, open_at, refuse_port().port());
     assert!(
-        matches!(error, ProxyError::Refused { status: 500..=599 }),
+        matches!(
+            error,
+            ProxyError::Refused {
+                status: 500..=599,
+                ..
+            }
+        ),
         "{error:?}"
     );
 }

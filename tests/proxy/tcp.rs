@@ -131,7 +131,10 @@ fn tcp_client_reconnects_through_a_proxy() {
         let [_, CloseReason::Proxy(second), CloseReason::Local] = &seen.closed[..] else {
             panic!("{:?}", seen.closed);
         };
-        assert_eq!(*second, ProxyError::Refused { status: 407 });
+        assert!(
+            matches!(second, ProxyError::Refused { status: 407, .. }),
+            "{second:?}"
+        );
     });
 }
 

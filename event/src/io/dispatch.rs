@@ -212,16 +212,21 @@ impl LoopCore {
             Lifecycle::Flushing => self.mark_dirty(key),
             Lifecycle::Lingering => self.end_in_order(key),
             Lifecycle::Tunnelling => {
-                self.begin_close(key, CloseReason::Proxy(ProxyError::Ended));
+                let refusal = self.tunnel_refusal(key);
+                let ended = || CloseReason::Proxy(ProxyError::Ended);
+                self.begin_close(key, refusal.unwrap_or_else(ended));
             }
             Lifecycle::Securing => self.begin_close(key, CloseReason::Truncated),
             Lifecycle::Resolving | Lifecycle::Connecting | Lifecycle::Closed => {}
         }
     }
 
-    /// The reason that stands whatever the transport does: what came in was wrong; or the peer agreed to
-    /// the end, and all that was accepted is written.
+    /// The reason that stands whatever the transport does: what came in was wrong, or a proxy had
+    /// refused; or the peer agreed to the end, and all that was accepted is written.
     pub(crate) fn settled_reason(&self, key: Key) -> Option<CloseReason> {
+        if self.is_tunnelling(key) {
+            return self.tunnel_refusal(key);
+        }
         let slots = self.slots.borrow();
         let slot = slots.get(key)?;
         let settled = slot.settled && slot.life == Lifecycle::Lingering;

@@ -110,7 +110,9 @@ impl LoopCore {
                     None => None,
                 };
                 if let Some(reason) = reason {
-                    self.begin_close(key, reason);
+                    // A proxy may have refused, and not have said all of why.
+                    let refusal = self.tunnel_refusal(key);
+                    self.begin_close(key, refusal.unwrap_or(reason));
                 }
             }
             ConnTimer::Linger => {

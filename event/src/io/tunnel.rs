@@ -64,6 +64,12 @@ impl LoopCore {
         }
     }
 
+    /// The refusal that the proxy had begun when the connection, or its time, was at its end.
+    pub(super) fn tunnel_refusal(&self, key: Key) -> Option<CloseReason> {
+        let refusal = self.with_tunnel(key, |tunnel, _| tunnel.end())?;
+        refusal.map(CloseReason::Proxy)
+    }
+
     fn not_through(&self, key: Key, error: ProxyError) -> Fed {
         self.begin_close(key, CloseReason::Proxy(error));
         Fed::Stop

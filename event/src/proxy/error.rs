@@ -1,7 +1,9 @@
 //! What can be wrong with a proxy: with its settings, with a target, or with what it answers.
 
+use super::answer::ProxyAnswer;
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 
 /// Why a [`Proxy`](super::Proxy) cannot be made of what the user gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,6 +106,8 @@ pub enum ProxyError {
     Refused {
         /// The HTTP status.
         status: u16,
+        /// What else it said.
+        answer: Arc<ProxyAnswer>,
     },
     /// The answer is not of the protocol; the text says how.
     Malformed(&'static str),
@@ -132,10 +136,10 @@ impl fmt::Display for ProxyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Target(e) => write!(f, "{e}"),
-            Self::Refused { status: 407 } => {
+            Self::Refused { status: 407, .. } => {
                 f.write_str("it wants to know who asks (HTTP status 407)")
             }
-            Self::Refused { status } => write!(f, "it refused with HTTP status {status}"),
+            Self::Refused { status, .. } => write!(f, "it refused with HTTP status {status}"),
             Self::Malformed(how) => write!(f, "its answer is malformed: {how}"),
             Self::HeadTooLarge { limit } => {
                 write!(

@@ -1,10 +1,14 @@
 //! The client's side of HTTP's CONNECT (RFC 9110 section 9.3.6).
 
+use super::answer::ProxyAnswer;
 use super::error::ProxyError;
 use super::settings::Proxy;
 use super::tunnel::Target;
+use crate::http::{BodyLength, BodyPrefix};
+use crate::mutant::mutant;
 use data_encoding::BASE64;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// How long the head of an answer may be, in bytes, interim answers included.
 const MAX_HEAD: usize = 16 * 1024;
@@ -23,6 +27,27 @@ pub(crate) struct HttpConnect {
     total: usize,
     /// Lines ended in this head.
     lines: usize,
+    /// It refused, and the body is being read.
+    refusal: Option<Box<Refusal>>,
+}
+
+struct Refusal {
+    status: u16,
+    headers: Vec<(String, Vec<u8>)>,
+    body: BodyPrefix,
+}
+
+impl From<Refusal> for ProxyError {
+    fn from(refusal: Refusal) -> Self {
+        let answer = ProxyAnswer {
+            headers: refusal.headers,
+            body: refusal.body.into_bytes(),
+        };
+        Self::Refused {
+            status: refusal.status,
+            answer: Arc::new(answer),
+        }
+    }
 }
 
 impl HttpConnect {
@@ -54,6 +79,7 @@ impl HttpConnect {
             head: Vec::new(),
             total: 0,
             lines: 0,
+            refusal: None,
         }
     }
 
@@ -63,6 +89,9 @@ impl HttpConnect {
 
     /// Each byte is looked at once; the limits hold as they come.
     pub(super) fn feed(&mut self, bytes: &[u8]) -> Result<Option<usize>, ProxyError> {
+        if self.refusal.is_some() {
+            return self.read_body(bytes);
+        }
         for (at, &byte) in bytes.iter().enumerate() {
             if self.total >= MAX_HEAD {
                 return Err(ProxyError::HeadTooLarge { limit: MAX_HEAD });
@@ -86,34 +115,73 @@ impl HttpConnect {
                 }
                 continue;
             }
-            match status(&self.head)? {
+            let refusal = parse(&self.head)?;
+            match refusal.status {
                 200..=299 => return Ok(Some(at + 1)),
                 // The answer follows (RFC 9110 section 15.2); nobody asked for another protocol.
                 100 | 102..=199 => {
                     self.head.clear();
                     self.lines = 0;
                 }
-                status => return Err(ProxyError::Refused { status }),
+                _ => {
+                    self.head = Vec::new();
+                    self.refusal = Some(Box::new(refusal));
+                    return self.read_body(&bytes[at + 1..]);
+                }
             }
         }
         Ok(None)
     }
+
+    /// Nothing more comes: the refusal, with what came of its body; `None`: the proxy had not refused.
+    pub(super) fn end(&mut self) -> Option<ProxyError> {
+        self.refusal.take().map(|refusal| (*refusal).into())
+    }
+
+    /// Reads on in the body of a refusal; an error, once it is whole.
+    fn read_body(&mut self, bytes: &[u8]) -> Result<Option<usize>, ProxyError> {
+        let whole = match &mut self.refusal {
+            Some(refusal) => refusal.body.feed(bytes),
+            None => false,
+        };
+        match self
+            .refusal
+            .take_if(|_| whole || mutant!("proxy_body_lost"))
+        {
+            Some(refusal) => Err((*refusal).into()),
+            None => Ok(None),
+        }
+    }
 }
 
-/// The status of a whole head.
-fn status(head: &[u8]) -> Result<u16, ProxyError> {
+/// A whole head.
+fn parse(head: &[u8]) -> Result<Refusal, ProxyError> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut answer = httparse::Response::new(&mut headers);
     match answer.parse(head) {
-        Ok(httparse::Status::Complete(size)) if size == head.len() => {
-            answer.code.ok_or(ProxyError::Malformed("it has no status"))
-        }
-        Ok(_) => Err(ProxyError::Malformed("an empty line inside its head")),
+        Ok(httparse::Status::Complete(size)) if size == head.len() => {}
+        Ok(_) => return Err(ProxyError::Malformed("an empty line inside its head")),
         Err(httparse::Error::TooManyHeaders) => {
-            Err(ProxyError::TooManyHeaders { limit: MAX_HEADERS })
+            return Err(ProxyError::TooManyHeaders { limit: MAX_HEADERS });
         }
-        Err(_) => Err(ProxyError::Malformed("it is not HTTP")),
+        Err(_) => return Err(ProxyError::Malformed("it is not HTTP")),
     }
+    let status = answer
+        .code
+        .ok_or(ProxyError::Malformed("it has no status"))?;
+    let lines = answer.headers.iter().map(|line| (line.name, line.value));
+    let body = match BodyLength::of(lines.clone(), answer.version == Some(1)) {
+        Ok(length) => BodyPrefix::new(status, length),
+        // What is its body nobody knows; the status is what matters.
+        Err(_) => BodyPrefix::nothing(),
+    };
+    Ok(Refusal {
+        status,
+        headers: lines
+            .map(|(name, value)| (name.to_owned(), value.to_vec()))
+            .collect(),
+        body,
+    })
 }
 
 #[cfg(test)]

@@ -8,8 +8,10 @@
 //! | `tunnel` | the handshake with the proxy, of either kind: bytes in, bytes out |
 //! | `http_connect` | HTTP's CONNECT (RFC 9110 section 9.3.6) |
 //! | `socks5` | SOCKS5 (RFC 1928, RFC 1929) |
+//! | `answer` | what an HTTP proxy says when it refuses |
 //! | `error` | what can be wrong |
 
+mod answer;
 mod env;
 mod error;
 mod http_connect;
@@ -18,6 +20,7 @@ mod socks5;
 mod tunnel;
 mod url;
 
+pub use self::answer::ProxyAnswer;
 pub use self::error::{ProxyConfigError, ProxyError, ProxyTargetError, SocksReply};
 pub use self::settings::Proxy;
 pub(crate) use self::tunnel::Tunnel;

@@ -77,6 +77,15 @@ impl Tunnel {
             answer => answer,
         }
     }
+
+    /// Nothing more comes, because the connection or its time is at its end: the refusal that the proxy
+    /// had begun; `None`: there was none.
+    pub(crate) fn end(&mut self) -> Option<ProxyError> {
+        match self {
+            Self::Http(http) => http.end(),
+            Self::Socks5(_) => None,
+        }
+    }
 }
 
 #[cfg(test)]

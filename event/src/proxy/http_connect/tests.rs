@@ -40,7 +40,16 @@ fn requests() {
 /// The answer in one piece, and byte by byte.
 fn answered(bytes: &[u8]) -> End {
     let new = || HttpConnect::new(&Proxy::http("p", 1), &Target::new("h").unwrap(), 1);
-    let whole = new().feed(bytes);
+    // Then the stream ends.
+    let ended = |http: &mut HttpConnect| match http.end() {
+        Some(refusal) => Err(refusal),
+        None => Ok(None),
+    };
+    let mut http = new();
+    let whole = match http.feed(bytes) {
+        Ok(None) => ended(&mut http),
+        whole => whole,
+    };
     let mut http = new();
     let mut pieces = Ok(None);
     for (at, byte) in bytes.chunks(1).enumerate() {
@@ -54,14 +63,31 @@ fn answered(bytes: &[u8]) -> End {
             Err(_) => break,
         }
     }
+    if pieces == Ok(None) {
+        pieces = ended(&mut http);
+    }
     assert_eq!(whole, pieces);
     whole
 }
 
 #[test]
 fn answers() {
-    let refused = |status| Err(ProxyError::Refused { status });
-    let table: [(&[u8], End); 14] = [
+    let refused = |status, headers: &[(&str, &str)], body: &str| {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| ((*name).into(), (*value).into()));
+        let answer = ProxyAnswer {
+            headers: headers.collect(),
+            body: body.into(),
+        };
+        Err(ProxyError::Refused {
+            status,
+            answer: Arc::new(answer),
+        })
+    };
+    let who = [("Proxy-Authenticate", "Basic")];
+    let (length, chunked) = (("Content-Length", "4"), ("transfer-encoding", "chunked"));
+    let table: [(&[u8], End); 17] = [
         (b"HTTP/1.1 200 OK\r\n\r\n", Ok(Some(19))),
         (b"HTTP/1.1 200 OK\r\n\r\n\x16\x03rest", Ok(Some(19))),
         (b"HTTP/1.0 200 Connection established\r\n\r\n", Ok(Some(39))),
@@ -78,12 +104,30 @@ fn answers() {
         (b"HTTP/1.1 200 OK\r\nX: y\r\n", Ok(None)),
         (
             b"HTTP/1.1 407 Who?\r\nProxy-Authenticate: Basic\r\n\r\n",
-            refused(407),
+            refused(407, &who, ""),
         ),
-        (b"HTTP/1.1 502 Bad Gateway\r\n\r\nbody", refused(502)),
-        (b"HTTP/1.1 101 x\r\n\r\n", refused(101)),
-        (b"HTTP/1.1 302 x\r\nLocation: /\r\n\r\n", refused(302)),
-        (b"HTTP/1.1 600 x\r\n\r\n", refused(600)),
+        (
+            b"HTTP/1.1 407 Who?\r\nProxy-Authenticate: Basic\r\nContent-Length: 4\r\n\r\nbodymore",
+            refused(407, &[who[0], length], "body"),
+        ),
+        (
+            b"HTTP/1.1 403 x\r\ntransfer-encoding: chunked\r\n\r\n2\r\nno\r\n0\r\n\r\n",
+            refused(403, &[chunked], "no"),
+        ),
+        (
+            b"HTTP/1.1 403 x\r\nContent-Length: 4\r\n\r\nbo",
+            refused(403, &[length], "bo"),
+        ),
+        (
+            b"HTTP/1.1 502 Bad Gateway\r\n\r\nbody",
+            refused(502, &[], "body"),
+        ),
+        (b"HTTP/1.1 101 x\r\n\r\n", refused(101, &[], "")),
+        (
+            b"HTTP/1.1 302 x\r\nLocation: /\r\n\r\n",
+            refused(302, &[("Location", "/")], ""),
+        ),
+        (b"HTTP/1.1 600 x\r\n\r\n", refused(600, &[], "")),
         (b"", Ok(None)),
     ];
     for (bytes, expected) in table {
