@@ -3,7 +3,7 @@
 use crate::common::{Net, Recorded, Transport, patient, settle};
 use crate::over_both;
 use hvloop::SendError;
-use hvloop::ws::{ConnectionError, Initiator};
+use hvloop::ws::{CloseError, ConnectionError, Initiator};
 use hvloop_test_support::{
     DEADLINE, Latch, Mode, Monitor, ScriptServer, encode_frame, opcode, upgrade_response,
 };
@@ -12,6 +12,7 @@ use std::time::Duration;
 over_both! {
     close_handshake_both_sides => both_sides;
     close_code_reported => codes;
+    relayed_close_codes => relayed;
     close_reason_123 => long_reason;
     close_after_send_delivers_all => delivers_all;
     answered_close_is_clean => answered;
@@ -82,6 +83,34 @@ fn codes(transport: Transport) {
     client.client.open(&server.url()).unwrap();
     let event = client.only_close();
     assert!(event.code == 1005 && event.clean, "{event:?}");
+}
+
+/// What a relay was told of an end without a code closes without one; what no end has is refused.
+fn relayed(transport: Transport) {
+    let net = Net::new(transport);
+    let thread = patient();
+    for code in [1005, 1006, 1015] {
+        let server = ScriptServer::start(net.tls(), move |conn| {
+            conn.accept_upgrade()?;
+            let close = conn.read_frame()?.expect("a Close");
+            assert_eq!((close.opcode, close.payload.len()), (opcode::CLOSE, 0));
+            conn.send_frame(opcode::CLOSE, true, b"")?;
+            conn.finish()
+        });
+        let client = Recorded::new(thread.event_loop(), net.options());
+        client.client.open(&server.url()).unwrap();
+        client.wait_open();
+        for bad in [0, 999, 1004, 1016, 2999, 5000, u16::MAX] {
+            assert_eq!(client.client.close(bad, ""), Err(CloseError::BadCode(bad)));
+        }
+        assert!(client.client.is_connected());
+        client.client.close(code, "not to be sent").unwrap();
+        let event = client.only_close();
+        assert!(event.clean && event.code == 1005, "{event:?}");
+        assert_eq!(event.initiator, Initiator::Local, "{code}");
+        server.wait_finished(1);
+        assert!(server.errors().is_empty(), "{:?}", server.errors());
+    }
 }
 
 fn long_reason(transport: Transport) {

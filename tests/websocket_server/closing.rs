@@ -5,13 +5,15 @@ use crate::over_tcp_and_tls;
 use crate::peer::{WsPeer, close_frame, frame};
 use crate::recorded::Recorded;
 use hvloop::ws::protocol::{Limits, ProtocolError};
-use hvloop::ws::{ConnectionError, Initiator};
+use hvloop::ws::{CloseError, ConnectionError, Initiator};
 use hvloop::{ServiceOptions, WebSocketServer};
 use hvloop_test_support::opcode;
 
 over_tcp_and_tls! {
     /// Codes and reasons both ways, and both ends know them.
     server_close_handshake_both_sides => both_sides_scenario;
+    /// What a relay was told of an end without a code closes without one.
+    server_relayed_close_codes => relayed_scenario;
     /// What breaks the protocol is answered by its code, and hurts nobody else.
     server_fail_codes => fail_codes_scenario;
     /// A peer that goes without a word is 1006, a callback that panics 1011.
@@ -71,6 +73,31 @@ fn both_sides_scenario(transport: Transport) {
     assert!(event.clean, "{event}");
     assert_eq!(event.initiator, Initiator::Local);
     assert!(server.seen.read(|seen| seen.messages.is_empty()));
+    stop_clean(&thread);
+}
+
+fn relayed_scenario(transport: Transport) {
+    let (net, thread) = (Net::new(transport), started());
+    let server = Recorded::on(&thread);
+    let to = server.listen(&net);
+    for (before, code) in [1005, 1006, 1015].into_iter().enumerate() {
+        let mut peer = WsPeer::open(&net, to, "/");
+        server.wait("open", |seen| seen.opened == before + 1);
+        server.server.for_each_channel(|channel| {
+            for bad in [0, 1004, 2000, 5000] {
+                assert_eq!(channel.close(bad, ""), Err(CloseError::BadCode(bad)));
+            }
+            channel.close(code, "not to be sent").unwrap();
+        });
+        let close = peer.frame();
+        assert_eq!((close.opcode, close.payload.len()), (opcode::CLOSE, 0));
+        peer.peer.send(&frame(opcode::CLOSE, true, b""));
+        peer.expect_end();
+        server.wait("closed", |seen| seen.closed.len() == before + 1);
+        let event = server.seen.read(|seen| seen.closed[before].clone());
+        assert!(event.clean && event.code == 1005, "{event:?}");
+        assert_eq!(event.initiator, Initiator::Local);
+    }
     stop_clean(&thread);
 }
 

@@ -32,7 +32,7 @@ pub use shared::ClientState;
 use crate::event::{CloseEvent, Message};
 use crate::handshake::{UpgradeRequest, UpgradeResponse};
 use crate::link::{Outgoing, post_message};
-use crate::protocol::{Role, is_sendable_close_code, opcode};
+use crate::protocol::{Role, opcode, outgoing_close_code};
 use crate::url::WsUrl;
 use callbacks::Callbacks;
 use engine::Engine;
@@ -322,15 +322,17 @@ impl WebSocketClient {
     /// way if the client is not open yet, and cancels a back-off. The client does not reconnect by
     /// itself afterwards. Any thread, any state, any number of times; never blocks.
     ///
+    /// 1005, 1006 and 1015 are what [`CloseEvent::code`] and its likes tell of an end without a code, and
+    /// are never sent: the Close then has no code and no reason. So a relay may hand on what it was told.
+    ///
     /// # Errors
     ///
-    /// `code` may not be sent by an application; nothing was done then.
+    /// `code` may not be sent by an application: it is below 1000, 1004, from 1016 to 2999, or above
+    /// 4999. Nothing was done then.
     ///
     /// libhv: `close`.
     pub fn close(&self, code: u16, reason: &str) -> Result<(), CloseError> {
-        if !is_sendable_close_code(code) {
-            return Err(CloseError::BadCode(code));
-        }
+        let code = outgoing_close_code(code).ok_or(CloseError::BadCode(code))?;
         let reason = reason.to_owned();
         self.close_on_loop(move |engine, local| engine.close(local, code, &reason));
         Ok(())

@@ -22,6 +22,16 @@ pub fn is_sendable_close_code(code: u16) -> bool {
     is_receivable_close_code(code)
 }
 
+/// The code with which an application's close goes out, where 1005 is a Close without one: so go 1005,
+/// 1006 and 1015, which tell an application of an end and never go over the wire (section 7.4.1), and
+/// which one that relays hands on. `None`: no application may close with this code.
+pub(crate) fn outgoing_close_code(code: u16) -> Option<u16> {
+    match code {
+        1005 | 1006 | 1015 => Some(1005),
+        _ => is_sendable_close_code(code).then_some(code),
+    }
+}
+
 /// The code and reason of a received Close; `None` when it carries neither.
 pub(super) fn parse_close(payload: &[u8]) -> Result<Option<(u16, &str)>, ProtocolError> {
     match payload {
@@ -59,6 +69,11 @@ mod tests {
             let expected = good.iter().any(|range| range.contains(&code));
             assert_eq!(is_receivable_close_code(code), expected, "receive {code}");
             assert_eq!(is_sendable_close_code(code), expected, "send {code}");
+            let outgoing = match code {
+                1005 | 1006 | 1015 => Some(1005),
+                _ => expected.then_some(code),
+            };
+            assert_eq!(outgoing_close_code(code), outgoing, "close with {code}");
         }
     }
 

@@ -26,6 +26,7 @@ mod mask;
 mod reader;
 mod utf8;
 
+pub(crate) use close::outgoing_close_code;
 pub use close::{MAX_CLOSE_REASON, is_receivable_close_code, is_sendable_close_code};
 pub use encoder::{encode_close, encode_compressed, encode_frame, frame_len};
 pub(crate) use encoder::{encode_message, message_len};

@@ -7,7 +7,7 @@ use crate::deflate::DeflateParams;
 use crate::event::{Initiator, Message};
 use crate::link::{Link, Outgoing, post_message};
 use crate::lock::lock;
-use crate::protocol::{Data, Role, is_sendable_close_code, opcode};
+use crate::protocol::{Data, Role, opcode, outgoing_close_code};
 use hvloop_event::conn::{Conn, SendBudget};
 use hvloop_event::{
     Address, AttachmentId, ChannelId, CloseReason, EventLoop, LocalLoop, SendError,
@@ -210,15 +210,17 @@ impl WebSocketChannel {
     /// waits for the peer's, and closes the socket; `on_close` tells when that is done. Any thread,
     /// any number of times; never blocks.
     ///
+    /// With 1005, 1006 and 1015, which never are sent, the Close has no code and no reason. So a relay may
+    /// hand on what it was told.
+    ///
     /// # Errors
     ///
-    /// `code` may not be sent by an application; nothing was done then.
+    /// `code` may not be sent by an application: it is below 1000, 1004, from 1016 to 2999, or above
+    /// 4999. Nothing was done then.
     ///
     /// libhv: `WebSocketChannel::close`.
     pub fn close(&self, code: u16, reason: &str) -> Result<(), CloseError> {
-        if !is_sendable_close_code(code) {
-            return Err(CloseError::BadCode(code));
-        }
+        let code = outgoing_close_code(code).ok_or(CloseError::BadCode(code))?;
         let reason = reason.to_owned();
         self.on_loop(move |link, local| {
             link.finish(local, code, &reason, Initiator::Local, CloseReason::Local);
