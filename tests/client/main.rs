@@ -22,5 +22,6 @@ mod pausing;
 mod receiver;
 mod reconnect;
 mod redirects;
+mod refusals;
 mod socket;
 mod tls;

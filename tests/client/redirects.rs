@@ -200,7 +200,7 @@ fn not_followed(transport: Transport) {
         assert!(is_right(&e.problem), "case {n}: {e:?}");
         assert_eq!((e.status, event.http_status), (307, Some(307)));
         assert_eq!(e.url.resource(), at, "case {n}");
-        assert!(!event.was_open && event.initiator == Initiator::Remote);
+        assert!(!event.was_open && event.initiator == Initiator::Local);
     }
     // A loop over other URLs.
     let server = ScriptServer::start(net.tls(), |conn| {

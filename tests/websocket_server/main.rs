@@ -20,6 +20,7 @@ mod recorded;
 #[path = "../common/socket_path.rs"]
 mod socket_path;
 mod stops;
+mod strict;
 mod topics;
 #[cfg(unix)]
 mod unix;

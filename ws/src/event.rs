@@ -31,9 +31,12 @@ impl<'a> Message<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Initiator {
-    /// This side: `close()`, a deadline, or an error found here.
+    /// This side: `close()`, a deadline, or an error found here: in what the peer said (a frame, the
+    /// answer to the upgrade, a certificate, a redirect that is not followed), in a lookup, or in a
+    /// socket of this host.
     Local,
-    /// The peer: its Close, its end of the stream, its refusal.
+    /// The peer, or what is before it: its Close, its end of the stream, a reset, its refusal (of the
+    /// connect, of the certificate of this side, of the upgrade).
     Remote,
     /// The loop's stop.
     Loop,

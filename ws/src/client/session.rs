@@ -31,8 +31,17 @@ impl Session {
     /// Reads the server's answer; gives the bytes behind it back.
     fn upgrade<'b>(&mut self, conn: &Conn<'_>, data: &'b mut [u8]) -> Option<&'b mut [u8]> {
         let handshake = self.upgrade.as_mut()?;
+        let known = handshake.refusal().is_some();
         match handshake.feed(data) {
-            Ok(Progress::NeedMore) => None,
+            Ok(Progress::NeedMore) => {
+                let refusal = handshake.refusal().filter(|_| !known);
+                if refusal.is_some_and(|(status, headers)| {
+                    self.engine.follow_redirect(conn, status, headers)
+                }) {
+                    self.upgrade = None;
+                }
+                None
+            }
             Ok(Progress::Done { response, consumed }) => {
                 self.upgrade = None;
                 self.was_open = true;
@@ -124,6 +133,9 @@ impl Handler for Session {
         if self.upgrade.is_some() && conn.local().is_stopping() {
             return self.on_stop(conn); // behind an answer that was not looked at, maybe
         }
+        if let Some(answer) = self.upgrade.as_mut().and_then(ClientHandshake::end) {
+            return self.engine.upgrade_refused(conn, answer);
+        }
         self.reading.end_of_stream(conn);
     }
 
@@ -133,7 +145,10 @@ impl Handler for Session {
             .finish(local, 1001, "", Initiator::Loop, CloseReason::Stopped);
     }
 
-    fn on_close(self: Box<Self>, conn: &Conn<'_>, reason: CloseReason) {
+    fn on_close(mut self: Box<Self>, conn: &Conn<'_>, reason: CloseReason) {
+        if let Some(answer) = self.upgrade.as_mut().and_then(ClientHandshake::end) {
+            self.engine.refusal_cut_short(answer);
+        }
         self.engine.session_ended(conn, self.was_open, reason);
     }
 }

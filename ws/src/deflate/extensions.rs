@@ -1,5 +1,6 @@
 //! The grammar of Sec-WebSocket-Extensions (RFC 6455 section 9.1).
 
+use crate::handshake::tokens::{elements, is_token, split, trim};
 use tungstenite::http::HeaderMap;
 use tungstenite::http::header::SEC_WEBSOCKET_EXTENSIONS;
 
@@ -12,66 +13,54 @@ pub(super) struct Extension {
 
 /// All extensions of all lines; `None`: what stands there is no such list.
 pub(super) fn parse(headers: &HeaderMap) -> Option<Vec<Extension>> {
-    let mut all = Vec::new();
-    for line in headers.get_all(SEC_WEBSOCKET_EXTENSIONS) {
-        let line = line.to_str().ok()?;
-        // An empty element is allowed in a list (RFC 9110 section 5.6.1).
-        for element in split(line, ',')? {
-            if !element.trim().is_empty() {
-                all.push(extension(element)?);
-            }
-        }
-    }
-    Some(all)
+    elements(headers, SEC_WEBSOCKET_EXTENSIONS)
+        .map(extension)
+        .collect()
 }
 
-fn extension(text: &str) -> Option<Extension> {
-    let mut parts = split(text, ';')?.into_iter();
+fn extension(text: &[u8]) -> Option<Extension> {
+    let mut parts = split(text, b';');
     let name = token(parts.next()?)?;
     let mut params = Vec::new();
     for part in parts {
-        params.push(match part.split_once('=') {
-            None => (token(part)?, None),
-            Some((name, value)) => (token(name)?, Some(self::value(value)?)),
-        });
+        let mut halves = part.splitn(2, |byte| *byte == b'=');
+        let name = token(halves.next()?)?;
+        let value = match halves.next() {
+            Some(value) => Some(self::value(value)?),
+            None => None,
+        };
+        params.push((name, value));
     }
     Some(Extension { name, params })
 }
 
-/// The parts between separators that are not inside quotes.
-fn split(text: &str, separator: char) -> Option<Vec<&str>> {
-    let (mut parts, mut start, mut quoted, mut escaped) = (Vec::new(), 0, false, false);
-    for (at, c) in text.char_indices() {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' if quoted => escaped = true,
-            '"' => quoted = !quoted,
-            _ if c == separator && !quoted => {
-                parts.push(&text[start..at]);
-                start = at + 1;
-            }
-            _ => {}
-        }
+fn token(text: &[u8]) -> Option<String> {
+    let text = trim(text);
+    if !is_token(text) {
+        return None;
     }
-    parts.push(&text[start..]);
-    (!quoted).then_some(parts)
-}
-
-fn token(text: &str) -> Option<String> {
-    let text = text.trim_matches([' ', '\t']);
-    crate::handshake::is_token(text.as_bytes()).then(|| text.to_owned())
+    String::from_utf8(text.to_vec()).ok() // it is ASCII
 }
 
 /// A token, or a quoted string that holds one.
-fn value(text: &str) -> Option<String> {
-    let text = text.trim_matches([' ', '\t']);
-    let quoted = text
-        .strip_prefix('"')
-        .and_then(|text| text.strip_suffix('"'));
-    match quoted {
-        Some(inner) => token(&inner.replace('\\', "")),
-        None => token(text),
+fn value(text: &[u8]) -> Option<String> {
+    let text = trim(text);
+    let [b'"', inner @ ..] = text else {
+        return token(text);
+    };
+    let (mut plain, mut inner) = (Vec::with_capacity(inner.len()), inner.iter());
+    loop {
+        match inner.next()? {
+            b'"' => break,
+            b'\\' => plain.push(*inner.next()?),
+            byte => plain.push(*byte),
+        }
     }
+    // Nothing behind the quote, and no spaces inside.
+    if !inner.as_slice().is_empty() || !is_token(&plain) {
+        return None;
+    }
+    String::from_utf8(plain).ok()
 }
 
 #[cfg(test)]
@@ -120,6 +109,11 @@ mod tests {
             "foo;a=",
             "foo;a=\"x",
             "foo;a=\"x y\"",
+            "foo;a=\" x\"",
+            "foo;a=\"x\"y",
+            "foo;a=\"x\\\\y\"",
+            "foo;a=\"x\\\"",
+            "foo;a=\"\"",
             ";a",
             "é",
         ] {

@@ -1,19 +1,15 @@
 //! The client's opening handshake (RFC 6455 section 4.1).
 
-use super::head::{Head, HeadScan, ScanError};
+use super::head::{Head, HeadScan, MAX_HEADERS, ScanError, body_length, header_map};
 use super::verify::Expected;
 use super::{HandshakeError, UpgradeRequest};
 use crate::deflate::DeflateParams;
+use crate::mutant::mutant;
+use hvloop_event::http::{BodyLength, BodyPrefix};
 use std::fmt;
-use tungstenite::error::{CapacityError, Error, ProtocolError};
-use tungstenite::handshake::client::{Response, generate_key};
-use tungstenite::handshake::headers::MAX_HEADERS;
-use tungstenite::handshake::machine::TryParse;
+use tungstenite::handshake::client::generate_key;
+use tungstenite::http::HeaderMap;
 use tungstenite::http::header::SET_COOKIE;
-use tungstenite::http::{HeaderMap, StatusCode};
-
-/// How much of a refusal's body is kept, in bytes.
-const BODY_PREFIX: usize = 1024;
 
 /// How long the head of the server's answer, or of the client's request, may be. Checked as it
 /// arrives.
@@ -46,7 +42,8 @@ pub struct UpgradeResponse {
     pub subprotocol: Option<String>,
     /// What was agreed on for permessage-deflate, if it was offered and chosen.
     pub deflate: Option<DeflateParams>,
-    /// Of a refusal: what came of the body together with the end of the headers, at most 1 KiB.
+    /// Of a refusal: the beginning of its body, at most 1 KiB; less, if the connection or its time ended
+    /// first.
     pub body_prefix: Vec<u8>,
 }
 
@@ -67,7 +64,8 @@ impl UpgradeResponse {
 /// How far a handshake is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Progress {
-    /// The head of the answer is not all there. If the connection ends now, the handshake failed.
+    /// The answer is not all there. If the connection ends now, the handshake failed, and
+    /// [`ClientHandshake::end`] says how.
     NeedMore,
     /// The connection is a WebSocket.
     Done {
@@ -95,7 +93,33 @@ pub struct ClientHandshake {
     scan: HeadScan,
     /// The head so far, when it came in pieces.
     head: Vec<u8>,
+    /// The server refused, and its body is being read.
+    refusal: Option<Box<Refusal>>,
     finished: bool,
+}
+
+/// An answer that makes no WebSocket of the connection.
+struct Refusal {
+    status: u16,
+    headers: HeaderMap,
+    body: BodyPrefix,
+}
+
+impl From<Refusal> for HandshakeError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Status {
+            status: refusal.status,
+            headers: Box::new(refusal.headers),
+            body_prefix: refusal.body.into_bytes(),
+        }
+    }
+}
+
+/// The head of an answer.
+struct Answer {
+    status: u16,
+    headers: HeaderMap,
+    http_1_1: bool,
 }
 
 impl ClientHandshake {
@@ -110,6 +134,7 @@ impl ClientHandshake {
             expected: Expected::new(request, &key),
             scan: HeadScan::new(Head::Answer, limits),
             head: Vec::new(),
+            refusal: None,
             finished: false,
         };
         (handshake, request.to_bytes(&key))
@@ -133,7 +158,24 @@ impl ClientHandshake {
         result
     }
 
+    /// Status and headers of a refusal whose body is still coming.
+    pub fn refusal(&self) -> Option<(u16, &HeaderMap)> {
+        let refusal = self.refusal.as_ref()?;
+        Some((refusal.status, &refusal.headers))
+    }
+
+    /// Nothing more comes, because the connection or its time is at its end: the refusal, with what came
+    /// of its body; `None`: the server has not answered, or the handshake was over before.
+    pub fn end(&mut self) -> Option<HandshakeError> {
+        self.finished = true;
+        self.head = Vec::new();
+        self.refusal.take().map(|refusal| (*refusal).into())
+    }
+
     fn advance(&mut self, bytes: &[u8]) -> Result<Progress, HandshakeError> {
+        if self.refusal.is_some() {
+            return self.read_body(bytes);
+        }
         let mut consumed = 0;
         loop {
             let rest = &bytes[consumed..];
@@ -142,36 +184,76 @@ impl ClientHandshake {
                 return Ok(Progress::NeedMore);
             };
             consumed += end;
-            let response = if self.head.is_empty() {
+            let answer = if self.head.is_empty() {
                 parse(&rest[..end])?
             } else {
                 self.head.extend_from_slice(&rest[..end]);
                 parse(&self.head)?
             };
-            let status = response.status();
-            if status == StatusCode::SWITCHING_PROTOCOLS {
-                let headers = response.into_parts().0.headers;
-                let (subprotocol, deflate) = self.expected.verify(&headers)?;
-                let response = UpgradeResponse {
-                    status: status.as_u16(),
-                    headers,
-                    subprotocol,
-                    deflate,
-                    body_prefix: Vec::new(),
-                };
-                return Ok(Progress::Done { response, consumed });
+            match answer.status {
+                101 => return self.accepted(answer, consumed),
+                // 100 Continue, 103 Early Hints: the answer follows (RFC 9110 section 15.2).
+                100..=199 => {
+                    self.head.clear();
+                    self.scan.restart();
+                }
+                _ => {
+                    self.head = Vec::new();
+                    self.refusal = Some(Box::new(answer.refused()));
+                    return self.read_body(&bytes[consumed..]);
+                }
             }
-            if !status.is_informational() {
-                let body = &bytes[consumed..];
-                return Err(HandshakeError::Status {
-                    status: status.as_u16(),
-                    headers: Box::new(response.into_parts().0.headers),
-                    body_prefix: body[..body.len().min(BODY_PREFIX)].to_vec(),
-                });
-            }
-            // 100 Continue, 103 Early Hints: the answer follows (RFC 9110 section 15.2).
-            self.head.clear();
-            self.scan.restart();
+        }
+    }
+
+    /// The answer is a 101.
+    fn accepted(&self, answer: Answer, consumed: usize) -> Result<Progress, HandshakeError> {
+        if !answer.http_1_1 {
+            return Err(HandshakeError::WrongVersion);
+        }
+        match body_length(&answer.headers, true) {
+            Ok(None | Some(BodyLength::Known(0))) => {}
+            Ok(Some(_)) => return Err(HandshakeError::UnexpectedBody),
+            Err(how) => return Err(HandshakeError::Malformed(how.to_owned())),
+        }
+        let (subprotocol, deflate) = self.expected.verify(&answer.headers)?;
+        let response = UpgradeResponse {
+            status: answer.status,
+            headers: answer.headers,
+            subprotocol,
+            deflate,
+            body_prefix: Vec::new(),
+        };
+        Ok(Progress::Done { response, consumed })
+    }
+
+    /// Reads on in the body of a refusal; an error, once it is whole.
+    fn read_body(&mut self, bytes: &[u8]) -> Result<Progress, HandshakeError> {
+        let whole = match &mut self.refusal {
+            Some(refusal) => refusal.body.feed(bytes),
+            None => false,
+        };
+        match self
+            .refusal
+            .take_if(|_| whole || mutant!("refusal_body_lost"))
+        {
+            Some(refusal) => Err((*refusal).into()),
+            None => Ok(Progress::NeedMore),
+        }
+    }
+}
+
+impl Answer {
+    fn refused(self) -> Refusal {
+        let body = match body_length(&self.headers, self.http_1_1) {
+            Ok(length) => BodyPrefix::new(self.status, length),
+            // What is its body nobody knows; the status is what matters.
+            Err(_) => BodyPrefix::nothing(),
+        };
+        Refusal {
+            status: self.status,
+            headers: self.headers,
+            body,
         }
     }
 }
@@ -180,6 +262,7 @@ impl From<ScanError> for HandshakeError {
     fn from(e: ScanError) -> Self {
         match e {
             ScanError::NotHttp => Self::Malformed("it does not begin with HTTP/1.".to_owned()),
+            ScanError::LineEnd => Self::Malformed("a line does not end in CR and LF".to_owned()),
             ScanError::TooLarge { limit } => Self::HeadersTooLarge { limit },
             ScanError::TooManyHeaders { limit } => Self::TooManyHeaders { limit },
         }
@@ -187,18 +270,21 @@ impl From<ScanError> for HandshakeError {
 }
 
 /// Parses a whole head.
-fn parse(head: &[u8]) -> Result<Response, HandshakeError> {
-    match Response::try_parse(head) {
-        Ok(Some((size, response))) if size == head.len() => Ok(response),
-        Ok(_) => Err(HandshakeError::Malformed(
-            "an empty line inside its head".to_owned(),
-        )),
-        Err(Error::Capacity(CapacityError::TooManyHeaders)) => {
-            Err(HandshakeError::TooManyHeaders { limit: MAX_HEADERS })
-        }
-        Err(Error::Protocol(ProtocolError::WrongHttpVersion)) => Err(HandshakeError::WrongVersion),
-        Err(error) => Err(HandshakeError::Malformed(error.to_string())),
+fn parse(head: &[u8]) -> Result<Answer, HandshakeError> {
+    let malformed = |what: String| HandshakeError::Malformed(what);
+    let mut lines = [httparse::EMPTY_HEADER; MAX_HEADERS];
+    let mut parsed = httparse::Response::new(&mut lines);
+    match parsed.parse(head) {
+        Ok(httparse::Status::Complete(size)) if size == head.len() => {}
+        Ok(_) => return Err(malformed("an empty line inside its head".to_owned())),
+        Err(e) => return Err(malformed(e.to_string())),
     }
+    let status = parsed.code.filter(|status| (100..1000).contains(status));
+    Ok(Answer {
+        status: status.ok_or_else(|| malformed("it has no status".to_owned()))?,
+        headers: header_map(parsed.headers).map_err(malformed)?,
+        http_1_1: parsed.version == Some(1),
+    })
 }
 
 impl fmt::Debug for ClientHandshake {

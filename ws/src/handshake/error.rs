@@ -69,7 +69,7 @@ pub enum HandshakeError {
         status: u16,
         /// The headers, such as Location or WWW-Authenticate.
         headers: Box<HeaderMap>,
-        /// What came of the body together with the end of the headers, at most 1 KiB.
+        /// The beginning of its body, at most 1 KiB; less, if the connection or its time ended first.
         body_prefix: Vec<u8>,
     },
     /// The answer is not HTTP.
@@ -88,6 +88,9 @@ pub enum HandshakeError {
         /// The limit, in lines.
         limit: usize,
     },
+    /// The answer is a 101 with a body, which has none (RFC 9110 section 15.2): its bytes would be
+    /// taken for frames.
+    UnexpectedBody,
     /// There is no `Upgrade: websocket`.
     MissingUpgrade,
     /// There is no `Connection: Upgrade`.
@@ -124,6 +127,7 @@ impl fmt::Display for HandshakeError {
             Self::TooManyHeaders { limit } => {
                 write!(f, "the answer has more headers than the limit of {limit}")
             }
+            Self::UnexpectedBody => f.write_str("the answer is a 101 with a body"),
             Self::MissingUpgrade => f.write_str("the answer has no header Upgrade: websocket"),
             Self::MissingConnectionUpgrade => {
                 f.write_str("the answer has no header Connection: Upgrade")

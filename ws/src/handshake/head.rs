@@ -1,6 +1,10 @@
-//! Finds the end of an HTTP head in bytes that come in pieces, looking at each byte once.
+//! Finds the end of an HTTP head in bytes that come in pieces, looking at each byte once; and what
+//! both roles make of its headers.
 
 use super::HandshakeLimits;
+use hvloop_event::http::BodyLength;
+use tungstenite::http::header::HeaderName;
+use tungstenite::http::{HeaderMap, HeaderValue};
 
 /// Whose head is scanned. With anything else at its beginning the peer does not speak HTTP/1, and
 /// there is no point in waiting for the end.
@@ -12,6 +16,9 @@ pub(super) enum Head {
     Request,
 }
 
+/// The most lines of headers that are parsed, whatever the limits say.
+pub(super) const MAX_HEADERS: usize = 124;
+
 /// How an answer begins.
 const START: &[u8] = b"HTTP/1.";
 
@@ -19,8 +26,15 @@ const START: &[u8] = b"HTTP/1.";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ScanError {
     NotHttp,
-    TooLarge { limit: usize },
-    TooManyHeaders { limit: usize },
+    /// A carriage return or a line feed alone: what one side takes for a line's end and another for
+    /// a part of it (RFC 9112 section 2.2).
+    LineEnd,
+    TooLarge {
+        limit: usize,
+    },
+    TooManyHeaders {
+        limit: usize,
+    },
 }
 
 /// Where a line is.
@@ -32,6 +46,8 @@ enum Line {
     StartCr,
     /// It is not empty.
     Inside,
+    /// It is not empty, and a carriage return was the last byte.
+    InsideCr,
 }
 
 /// The scan of one request, or of one answer, interim answers (1xx) included.
@@ -79,11 +95,10 @@ impl HeadScan {
             self.total += 1;
             self.check_start(byte)?;
             self.line = match (byte, self.line) {
-                // An empty line ends the head. A line feed alone ends a line too (RFC 9112
-                // section 2.2), as the parser has it.
-                (b'\n', Line::Start | Line::StartCr) if self.started == 0 => Line::Start,
-                (b'\n', Line::Start | Line::StartCr) => return Ok(Some(at + 1)),
-                (b'\n', Line::Inside) => {
+                (b'\n', Line::StartCr) if self.started == 0 => Line::Start,
+                // An empty line ends the head.
+                (b'\n', Line::StartCr) => return Ok(Some(at + 1)),
+                (b'\n', Line::InsideCr) => {
                     self.lines += 1;
                     if self.lines - 1 > self.limits.max_headers {
                         let limit = self.limits.max_headers;
@@ -91,8 +106,12 @@ impl HeadScan {
                     }
                     Line::Start
                 }
+                (b'\n', _) | (_, Line::StartCr | Line::InsideCr) => {
+                    return Err(ScanError::LineEnd);
+                }
                 (b'\r', Line::Start) => Line::StartCr,
-                _ => Line::Inside,
+                (b'\r', Line::Inside) => Line::InsideCr,
+                (_, Line::Start | Line::Inside) => Line::Inside,
             };
         }
         Ok(None)
@@ -115,4 +134,26 @@ impl HeadScan {
             false => Err(ScanError::NotHttp),
         }
     }
+}
+
+/// The headers that a parser found, in their order.
+pub(super) fn header_map(lines: &[httparse::Header<'_>]) -> Result<HeaderMap, String> {
+    let mut headers = HeaderMap::with_capacity(lines.len());
+    for line in lines {
+        let name = HeaderName::from_bytes(line.name.as_bytes()).map_err(|e| e.to_string())?;
+        let value = HeaderValue::from_bytes(line.value).map_err(|e| e.to_string())?;
+        headers.append(name, value);
+    }
+    Ok(headers)
+}
+
+/// What the headers say of the message's body.
+pub(super) fn body_length(
+    headers: &HeaderMap,
+    http_1_1: bool,
+) -> Result<Option<BodyLength>, &'static str> {
+    let lines = headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_bytes()));
+    BodyLength::of(lines, http_1_1)
 }

@@ -11,10 +11,9 @@ mod head;
 mod request;
 mod response;
 mod server;
-mod tokens;
+mod target;
+pub(crate) mod tokens;
 mod verify;
-
-pub(crate) use tokens::is_token;
 
 pub use client::{ClientHandshake, HandshakeLimits, Progress, UpgradeResponse};
 pub use error::{HandshakeError, HeadError};

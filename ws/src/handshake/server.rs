@@ -2,20 +2,19 @@
 //! (RFC 6455 section 4.2).
 
 use super::HandshakeLimits;
-use super::head::{Head, HeadScan, ScanError};
-use super::tokens::{has_token, is_token, single};
+use super::head::{Head, HeadScan, MAX_HEADERS, ScanError, body_length, header_map};
+use super::target::{Target, is_authority};
+use super::tokens::{elements, has_token, is_token, single};
+use hvloop_event::http::BodyLength;
 use std::error::Error;
 use std::fmt;
 use std::str;
 use tungstenite::handshake::derive_accept_key;
 use tungstenite::http::header::{
-    AUTHORIZATION, CONNECTION, COOKIE, HOST, HeaderName, ORIGIN, SEC_WEBSOCKET_KEY,
+    self, AUTHORIZATION, CONNECTION, COOKIE, HOST, ORIGIN, SEC_WEBSOCKET_KEY,
     SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use tungstenite::http::{HeaderMap, HeaderValue, Method};
-
-/// The most lines of headers that are parsed, whatever the limits say.
-const MAX_HEADERS: usize = 124;
 
 /// A client's request (RFC 9112 section 3): for an upgrade, or plain HTTP.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,10 +26,13 @@ pub struct HttpRequest {
     pub path: String,
     /// What stands behind the `?`, if there is one.
     pub query: Option<String>,
-    /// All headers.
+    /// All headers. If the target was a whole URL, Host is that URL's, whatever was sent (RFC 9112
+    /// section 3.2.2).
     pub headers: HeaderMap,
     /// HTTP/1.1, and not 1.0.
     http_1_1: bool,
+    /// How long a body follows; `None`: none does.
+    body: Option<BodyLength>,
 }
 
 /// Why a request is no request.
@@ -39,6 +41,13 @@ pub struct HttpRequest {
 pub enum BadRequest {
     /// It is not HTTP/1.
     Malformed(String),
+    /// It is of another version of HTTP than 1.0 and 1.1.
+    Version,
+    /// There is not one Host with a host in it, which HTTP/1.1 requires (RFC 9112 section 3.2).
+    Host,
+    /// The headers that say how long its body is contradict each other or themselves (RFC 9112 section
+    /// 6.3).
+    Framing(&'static str),
     /// Its head is longer than [`HandshakeLimits::max_header_bytes`].
     HeadersTooLarge {
         /// The limit, in bytes.
@@ -61,16 +70,14 @@ pub enum UpgradeError {
     Method,
     /// It is HTTP/1.0.
     Version,
-    /// There is no Host, or more than one.
-    Host,
     /// There is no `Connection: Upgrade`.
     Connection,
     /// There is no Sec-WebSocket-Key, more than one, or it is not 16 bytes in base64.
     Key,
     /// Sec-WebSocket-Version is not 13.
     WebSocketVersion,
-    /// Sec-WebSocket-Protocol is not a list of tokens.
-    Subprotocols,
+    /// It announces a body, of which a WebSocket has none: its bytes would be taken for frames.
+    Body,
 }
 
 /// How far a request is.
@@ -148,52 +155,68 @@ fn parse(head: &[u8]) -> Result<HttpRequest, BadRequest> {
     match parsed.parse(head) {
         Ok(httparse::Status::Complete(_)) => {}
         Ok(httparse::Status::Partial) => return Err(malformed(&"an empty line inside its head")),
+        Err(httparse::Error::Version) if is_other_version(head) => return Err(BadRequest::Version),
         Err(e) => return Err(malformed(&e)),
     }
+    let http_1_1 = parsed.version == Some(1);
     let method = parsed.method.unwrap_or_default();
     let method = Method::from_bytes(method.as_bytes()).map_err(|e| malformed(&e))?;
-    let target = parsed.path.unwrap_or_default();
-    let (path, query) = split(target).ok_or_else(|| malformed(&"a target that is no path"))?;
-    let mut headers = HeaderMap::with_capacity(parsed.headers.len());
-    for line in parsed.headers.iter() {
-        let name = HeaderName::from_bytes(line.name.as_bytes()).map_err(|e| malformed(&e))?;
-        let mut value = HeaderValue::from_bytes(line.value).map_err(|e| malformed(&e))?;
-        // Not for logs.
-        value.set_sensitive(name == AUTHORIZATION || name == COOKIE);
-        headers.append(name, value);
+    let target = Target::parse(&method, parsed.path.unwrap_or_default());
+    let target = target.map_err(|what| malformed(&what))?;
+    let mut headers = header_map(parsed.headers).map_err(BadRequest::Malformed)?;
+    for name in [AUTHORIZATION, COOKIE] {
+        if let header::Entry::Occupied(mut lines) = headers.entry(name) {
+            // Not for logs.
+            lines.iter_mut().for_each(|line| line.set_sensitive(true));
+        }
     }
+    let host = match (single(&headers, HOST), headers.contains_key(HOST)) {
+        (Some(host), _) => is_authority(host),
+        (None, several) => !several && !http_1_1,
+    };
+    if !host {
+        return Err(BadRequest::Host);
+    }
+    if let Some(authority) = target.authority {
+        let authority = HeaderValue::from_str(authority).map_err(|e| malformed(&e))?;
+        headers.insert(HOST, authority);
+    }
+    let body = body_length(&headers, http_1_1).map_err(BadRequest::Framing)?;
     Ok(HttpRequest {
+        path: target.path.to_owned(),
+        query: target.query.map(str::to_owned),
         method,
-        path: path.to_owned(),
-        query: query.map(str::to_owned),
         headers,
-        http_1_1: parsed.version == Some(1),
+        http_1_1,
+        body,
     })
 }
 
-/// Path and query of a request's target, which may be a whole URL (RFC 9112 section 3.2.2).
-fn split(target: &str) -> Option<(&str, Option<&str>)> {
-    let target = match target.split_once("://") {
-        Some((scheme, rest)) if !scheme.contains('/') => {
-            rest.find(['/', '?']).map_or("/", |at| &rest[at..])
-        }
-        _ => target,
-    };
-    let (path, query) = match target.split_once('?') {
-        Some((path, query)) => (path, Some(query)),
-        None => (target, None),
-    };
-    match path {
-        "" => Some(("/", query)),
-        "*" => Some((path, query)),
-        _ => path.starts_with('/').then_some((path, query)),
-    }
+/// Whether the first line is a request's, in a version of HTTP (RFC 9112 section 2.3) that is not known
+/// here.
+fn is_other_version(head: &[u8]) -> bool {
+    let mut lines = head
+        .split(|byte| *byte == b'\n')
+        .map(<[u8]>::trim_ascii_end);
+    let first = lines.find(|line| !line.is_empty()).unwrap_or_default();
+    let mut words = first.split(|byte| *byte == b' ');
+    let (method, target, version) = (words.next(), words.next(), words.next());
+    let proper = method.is_some_and(is_token) && target.is_some_and(|target| !target.is_empty());
+    let known = matches!(version, Some([b'H', b'T', b'T', b'P', b'/', major, b'.', minor])
+        if major.is_ascii_digit() && minor.is_ascii_digit());
+    proper && known && words.next().is_none() && !matches!(version, Some(b"HTTP/1.0" | b"HTTP/1.1"))
 }
 
 impl HttpRequest {
     /// The value of a header, if it is there and is text; the first, if it is there more than once.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The host that it is for, maybe with a port: the URL's, if the target is a whole one, else the Host
+    /// header's. `None`: neither is there, as HTTP/1.0 allows.
+    pub fn host(&self) -> Option<&str> {
+        self.header(HOST.as_str())
     }
 
     /// The value of the cookie of that name, as it was sent; the first, if there are several (RFC 6265
@@ -211,11 +234,12 @@ impl HttpRequest {
         single(&self.headers, ORIGIN).and_then(|value| str::from_utf8(value).ok())
     }
 
-    /// The subprotocols that the client offers, in its order of preference.
+    /// The subprotocols that the client offers, in its order of preference. What is no token (RFC 6455
+    /// section 4.1, item 10) is no subprotocol, and left out.
     pub fn subprotocols(&self) -> impl Iterator<Item = &str> {
-        let lines = self.headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
-        let items = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
-        items.filter_map(|item| str::from_utf8(item.trim_ascii()).ok())
+        let names = elements(&self.headers, SEC_WEBSOCKET_PROTOCOL);
+        let names = names.filter(|name| is_token(name));
+        names.filter_map(|name| str::from_utf8(name).ok())
     }
 
     /// Whether the request asks for a WebSocket, well or not.
@@ -234,15 +258,14 @@ impl HttpRequest {
         ensure(self.is_upgrade(), UpgradeError::NotAsked)?;
         ensure(self.method == Method::GET, UpgradeError::Method)?;
         ensure(self.http_1_1, UpgradeError::Version)?;
-        ensure(single(headers, HOST).is_some(), UpgradeError::Host)?;
+        let bodiless = matches!(self.body, None | Some(BodyLength::Known(0)));
+        ensure(bodiless, UpgradeError::Body)?;
         let connection = has_token(headers, CONNECTION, b"upgrade");
         ensure(connection, UpgradeError::Connection)?;
         let version = single(headers, SEC_WEBSOCKET_VERSION);
         ensure(version == Some(b"13"), UpgradeError::WebSocketVersion)?;
         let key = single(headers, SEC_WEBSOCKET_KEY).filter(|key| is_nonce(key));
         let key = key.ok_or(UpgradeError::Key)?;
-        let proper = self.subprotocols().all(|name| is_token(name.as_bytes()));
-        ensure(proper, UpgradeError::Subprotocols)?;
         Ok(derive_accept_key(key))
     }
 }
@@ -258,10 +281,12 @@ fn is_nonce(key: &[u8]) -> bool {
 }
 
 impl BadRequest {
-    /// The status that answers it: 400, or 431 for a head over a limit (RFC 6585).
+    /// The status that answers it: 400, 431 for a head over a limit (RFC 6585), or 505 for another
+    /// version.
     pub fn status(&self) -> u16 {
         match self {
-            Self::Malformed(_) => 400,
+            Self::Malformed(_) | Self::Host | Self::Framing(_) => 400,
+            Self::Version => 505,
             Self::HeadersTooLarge { .. } | Self::TooManyHeaders { .. } => 431,
         }
     }
@@ -283,6 +308,7 @@ impl From<ScanError> for BadRequest {
     fn from(e: ScanError) -> Self {
         match e {
             ScanError::NotHttp => Self::Malformed("it does not begin with a method".to_owned()),
+            ScanError::LineEnd => Self::Malformed("a line does not end in CR and LF".to_owned()),
             ScanError::TooLarge { limit } => Self::HeadersTooLarge { limit },
             ScanError::TooManyHeaders { limit } => Self::TooManyHeaders { limit },
         }
@@ -293,6 +319,9 @@ impl fmt::Display for BadRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Malformed(what) => write!(f, "the request is not HTTP/1: {what}"),
+            Self::Version => f.write_str("the request is not of HTTP/1.0 or HTTP/1.1"),
+            Self::Host => f.write_str("the request does not have one Host with a host in it"),
+            Self::Framing(how) => write!(f, "the request has {how}"),
             Self::HeadersTooLarge { limit } => {
                 write!(
                     f,
@@ -314,11 +343,10 @@ impl fmt::Display for UpgradeError {
             Self::NotAsked => "the request has no header Upgrade: websocket",
             Self::Method => "an upgrade takes the method GET",
             Self::Version => "an upgrade takes HTTP/1.1",
-            Self::Host => "the request does not have one Host",
             Self::Connection => "the request has no header Connection: Upgrade",
             Self::Key => "the request does not have one Sec-WebSocket-Key of 16 bytes",
             Self::WebSocketVersion => "the request's Sec-WebSocket-Version is not 13",
-            Self::Subprotocols => "the request's Sec-WebSocket-Protocol is not a list of tokens",
+            Self::Body => "an upgrade has no body",
         })
     }
 }

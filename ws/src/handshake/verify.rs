@@ -1,6 +1,6 @@
 //! Whether a 101 answers our request (RFC 6455 section 4.1, from "the client MUST validate" on).
 
-use super::tokens::{has_token, single};
+use super::tokens::{elements, has_token, only_element, single};
 use super::{HandshakeError, UpgradeRequest};
 use crate::deflate::{self, DeflateOptions, DeflateParams};
 use tungstenite::handshake::derive_accept_key;
@@ -38,7 +38,8 @@ impl Expected {
         &self,
         headers: &HeaderMap,
     ) -> Result<(Option<String>, Option<DeflateParams>), HandshakeError> {
-        if !single(headers, UPGRADE).is_some_and(|v| v.eq_ignore_ascii_case(b"websocket")) {
+        let upgrade = only_element(headers, UPGRADE);
+        if !upgrade.is_some_and(|name| name.eq_ignore_ascii_case(b"websocket")) {
             return Err(HandshakeError::MissingUpgrade);
         }
         if !has_token(headers, CONNECTION, b"upgrade") {
@@ -52,33 +53,23 @@ impl Expected {
         Ok((self.subprotocol(headers)?, deflate))
     }
 
-    /// The subprotocol chosen. There may be one header at most (section 11.3.4), with one value.
+    /// The subprotocol chosen. There may be one at most (section 11.3.4).
     fn subprotocol(&self, headers: &HeaderMap) -> Result<Option<String>, HandshakeError> {
-        let mut values = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
-        let Some(first) = values.next() else {
-            return if self.subprotocol_required {
-                Err(HandshakeError::MissingSubprotocol)
-            } else {
-                Ok(None)
-            };
-        };
-        if let Some(second) = values.next() {
-            let both = format!("{}, {}", lossy(first.as_bytes()), lossy(second.as_bytes()));
-            return Err(HandshakeError::UnsolicitedSubprotocol(both));
-        }
-        let chosen = first.as_bytes().trim_ascii();
-        match self
-            .subprotocols
-            .iter()
-            .find(|offered| offered.as_bytes() == chosen)
-        {
-            Some(offered) => Ok(Some(offered.clone())),
-            None => Err(HandshakeError::UnsolicitedSubprotocol(lossy(chosen))),
+        let chosen: Vec<_> = elements(headers, SEC_WEBSOCKET_PROTOCOL).collect();
+        match chosen[..] {
+            [] if self.subprotocol_required => Err(HandshakeError::MissingSubprotocol),
+            [] => Ok(None),
+            [name] if self.offers(name) => Ok(String::from_utf8(name.to_vec()).ok()),
+            _ => {
+                let all = chosen.join(&b", "[..]);
+                let all = String::from_utf8_lossy(&all).into_owned();
+                Err(HandshakeError::UnsolicitedSubprotocol(all))
+            }
         }
     }
-}
 
-/// A value of the peer's, for an error's text.
-fn lossy(value: &[u8]) -> String {
-    String::from_utf8_lossy(value).into_owned()
+    fn offers(&self, name: &[u8]) -> bool {
+        let mut offered = self.subprotocols.iter();
+        offered.any(|offered| offered.as_bytes() == name)
+    }
 }

@@ -5,7 +5,10 @@ use crate::event::{CloseEvent, ConnectionError, Initiator};
 use crate::handshake::HandshakeError;
 use crate::mutant::mutant;
 use hvloop_event::conn::Conn;
+#[cfg(feature = "tls")]
+use hvloop_event::tls::TlsError;
 use hvloop_event::{CloseReason, LocalLoop, ProxyError};
+use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -230,17 +233,7 @@ impl Link {
             Some(ConnectionError::Redirect(e)) => Some(e.status),
             _ => None,
         };
-        let initiator = verdict.initiator.unwrap_or(match why {
-            CloseReason::Stopped => Initiator::Loop,
-            CloseReason::Local
-            | CloseReason::Forced
-            | CloseReason::TimedOut { .. }
-            | CloseReason::Proxy(ProxyError::Target(_))
-            | CloseReason::WriteStalled(_)
-            | CloseReason::Silent(_)
-            | CloseReason::Panicked => Initiator::Local,
-            _ => Initiator::Remote,
-        });
+        let initiator = verdict.initiator.unwrap_or_else(|| who_ended(why));
         let (code, reason) = verdict.peer_close.unwrap_or((1006, String::new()));
         CloseEvent {
             code,
@@ -255,4 +248,35 @@ impl Link {
             reconnect_in: None,
         }
     }
+}
+
+/// Who ended a connection below WebSocket: what this side finds wrong, or gives up, is its own end.
+fn who_ended(why: &CloseReason) -> Initiator {
+    match why {
+        CloseReason::Stopped => Initiator::Loop,
+        CloseReason::Peer | CloseReason::Truncated | CloseReason::Io(_) => Initiator::Remote,
+        CloseReason::Connect(_, e) if is_refusal(e.kind()) => Initiator::Remote,
+        CloseReason::Proxy(
+            ProxyError::Refused { .. }
+            | ProxyError::NoAcceptableMethod
+            | ProxyError::LoginFailed
+            | ProxyError::Socks(_)
+            | ProxyError::Ended,
+        ) => Initiator::Remote,
+        #[cfg(feature = "tls")]
+        CloseReason::Tls(TlsError::AlertReceived(_) | TlsError::Truncated) => Initiator::Remote,
+        _ => Initiator::Local,
+    }
+}
+
+/// Whether a connect failed because of an answer of the net, and not of this host.
+fn is_refusal(kind: io::ErrorKind) -> bool {
+    matches!(
+        kind,
+        io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::TimedOut
+    )
 }

@@ -84,37 +84,78 @@ impl Engine {
         }
     }
 
-    /// The server's answer makes no WebSocket of the connection; maybe it leads elsewhere. Then this
-    /// connection ends, and the next leg begins when it has.
+    /// The head of an answer that makes no WebSocket of the connection is there. `true`: it leads
+    /// elsewhere. This connection ends, and the next leg begins when it has.
+    pub(in crate::client) fn follow_redirect(
+        &self,
+        conn: &Conn<'_>,
+        status: u16,
+        headers: &HeaderMap,
+    ) -> bool {
+        let led = self.route.borrow_mut().follow(status, headers);
+        if !led.is_some_and(|led| led.is_ok() && self.prepare_leg(status).is_ok()) {
+            return false; // its body says more
+        }
+        self.note_answer(Arc::new(UpgradeResponse {
+            status,
+            headers: headers.clone(),
+            body_prefix: Vec::new(),
+            subprotocol: None,
+            deflate: None,
+        }));
+        self.hopping.set(true);
+        conn.close_now(CloseReason::Local);
+        true
+    }
+
+    /// The server's answer, whole or as much of it as came, made no WebSocket of the connection.
     pub(in crate::client) fn upgrade_refused(&self, conn: &Conn<'_>, answer: HandshakeError) {
-        let led = match &answer {
-            HandshakeError::Status {
-                status,
-                headers,
-                body_prefix,
-            } => {
-                self.note_answer(Arc::new(UpgradeResponse {
-                    status: *status,
-                    headers: HeaderMap::clone(headers),
-                    body_prefix: body_prefix.clone(),
-                    subprotocol: None,
-                    deflate: None,
-                }));
-                let led = self.route.borrow_mut().follow(*status, headers);
-                led.map(|led| led.map(|()| *status))
-            }
-            _ => None,
+        if let HandshakeError::Status {
+            status, headers, ..
+        } = &answer
+            && self.follow_redirect(conn, *status, headers)
+        {
+            return;
+        }
+        let (initiator, error) = self.judge_refusal(answer);
+        self.link().fail(conn.local(), 1002, initiator, error);
+    }
+
+    /// The connection ended, for whatever reason, while the body of a refusal was coming: what went
+    /// wrong is the refusal, unless this side ended it before.
+    pub(in crate::client) fn refusal_cut_short(&self, answer: HandshakeError) {
+        let (initiator, error) = self.judge_refusal(answer);
+        self.link().blame(initiator, Some(error));
+    }
+
+    fn judge_refusal(&self, answer: HandshakeError) -> (Initiator, ConnectionError) {
+        let HandshakeError::Status {
+            status,
+            headers,
+            body_prefix,
+        } = &answer
+        else {
+            // What it said was found wrong here.
+            return (
+                Initiator::Local,
+                ConnectionError::Handshake(Arc::new(answer)),
+            );
         };
-        let error = match led.map(|led| led.and_then(|status| self.prepare_leg(status))) {
-            Some(Ok(())) => {
-                self.hopping.set(true);
-                return conn.close_now(CloseReason::Local);
-            }
-            Some(Err(e)) => ConnectionError::Redirect(e),
-            None => ConnectionError::Handshake(Arc::new(answer)),
-        };
-        self.link()
-            .fail(conn.local(), 1002, Initiator::Remote, error);
+        self.note_answer(Arc::new(UpgradeResponse {
+            status: *status,
+            headers: HeaderMap::clone(headers),
+            body_prefix: body_prefix.clone(),
+            subprotocol: None,
+            deflate: None,
+        }));
+        let led = self.route.borrow_mut().follow(*status, headers);
+        match led.map(|led| led.and_then(|()| self.prepare_leg(*status))) {
+            Some(Err(e)) => (Initiator::Local, ConnectionError::Redirect(e)),
+            _ => (
+                Initiator::Remote,
+                ConnectionError::Handshake(Arc::new(answer)),
+            ),
+        }
     }
 
     /// Makes what the leg to where the route leads now needs.

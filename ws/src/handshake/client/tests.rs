@@ -199,7 +199,13 @@ fn good_answers() {
              Connection: upgrade\r\n{accept}\r\n"
         ),
         format!("{GOOD}Sec-WebSocket-Extensions: \r\n\r\n"),
-        format!("{}\n", GOOD.replace("\r\n", "\n")),
+        format!("{GOOD}Content-Length: 0\r\n\r\n"),
+        // RFC 9110 section 5.6.1.2: empty elements of a list are none.
+        format!(
+            "{}Upgrade: ,websocket,, \r\nUpgrade:\r\nConnection: ,\r\nConnection: ,,Upgrade\t,\r\n\
+             Sec-WebSocket-Extensions: , ,\r\nSec-WebSocket-Protocol: ,\r\n\r\n",
+            "HTTP/1.1 101 x\r\nSec-WebSocket-Accept: {accept}\r\n"
+        ),
         format!("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nLink: x\r\n\r\n{GOOD}\r\n"),
     ];
     for answer in &table {
@@ -260,6 +266,15 @@ fn bad_answers() {
             format!("{GOOD}Sec-WebSocket-Protocol: chat\r\n\r\n"),
             UnsolicitedSubprotocol("chat".to_owned()),
         ),
+        (
+            good("Upgrade: websocket", "Upgrade: websocket, h2c"),
+            MissingUpgrade,
+        ),
+        (format!("{GOOD}Content-Length: 5\r\n\r\n"), UnexpectedBody),
+        (
+            format!("{GOOD}Transfer-Encoding: chunked\r\n\r\n"),
+            UnexpectedBody,
+        ),
         ("HTTP/1.0 101 x\r\n\r\n".to_owned(), WrongVersion),
     ];
     for (answer, error) in table {
@@ -278,6 +293,19 @@ fn bad_answers() {
         "HTTP/1.1 101 x\r\nno colon\r\n\r\n",
         "HTTP/1.1 101 x\r\nA: b\r\n folded\r\n\r\n",
         "HTTP/1.1 101 x\r\nA: \x01\r\n\r\n",
+        "HTTP/1.1 101 x\r\nA: \0\r\n\r\n",
+        "HTTP/1.1 101 x\r\nA : b\r\n\r\n",
+        "HTTP/1.1 401 x\r\nA\t: b\r\n\r\n",
+        "HTTP/1.1 401 x\r\nA: b\n\r\n",
+        "HTTP/1.1 401 x\n\n",
+        "HTTP/1.1 101 x\r\nA: b\rc\r\n\r\n",
+        "HTTP/1.1 101 x\r\r\n",
+        "HTTP/1.10 101 x\r\n\r\n",
+        "HTTP/1.1  101 x\r\n\r\n",
+        "HTTP/1.1 99 x\r\n\r\n",
+        &format!("{GOOD}Content-Length: 0\r\nContent-Length: 0\r\n\r\n"),
+        &format!("{GOOD}Content-Length: x\r\n\r\n"),
+        &format!("{GOOD}Content-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n"),
     ] {
         let outcome = every_delivery(&request(), answer, b"");
         assert!(
@@ -297,12 +325,22 @@ fn subprotocol_rules() {
     };
     let answer = |line: &str| format!("{GOOD}{line}\r\n");
     let chosen = |outcome: Outcome| outcome.map(|response| response.and_then(|r| r.subprotocol));
-    let line = "Sec-WebSocket-Protocol: b\r\n";
+    for line in [
+        "Sec-WebSocket-Protocol: b\r\n",
+        "Sec-WebSocket-Protocol: ,b\t,\r\n",
+        "Sec-WebSocket-Protocol:\r\nSec-WebSocket-Protocol: b\r\n",
+    ] {
+        assert_eq!(
+            chosen(every_delivery(&offer(), &answer(line), b"x")),
+            Ok(Some("b".to_owned()))
+        );
+    }
+    let none = "Sec-WebSocket-Protocol: ,\r\n";
     assert_eq!(
-        chosen(every_delivery(&offer(), &answer(line), b"x")),
-        Ok(Some("b".to_owned()))
+        chosen(every_delivery(&offer(), &answer(none), b"")),
+        Ok(None)
     );
-    for value in ["c", "B", "a, b", ""] {
+    for value in ["c", "B", "a, b"] {
         let line = format!("Sec-WebSocket-Protocol: {value}\r\n");
         let error = HandshakeError::UnsolicitedSubprotocol(value.to_owned());
         assert_eq!(
@@ -326,24 +364,86 @@ fn subprotocol_rules() {
     );
 }
 
+/// The body of a refusal that ends by itself, or with the stream, however it is cut.
 #[test]
-fn handshake_401() {
-    let head = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic\r\n\r\n";
-    every_delivery(&request(), &format!("{head}body"), b"").expect_err("401");
-    let answer = format!("{head}{}", "x".repeat(5000));
-    let (mut handshake, bytes) = attempt(&request(), HandshakeLimits::default(), &answer);
-    match handshake.feed(&bytes) {
-        Err(HandshakeError::Status {
-            status,
-            headers,
-            body_prefix,
-        }) => {
+fn refusals_keep_their_body() {
+    let long = "x".repeat(5000);
+    let chunks = format!("3\r\nwho\r\n1388\r\n{long}\r\n0\r\n\r\n");
+    // (headers and body, what is kept, whether it ends by itself)
+    let table = [
+        ("Content-Length: 4\r\n\r\nbody", "body", true),
+        ("Content-Length: 4\r\n\r\nbodyHTTP/1.1", "body", true),
+        ("Content-Length: 0\r\n\r\n", "", true),
+        ("Content-Length: 9\r\n\r\nbody", "body", false),
+        ("\r\nbody", "body", false),
+        ("\r\n", "", false),
+        (&format!("\r\n{long}"), &long[..1024], true),
+        (
+            &format!("Content-Length: 5000\r\n\r\n{long}"),
+            &long[..1024],
+            true,
+        ),
+        (
+            "Transfer-Encoding: chunked\r\n\r\n2\r\nbo\r\n2\r\ndy\r\n0\r\n\r\n",
+            "body",
+            true,
+        ),
+        (
+            "Transfer-Encoding: chunked\r\n\r\n2\r\nbo\r\n2\r\nd",
+            "bod",
+            false,
+        ),
+        (
+            &format!("Transfer-Encoding: chunked\r\n\r\n{chunks}"),
+            &format!("who{}", &long[..1021]),
+            true,
+        ),
+        // Whatever it is, the status stands.
+        ("Content-Length: 1\r\nContent-Length: 2\r\n\r\nb", "", true),
+    ];
+    for (rest, kept, by_itself) in table {
+        let head = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic\r\n";
+        let answer = format!("{head}{rest}").into_bytes();
+        let cuts = (1..answer.len()).step_by(1 + answer.len() / 200);
+        let deliveries = cuts.map(|cut| vec![&answer[..cut], &answer[cut..]]);
+        let bytewise: Vec<_> = answer.chunks(1).collect();
+        for pieces in deliveries.chain([vec![&answer[..]], bytewise]) {
+            let limits = HandshakeLimits::default();
+            let (mut handshake, _) = ClientHandshake::start(&request(), limits);
+            let ended = pieces.iter().find_map(|piece| handshake.feed(piece).err());
+            assert_eq!(ended.is_some(), by_itself, "{rest:.60}");
+            assert_eq!(handshake.refusal().is_some(), !by_itself);
+            let ended = ended.or_else(|| handshake.end());
+            let Some(HandshakeError::Status {
+                status,
+                headers,
+                body_prefix,
+            }) = ended
+            else {
+                panic!("{rest:.60}: {ended:?}");
+            };
             assert_eq!(status, 401);
             assert_eq!(headers["www-authenticate"], "Basic");
-            assert_eq!(body_prefix, vec![b'x'; 1024]);
+            assert_eq!(String::from_utf8_lossy(&body_prefix), kept, "{rest:.60}");
+            assert_eq!(handshake.end(), None);
         }
-        other => panic!("{other:?}"),
     }
+    // Of HTTP/1.0, and with a status that has no body.
+    for answer in [
+        "HTTP/1.0 403 x\r\n\r\nbody",
+        "HTTP/1.1 204 x\r\nContent-Length: 3\r\n\r\n",
+    ] {
+        let (mut handshake, _) = ClientHandshake::start(&request(), HandshakeLimits::default());
+        let fed = handshake.feed(answer.as_bytes()).err();
+        let status = |e: HandshakeError| matches!(e, HandshakeError::Status { .. });
+        assert!(
+            fed.or_else(|| handshake.end()).is_some_and(status),
+            "{answer}"
+        );
+    }
+    let (mut handshake, _) = ClientHandshake::start(&request(), HandshakeLimits::default());
+    assert_eq!(handshake.feed(b"HTTP/1.1 401"), Ok(Progress::NeedMore));
+    assert_eq!(handshake.end(), None, "it has not answered");
 }
 
 #[test]
