@@ -274,7 +274,8 @@ pub enum CloseReason {
     Peer,
     /// The loop is stopping, and the connection finished in order (or had not been established).
     Stopped,
-    /// The deadline of the stopping loop, or of the closing connection, forced it.
+    /// The deadline of the stopping loop, or of the closing connection, forced it; or its peer did not stop
+    /// sending as it was closing.
     Forced,
     /// It was not open in time.
     TimedOut {

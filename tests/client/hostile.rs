@@ -2,12 +2,15 @@
 
 use crate::common::{Net, Recorded, Transport, patient};
 use crate::over_both;
+use hvloop::ws::ConnectionError;
 use hvloop_test_support::{DEADLINE, Event, Monitor, ScriptServer, encode_frame, opcode};
 use std::io;
 
 over_both! {
     /// A server that sends Pings and reads nothing is owed one Pong, the latest.
     server_pings_without_reading => pings;
+    /// A bounded number of bytes is read of what comes behind a failure.
+    server_floods_after_a_failure => flood;
 }
 
 /// Which Ping a Pong answers.
@@ -60,4 +63,27 @@ fn pings(transport: Transport) {
     server.release();
     answered.expect("the latest Pong");
     assert!(client.only_close().clean);
+}
+
+fn flood(transport: Transport) {
+    let net = Net::new(transport);
+    let server = ScriptServer::start(net.tls(), move |conn| {
+        conn.accept_upgrade()?;
+        conn.send_frame(opcode::TEXT, true, &[0xff])?;
+        loop {
+            conn.send(&[0; 16 * 1024])?;
+        }
+    });
+    let thread = patient();
+    let options = net.options().close_timeout(DEADLINE).recv_buffer(32 * 1024);
+    let client = Recorded::new(thread.event_loop(), options);
+    client.client.open(&server.url()).unwrap();
+    let event = client.only_close();
+    assert!(
+        matches!(event.error, Some(ConnectionError::Protocol(_))),
+        "{event}"
+    );
+    let read = thread.event_loop().metrics().bytes_in;
+    assert!(read < 600_000, "{read} bytes were read");
+    server.wait_finished(1);
 }

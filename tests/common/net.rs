@@ -138,6 +138,25 @@ impl Peer {
         }
     }
 
+    /// Sends for as long as the other side is there.
+    #[allow(dead_code, reason = "not every test program floods")]
+    pub fn flood(&mut self) {
+        let data = [0; 16 * 1024];
+        let until = std::time::Instant::now() + DEADLINE;
+        while std::time::Instant::now() < until {
+            let sent = match &mut self.tls {
+                Some(tls) => {
+                    let mut stream = rustls::Stream::new(&mut **tls, &mut self.stream);
+                    stream.write_all(&data).and_then(|()| stream.flush())
+                }
+                None => self.stream.write_all(&data),
+            };
+            if sent.is_err() {
+                break;
+            }
+        }
+    }
+
     /// One read; `Ok(0)` is the end.
     pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match &mut self.tls {

@@ -4,8 +4,10 @@ use crate::net::{Net, Transport, started, stop_clean};
 use crate::over_tcp_and_tls;
 use crate::peer::{WsPeer, frame};
 use crate::recorded::echo;
-use hvloop::{SendError, WebSocketServer, WebSocketService};
-use hvloop_test_support::{DEADLINE, Monitor, opcode};
+use hvloop::ws::ConnectionError;
+use hvloop::ws::protocol::Limits;
+use hvloop::{SendError, ServiceOptions, WebSocketServer, WebSocketService};
+use hvloop_test_support::{DEADLINE, Monitor, opcode, wait_for};
 
 over_tcp_and_tls! {
     /// A peer that sends Pings and reads nothing is owed one Pong, the latest.
@@ -14,6 +16,10 @@ over_tcp_and_tls! {
     pings_behind_a_full_queue => full_queue_scenario;
     /// A peer that reads gets the answer to each of its Pings, in order, however many come at once.
     every_ping_is_answered => every_ping_scenario;
+    /// Whatever a connection fails for, a bounded number of bytes is read of what comes behind.
+    floods_after_a_failure => flood_scenario;
+    /// One whose message is too big gets to know it, while it sends the rest.
+    close_reaches_who_sends_on => sends_on_scenario;
 }
 
 /// Pings that say which one they are, as one piece.
@@ -137,4 +143,76 @@ fn every_ping_scenario(transport: Transport) {
     }
     peer.close();
     stop_clean(&thread);
+}
+
+fn flood_scenario(transport: Transport) {
+    let too_long = |code| {
+        let mut head = frame(opcode::BINARY, true, &[0; 200]);
+        head[2..4].copy_from_slice(&[0xff, 0xff]); // 65,535 bytes are announced
+        (code, head)
+    };
+    let failures = [
+        (1002, frame(0x3, true, b"")),
+        (1002, frame(opcode::CONTINUATION, true, b"")),
+        (1007, frame(opcode::TEXT, true, &[0xff])),
+        too_long(1009),
+        (0, b"GET / HTTP/1.1\r\nno header\r\n\r\n".to_vec()),
+        (0, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".to_vec()),
+    ];
+    for (code, bytes) in failures {
+        let (net, thread) = (Net::new(transport), started());
+        let server = WebSocketServer::new(thread.event_loop());
+        let closed = Monitor::new(0);
+        let c = closed.clone();
+        let limits = Limits {
+            max_message: 1024,
+            ..Limits::default()
+        };
+        let service = WebSocketService::new()
+            .options(ServiceOptions::new().limits(limits).close_timeout(DEADLINE))
+            .on_close(move |_, event| {
+                let failed = matches!(event.error, Some(ConnectionError::Protocol(_)));
+                assert!(failed, "{event}");
+                c.update(|c| *c += 1);
+            });
+        server.route("/*", service);
+        let listen = net.listen().linger(DEADLINE);
+        let listen = listen
+            .recv_buffer(Some(32 * 1024))
+            .send_buffer(Some(16 * 1024));
+        let to = server.listen(listen).unwrap().inet().unwrap();
+        let mut peer = match code {
+            0 => WsPeer::mute(&net, to),
+            _ => WsPeer::open(&net, to, "/"),
+        };
+        peer.peer.send(&bytes);
+        peer.peer.flood();
+        let metrics = || thread.event_loop().metrics();
+        assert!(wait_for(DEADLINE.as_secs(), || metrics().connections == 0));
+        let read = metrics().bytes_in;
+        assert!(read < 600_000, "{code}: {read} bytes were read");
+        assert_eq!(closed.read(|c| *c), usize::from(code != 0));
+        thread.stop();
+        thread.join().unwrap();
+    }
+}
+
+fn sends_on_scenario(transport: Transport) {
+    let (net, thread) = (Net::new(transport), started());
+    let server = WebSocketServer::new(thread.event_loop());
+    let limits = Limits {
+        max_message: 1024,
+        ..Limits::default()
+    };
+    let options = ServiceOptions::new().limits(limits);
+    server.route("/*", echo(&Monitor::default()).options(options));
+    let to = server.listen(net.listen()).unwrap().inet().unwrap();
+    for size in [2_000, 300_000] {
+        let mut peer = WsPeer::open(&net, to, "/");
+        peer.send(opcode::BINARY, &vec![1; size]);
+        peer.expect_close(1009);
+        peer.expect_end();
+    }
+    thread.stop();
+    thread.join().unwrap();
 }

@@ -446,7 +446,8 @@ impl<'a> Conn<'a> {
     /// Ends the connection in order: writes out what was accepted, for as long as the peer takes some of it
     /// within [`Connect::write_stall`](super::Connect::write_stall), ends TLS (`close_notify`), shuts
     /// the write side, waits for the peer's end, and closes; by force if that end does not come within
-    /// [`Connect::linger`](super::Connect::linger) of the last byte. What comes in meanwhile is discarded. A connection that is not up is
+    /// [`Connect::linger`](super::Connect::linger) of the last byte. What comes in meanwhile is
+    /// discarded, and not read without end (`docs/limits.md`). A connection that is not up is
     /// closed at once. Only the first call counts.
     pub fn finish(&self, reason: CloseReason) {
         self.core().finish_connection(self.key, reason, false);

@@ -16,6 +16,8 @@ pub(crate) struct BufferPool {
     socket: Cell<Vec<u8>>,
     #[cfg(feature = "tls")]
     plain: Cell<Vec<u8>>,
+    /// Where short pieces are gathered for a write.
+    scratch: Cell<Vec<u8>>,
     spare: RefCell<Vec<Vec<u8>>>,
 }
 
@@ -38,6 +40,15 @@ impl BufferPool {
     #[cfg(feature = "tls")]
     pub(crate) fn give_plain(&self, buffer: Vec<u8>) {
         self.plain.set(buffer);
+    }
+
+    /// Takes the buffer in which pieces are gathered; give it back with [`BufferPool::give_scratch`].
+    pub(crate) fn take_scratch(&self) -> Vec<u8> {
+        self.scratch.take()
+    }
+
+    pub(crate) fn give_scratch(&self, buffer: Vec<u8>) {
+        self.scratch.set(buffer);
     }
 
     /// An empty out-buffer, with room if one was spare.

@@ -164,6 +164,9 @@ fn check_slot(slot: &ConnSlot) -> Result<(), String> {
     if !timed {
         return Err(format!("{:?} without a deadline", slot.life));
     }
+    if slot.life == Lifecycle::Lingering && slot.is_flooded() && slot.flood_timer.is_none() {
+        return Err("flooded, without a deadline".to_owned());
+    }
     if slot.handler.is_none() {
         return Err("the handler was not put back".to_owned());
     }

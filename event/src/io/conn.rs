@@ -29,6 +29,8 @@ pub(crate) enum ConnTimer {
     Linger,
     /// Something read (or written) by now, or quiet for too long.
     Quiet,
+    /// Closed by now, as the peer goes on sending.
+    Flood,
 }
 
 /// A connection's place on the loop. The socket half is borrowed for moments; the handler is
@@ -84,6 +86,9 @@ pub(crate) struct ConnSlot {
     pub(crate) stall_timer: Option<TimerId>,
     pub(crate) linger_timer: Option<TimerId>,
     pub(crate) quiet_timer: Option<TimerId>,
+    pub(crate) flood_timer: Option<TimerId>,
+    /// Bytes that are still read, and discarded, of a connection that is ending.
+    pub(crate) may_discard: usize,
     /// When the socket last took bytes, or the queue became non-empty.
     pub(crate) last_progress: Instant,
     /// When something was last read.
@@ -205,6 +210,8 @@ impl ConnSlot {
             stall_timer: None,
             linger_timer: None,
             quiet_timer: None,
+            flood_timer: None,
+            may_discard: 0,
             last_progress: now,
             last_read: now,
             lost: 0,
@@ -229,9 +236,12 @@ impl ConnSlot {
     }
 
     /// Whether what comes in is left where it is: the user reads no further. A connection that is
-    /// finishing reads all the same, and discards.
+    /// finishing reads all the same, and discards, until it is flooded.
     pub(crate) fn holds_back(&self) -> bool {
-        self.reading_paused && self.life.is_up()
+        match self.life.is_up() {
+            true => self.reading_paused,
+            false => self.is_flooded(),
+        }
     }
 
     /// Reads once, as far as readiness goes.

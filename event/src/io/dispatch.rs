@@ -132,15 +132,17 @@ impl LoopCore {
         }
         self.buffers.give_socket(buffer);
         self.put_back(key, handler);
+        self.watch_flood(key);
     }
 
-    /// Something was read, for the limits to being quiet.
-    fn note_read(&self, key: Key, n: usize) {
-        if mutant!("long_reads_are_life") && n < 64 {
+    /// So many bytes were read, for the limits to being quiet and to a flood.
+    fn note_read(&self, key: Key, bytes: usize) {
+        if mutant!("long_reads_are_life") && bytes < 64 {
             return;
         }
         if let Some(slot) = self.slots.borrow_mut().get_mut(key) {
             slot.last_read = self.now();
+            slot.count_discarded(bytes);
         }
     }
 

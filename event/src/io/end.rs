@@ -25,6 +25,7 @@ impl LoopCore {
                     // It could stand for as long as it liked until now.
                     slot.last_progress = self.now();
                 }
+                slot.begin_discarding();
             }
             finish
         };
@@ -98,6 +99,7 @@ impl LoopCore {
             }
             ConnTimer::Stall => self.check_stall(key),
             ConnTimer::Quiet => self.check_quiet(key),
+            ConnTimer::Flood => self.end_flood(key),
             ConnTimer::Open => {
                 let reason = match self.slots.borrow_mut().get_mut(key) {
                     Some(slot) => {
@@ -199,6 +201,7 @@ impl LoopCore {
                 slot.stall_timer.take(),
                 slot.linger_timer.take(),
                 slot.quiet_timer.take(),
+                slot.flood_timer.take(),
             ];
             let mut sockets: Vec<_> = slot.stream.take().into_iter().collect();
             if let Some(connecting) = slot.connecting.take() {

@@ -33,7 +33,7 @@ impl LoopCore {
     /// Calls no user.
     pub(crate) fn flush(&self, key: Key) {
         let now = self.now();
-        let (flushed, written, low_water, sent) = {
+        let (flushed, written, low_water, sent, read_on) = {
             let mut slots = self.slots.borrow_mut();
             let Some(slot) = slots.get_mut(key) else {
                 return;
@@ -44,7 +44,8 @@ impl LoopCore {
             let (mut written, before) = (0, slot.unsent());
             let flushed = slot.write_out(&self.buffers, now, &mut written);
             let sent = slot.took(before.saturating_sub(slot.unsent()));
-            (flushed, written, slot.fell_low(), sent)
+            let read_on = written > 0 && slot.discard_on();
+            (flushed, written, slot.fell_low(), sent, read_on)
         };
         self.shared.counters.bytes_out.add(written as u64);
         if low_water {
@@ -52,6 +53,9 @@ impl LoopCore {
         }
         if sent {
             self.defer(Deferred::Sent(key));
+        }
+        if read_on {
+            self.mark_ready(key);
         }
         match flushed {
             Flushed::All => self.flushed_all(key),
@@ -108,6 +112,7 @@ impl LoopCore {
                 slot.end_write_side();
                 if finishing {
                     slot.life.flushed();
+                    slot.discard_answers();
                 }
                 (finishing, slot.read_closed, false)
             }
@@ -122,6 +127,7 @@ impl LoopCore {
             self.await_end(key);
             // What came before this may have been left unread by the handler's end.
             self.mark_ready(key);
+            self.watch_flood(key);
         }
     }
 
@@ -249,6 +255,19 @@ impl ConnSlot {
         now: Instant,
         written: &mut usize,
     ) -> Flushed {
+        let mut scratch = pool.take_scratch();
+        let flushed = self.write_pieces(pool, now, written, &mut scratch);
+        pool.give_scratch(scratch);
+        flushed
+    }
+
+    fn write_pieces(
+        &mut self,
+        pool: &BufferPool,
+        now: Instant,
+        written: &mut usize,
+        scratch: &mut Vec<u8>,
+    ) -> Flushed {
         let Some(stream) = self.stream.as_mut() else {
             return Flushed::Blocked;
         };
@@ -259,7 +278,7 @@ impl ConnSlot {
             if *written >= WRITE_BUDGET {
                 return Flushed::Budget;
             }
-            let bytes = self.out.bytes();
+            let bytes = self.out.next(scratch);
             let asked = bytes.len();
             match stream.write(bytes) {
                 Ok(n) => {

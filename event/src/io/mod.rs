@@ -7,6 +7,7 @@ mod connect;
 pub(crate) mod datagram;
 mod dispatch;
 mod end;
+mod flood;
 mod flush;
 mod out_queue;
 mod quiet;

@@ -81,14 +81,16 @@ impl TlsLayer {
     /// Moves plain bytes into the session, as far as it takes them. `false`: it took none.
     fn encrypt(&mut self, pool: &BufferPool) -> bool {
         let before = self.encrypted;
+        let mut scratch = pool.take_scratch();
         while !self.session.is_handshaking() && !self.plain.is_empty() {
-            let n = self.session.write_plain(self.plain.bytes());
+            let n = self.session.write_plain(self.plain.next(&mut scratch));
             if n == 0 {
                 break;
             }
             self.plain.consume(n, pool);
             self.encrypted += n;
         }
+        pool.give_scratch(scratch);
         self.encrypted > before
     }
 }

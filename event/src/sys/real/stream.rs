@@ -219,6 +219,21 @@ impl Stream {
         }
     }
 
+    /// Bytes that came in and were not read; where the system does not say, as many as it may hold.
+    pub(crate) fn unread(&self) -> usize {
+        #[cfg(unix)]
+        let held = either!(self, s => rustix::io::ioctl_fionread(s)).ok();
+        #[cfg(not(unix))]
+        let held = either!(self, s => SockRef::from(s).recv_buffer_size()).ok();
+        held.and_then(|held| usize::try_from(held).ok())
+            .unwrap_or(0)
+    }
+
+    /// The size of the system's buffer for what is sent.
+    pub(crate) fn send_buffer(&self) -> usize {
+        either!(self, s => SockRef::from(s).send_buffer_size()).unwrap_or(0)
+    }
+
     /// Ends the writing side (FIN after what was written).
     pub(crate) fn shutdown_write(&self) -> io::Result<()> {
         either!(self, s => s.shutdown(Shutdown::Write))

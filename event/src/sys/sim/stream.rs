@@ -163,6 +163,16 @@ impl Stream {
         World::here().write(self.fd, buf)
     }
 
+    /// Bytes that came in and were not read.
+    pub(crate) fn unread(&self) -> usize {
+        World::here().with_socket(self.fd, |socket| socket.inbound.len())
+    }
+
+    /// Bytes sent that the peer may not have read, at most.
+    pub(crate) fn send_buffer(&self) -> usize {
+        World::here().faults().window
+    }
+
     /// Ends the writing side.
     ///
     /// # Errors

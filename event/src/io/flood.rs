@@ -1,0 +1,105 @@
+//! What still comes on a connection that is ending is discarded, and not without end.
+//!
+//! A peer that goes on sending would be read at full speed until the last deadline. But closing a socket
+//! on which unread bytes wait makes the system reset the connection, and a peer that is reset may lose
+//! what it has not read, our Close among it. So what the system held when the end began is discarded, and
+//! a bounded number of bytes more, as a peer sends until it has read our end. Then nothing is read any
+//! more, which costs nothing, and the peer has a short time for what was sent last.
+
+use super::conn::{ConnSlot, ConnTimer};
+use crate::core::LoopCore;
+use crate::core::slots::Key;
+use crate::error::CloseReason;
+use crate::machine::lifecycle::Lifecycle;
+use crate::mutant::mutant;
+use std::time::Duration;
+
+/// Bytes that are discarded beyond those that the system held when the end began.
+const MORE: usize = 64 * 1024;
+/// The time of a peer that sends more than that, once all is written.
+const GRACE: Duration = Duration::from_millis(500);
+
+impl LoopCore {
+    /// Arms the short deadline of a connection that has written everything and is flooded.
+    pub(super) fn watch_flood(&self, key: Key) {
+        let waits = match self.slots.borrow().get(key) {
+            Some(slot) => {
+                slot.life == Lifecycle::Lingering && slot.is_flooded() && slot.flood_timer.is_none()
+            }
+            None => false,
+        };
+        if waits {
+            let timer = self.arm_conn_timer(None, GRACE, key, ConnTimer::Flood);
+            if let Some(slot) = self.slots.borrow_mut().get_mut(key) {
+                slot.flood_timer = timer;
+            }
+        }
+    }
+
+    /// The short deadline: closes. A failure stays what it was.
+    pub(super) fn end_flood(&self, key: Key) {
+        let failure = match self.slots.borrow_mut().get_mut(key) {
+            Some(slot) => {
+                slot.flood_timer = None;
+                slot.end_reason
+                    .as_deref()
+                    .filter(|r| !r.is_clean())
+                    .cloned()
+            }
+            None => return,
+        };
+        let reason = self.settled_reason(key).or(failure);
+        self.begin_close(key, reason.unwrap_or(CloseReason::Forced));
+    }
+}
+
+impl ConnSlot {
+    /// The end begins: what comes from now on is discarded.
+    pub(super) fn begin_discarding(&mut self) {
+        let held = self.stream.as_ref().map_or(0, |stream| stream.unread());
+        self.may_discard = held.saturating_add(MORE);
+    }
+
+    /// So many bytes were read. Before the end begins they are none of ours.
+    pub(super) fn count_discarded(&mut self, bytes: usize) {
+        if self.is_ending() && !mutant!("discards_without_end") {
+            self.may_discard = self.may_discard.saturating_sub(bytes);
+        }
+    }
+
+    /// The socket took something. A peer of an end in order may answer what it is still sent, and takes no
+    /// more until its answers are read. `true`: it is to be read again.
+    pub(super) fn discard_on(&mut self) -> bool {
+        let flooded = self.is_flooded();
+        if self.is_ending() && self.ends_in_order() {
+            self.may_discard = self.may_discard.max(MORE);
+        }
+        flooded && !self.is_flooded()
+    }
+
+    /// All is written: the peer of an end in order may answer what the system has of it.
+    pub(super) fn discard_answers(&mut self) {
+        if self.ends_in_order() {
+            let sent = self
+                .stream
+                .as_ref()
+                .map_or(0, |stream| stream.send_buffer());
+            self.may_discard = self.may_discard.saturating_add(sent);
+        }
+    }
+
+    /// Whether more came, as the connection was ending, than is discarded.
+    pub(crate) fn is_flooded(&self) -> bool {
+        self.is_ending() && self.may_discard == 0
+    }
+
+    fn is_ending(&self) -> bool {
+        matches!(self.life, Lifecycle::Flushing | Lifecycle::Lingering)
+    }
+
+    /// Not for a failure, and not yet agreed on by the peer, which then has no more to say.
+    fn ends_in_order(&self) -> bool {
+        let reason = self.end_reason.as_deref();
+        !self.settled && reason.is_some_and(CloseReason::is_clean)
+    }
+}
