@@ -188,3 +188,52 @@ fn topics_under_churn() {
     assert_eq!(server.server.subscriber_num("topic 1"), 0);
     stop_clean(&thread);
 }
+
+/// A topic comes with its first subscriber and goes with its last, however that goes; so do connections.
+#[test]
+fn empty_topics_are_gone() {
+    let (net, thread) = (Net::new(Transport::Tcp), started());
+    let server = WebSocketServer::new(thread.event_loop());
+    server.route("/", commands());
+    let to = server.listen(net.listen()).unwrap().inet().unwrap();
+    assert_eq!(server.topic_num(), 0);
+    let (mut one, mut other) = (WsPeer::open(&net, to, "/"), WsPeer::open(&net, to, "/"));
+    for n in 0..100 {
+        say(&mut one, &format!("+{n}"), "+true");
+        say(&mut one, &format!("+{n}"), "+true");
+    }
+    say(&mut other, "+7", "+true");
+    assert_eq!(server.topic_num(), 100);
+    // One by one; the last subscriber of 7 is the other one.
+    for n in 0..50 {
+        say(&mut one, &format!("-{n}"), "-true");
+        say(&mut one, &format!("-{n}"), "-false");
+    }
+    assert_eq!((server.topic_num(), server.subscriber_num("7")), (51, 1));
+    say(&mut other, "-7", "-true");
+    assert_eq!(server.topic_num(), 50);
+    // Asking, and publishing, make none.
+    say(&mut other, "nobody=x", "=0");
+    assert_eq!(
+        (
+            server.publish_text("nobody", "x"),
+            server.subscriber_num("nobody")
+        ),
+        (0, 0)
+    );
+    assert_eq!(server.topic_num(), 50);
+    // With a connection, in order or not.
+    say(&mut other, "+60", "+true");
+    one.close();
+    assert!(wait_for(30, || server.topic_num() == 1));
+    drop(other);
+    assert!(wait_for(30, || server.topic_num() == 0));
+    let mut left = 0;
+    assert!(wait_for(30, || {
+        left = 0;
+        server.for_each_channel(|_| left += 1);
+        left == 0
+    }));
+    stop_clean(&thread);
+    assert_eq!(thread.event_loop().metrics().panics, 0);
+}

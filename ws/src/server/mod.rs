@@ -243,6 +243,11 @@ impl WebSocketServer {
         broadcast(channels, Data::Binary, data)
     }
 
+    /// How many topics have subscribers; one that has none does not exist.
+    pub fn topic_num(&self) -> usize {
+        self.shared.topics().number()
+    }
+
     /// How many connections are subscribed to a topic.
     pub fn subscriber_num(&self, topic: &str) -> usize {
         self.shared.topics().count(topic)

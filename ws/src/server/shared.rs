@@ -94,6 +94,9 @@ impl Shared {
         if !mutant!("topics_kept_at_close") {
             self.topics.leave(channel.id());
         }
+        if mutant!("ended_channel_kept") {
+            return;
+        }
         let gone = lock(&self.channels).remove(&channel.id());
         drop(gone); // with no lock held: its context is the user's
     }

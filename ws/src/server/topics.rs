@@ -2,6 +2,7 @@
 
 use super::channel::WebSocketChannel;
 use crate::lock::lock;
+use crate::mutant::mutant;
 use hvloop_event::ChannelId;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
@@ -47,10 +48,11 @@ impl Topics {
             let gone = registry.remove_subscriber(id, topic);
             if let Some(topics) = registry.topics.get_mut(&id) {
                 topics.remove(topic);
-                if topics.is_empty() {
+                if topics.is_empty() && !mutant!("empty_subscriptions_kept") {
                     registry.topics.remove(&id);
                 }
             }
+            debug_assert!(registry.has_no_empty_entry(id, topic));
             gone
         };
         gone.is_some() // dropped with no lock held: its context is the user's
@@ -61,7 +63,11 @@ impl Topics {
         let gone: Vec<_> = {
             let mut registry = lock(&self.0);
             let topics = registry.topics.remove(&id).unwrap_or_default();
-            let remove = |topic: &Arc<str>| registry.remove_subscriber(id, topic);
+            let remove = |topic: &Arc<str>| {
+                let gone = registry.remove_subscriber(id, topic);
+                debug_assert!(registry.has_no_empty_entry(id, topic));
+                gone
+            };
             topics.iter().map(remove).collect()
         };
         drop(gone); // with no lock held: its context is the user's
@@ -87,6 +93,11 @@ impl Topics {
         channels.flat_map(HashMap::values).cloned().collect()
     }
 
+    /// How many there are.
+    pub(super) fn number(&self) -> usize {
+        lock(&self.0).subscribers.len()
+    }
+
     /// How many are subscribed.
     pub(super) fn count(&self, topic: &str) -> usize {
         lock(&self.0).subscribers.get(topic).map_or(0, HashMap::len)
@@ -97,9 +108,17 @@ impl Registry {
     fn remove_subscriber(&mut self, id: ChannelId, topic: &str) -> Option<WebSocketChannel> {
         let channels = self.subscribers.get_mut(topic)?;
         let gone = channels.remove(&id);
-        if channels.is_empty() {
+        if channels.is_empty() && !mutant!("empty_topic_kept") {
             self.subscribers.remove(topic);
         }
         gone
+    }
+
+    /// Whether neither map has an empty entry for these.
+    fn has_no_empty_entry(&self, id: ChannelId, topic: &str) -> bool {
+        let subscribers = self.subscribers.get(topic);
+        let topics = self.topics.get(&id);
+        subscribers.is_none_or(|channels| !channels.is_empty())
+            && topics.is_none_or(|topics| !topics.is_empty())
     }
 }
