@@ -318,6 +318,92 @@ fn the_servers_window() {
     thread.join().unwrap();
 }
 
+/// A broadcast is compressed for every window, none referring to more than its own has; what follows it
+/// on each connection is understood, too.
+#[test]
+fn broadcasts_fit_every_window() {
+    let (net, thread) = (Net::new(Transport::Tcp), started());
+    let deflate = DeflateOptions::new().threshold(1).always(true);
+    let server = server(&thread, ServiceOptions::new().deflate(Some(deflate)));
+    let to = server.listen(&net);
+    let mut peers: Vec<_> = (9..=15)
+        .map(|bits| {
+            // So that each message can be inflated by itself.
+            let mut extension = "permessage-deflate; server_no_context_takeover".to_owned();
+            if bits < 15 {
+                extension.push_str(&format!("; server_max_window_bits={bits}"));
+            }
+            (bits, WsPeer::open_with(&net, to, &extension))
+        })
+        .collect();
+    let mut plain = WsPeer::open(&net, to, "/");
+    server.wait("all open", |seen| seen.opened == 8);
+    // Twice the same noise: the second half refers to the first where the window reaches so far.
+    for distance in [700, 3_000, 20_000] {
+        let message = noise(distance).repeat(2);
+        assert_eq!(server.server.broadcast_binary(&message), 8);
+        let frame = plain.frame();
+        assert_eq!((frame.rsv, frame.payload == message), (0, true));
+        for (bits, peer) in &mut peers {
+            let frame = peer.any_frame().unwrap();
+            let reaches = distance + 262 < 1 << *bits;
+            assert_eq!(frame.rsv != 0, reaches, "{bits} {distance}");
+            if reaches {
+                assert!(
+                    frame.payload.len() < message.len() * 3 / 4,
+                    "{bits} {distance}"
+                );
+            }
+            assert!(inflated(&frame, *bits) == message, "{bits} {distance}");
+            // And one of its own.
+            peer.send(opcode::BINARY, b"own own own own own own own own");
+            let echo = peer.any_frame().unwrap();
+            let own = inflated(&echo, *bits);
+            assert!(
+                own == b"own own own own own own own own",
+                "{bits} {distance}"
+            );
+        }
+    }
+    // What fits the smallest window is the same for all.
+    let text = "to all, ".repeat(200);
+    assert_eq!(server.server.broadcast_text(&text), 8);
+    assert_eq!(plain.frame().payload, text.as_bytes());
+    for (bits, peer) in &mut peers {
+        let frame = peer.any_frame().unwrap();
+        assert!(frame.rsv == 0x4 && frame.payload.len() < 100, "{bits}");
+        assert!(inflated(&frame, *bits) == text.as_bytes(), "{bits}");
+    }
+    thread.stop();
+    thread.join().unwrap();
+}
+
+/// A message that refers to none before it, by an inflater with that window and no more.
+fn inflated(frame: &hvloop_test_support::Frame, bits: u8) -> Vec<u8> {
+    if frame.rsv == 0 {
+        return frame.payload.clone();
+    }
+    let mut inflate = flate2::Decompress::new_with_window_bits(false, bits);
+    let bytes = [&frame.payload[..], &[0, 0, 0xff, 0xff]].concat();
+    let mut out = Vec::new();
+    while (inflate.total_in() as usize) < bytes.len() {
+        // In small pieces, so that the window is what it can refer to.
+        let mut piece = Vec::with_capacity(100);
+        let rest = &bytes[inflate.total_in() as usize..];
+        let done = inflate.decompress_vec(rest, &mut piece, flate2::FlushDecompress::Sync);
+        done.unwrap();
+        out.extend_from_slice(&piece);
+    }
+    loop {
+        let mut piece = Vec::with_capacity(100);
+        let done = inflate.decompress_vec(&[], &mut piece, flate2::FlushDecompress::Sync);
+        if done.is_err() || piece.is_empty() {
+            return out;
+        }
+        out.extend_from_slice(&piece);
+    }
+}
+
 /// What gets no shorter.
 fn noise(size: usize) -> Vec<u8> {
     let mut noise = 11u32;

@@ -20,6 +20,7 @@ mod options;
 
 pub use negotiate::DeflateParams;
 pub use options::{DeflateOptions, WindowBitsError};
+pub(crate) use options::{MAX_BITS, MIN_BITS};
 
 pub(crate) use deflater::Deflater;
 pub(crate) use inflater::Inflater;

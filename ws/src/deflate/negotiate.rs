@@ -31,24 +31,78 @@ struct Params {
     client_max_window_bits: Option<Option<u8>>,
 }
 
-/// The client's offer.
+/// One of the client's offers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Offer {
+    server_no_context_takeover: bool,
+    client_no_context_takeover: bool,
+    server_max_window_bits: u8,
+    /// Without one, the server cannot ask for less.
+    client_max_window_bits: Option<u8>,
+}
+
+impl Offer {
+    fn write(self, text: &mut String) {
+        text.push_str(NAME);
+        if self.server_no_context_takeover {
+            text.push_str("; server_no_context_takeover");
+        }
+        if self.client_no_context_takeover {
+            text.push_str("; client_no_context_takeover");
+        }
+        bits(text, "server_max_window_bits", self.server_max_window_bits);
+        match self.client_max_window_bits {
+            None => {}
+            // Without a value, too: the server may ask for less.
+            Some(MAX_BITS) => text.push_str("; client_max_window_bits"),
+            Some(less) => bits(text, "client_max_window_bits", less),
+        }
+    }
+
+    /// Whether the server's answer is one to this offer (RFC 7692 section 7.1).
+    fn is_answered_by(self, answer: &Params) -> bool {
+        let server_bits = answer.server_max_window_bits.unwrap_or(MAX_BITS);
+        server_bits <= self.server_max_window_bits
+            && (answer.server_no_context_takeover || !self.server_no_context_takeover)
+            && (answer.client_max_window_bits.is_none() || self.client_max_window_bits.is_some())
+    }
+}
+
+/// The client's offers, the one liked best first.
+fn offers(options: &DeflateOptions) -> Vec<Offer> {
+    let whole = Offer {
+        server_no_context_takeover: options.server_no_context_takeover,
+        client_no_context_takeover: options.client_no_context_takeover,
+        server_max_window_bits: options.server_max_window_bits,
+        client_max_window_bits: Some(options.client_max_window_bits),
+    };
+    let mut offers = vec![whole];
+    if options.fallback {
+        // For servers that cannot do what is wanted of them, and for those that know no parameters.
+        let nothing_wanted = Offer {
+            server_no_context_takeover: false,
+            server_max_window_bits: MAX_BITS,
+            ..whole
+        };
+        let bare = Offer {
+            client_no_context_takeover: false,
+            client_max_window_bits: None,
+            ..nothing_wanted
+        };
+        offers.extend([nothing_wanted, bare]);
+        offers.dedup();
+    }
+    offers
+}
+
+/// The client's offers, as a value for the header.
 pub(crate) fn offer(options: &DeflateOptions) -> String {
-    let mut text = NAME.to_owned();
-    if options.server_no_context_takeover {
-        text.push_str("; server_no_context_takeover");
-    }
-    if options.client_no_context_takeover {
-        text.push_str("; client_no_context_takeover");
-    }
-    bits(
-        &mut text,
-        "server_max_window_bits",
-        options.server_max_window_bits,
-    );
-    // Without a value, too: the server may ask for less.
-    match options.client_max_window_bits {
-        MAX_BITS => text.push_str("; client_max_window_bits"),
-        less => bits(&mut text, "client_max_window_bits", less),
+    let mut text = String::new();
+    for offer in offers(options) {
+        if !text.is_empty() {
+            text.push_str(", ");
+        }
+        offer.write(&mut text);
     }
     text
 }
@@ -102,11 +156,11 @@ fn accept_one(offer: &Params, options: &DeflateOptions) -> Option<(DeflateParams
     Some((agreed, answer))
 }
 
-/// What a server's answer to our offer says: nothing, if it chose no extension.
+/// What a server's answer to our offers says: nothing, if it chose no extension.
 ///
 /// # Errors
 ///
-/// The answer names what was not offered, or what is no answer to the offer.
+/// The answer names what was not offered, or what is no answer to one of the offers.
 pub(crate) fn check_answer(
     headers: &HeaderMap,
     offered: Option<&DeflateOptions>,
@@ -126,13 +180,14 @@ pub(crate) fn check_answer(
         _ => return Err(said()),
     };
     let answer = params(answer, false).ok_or_else(said)?;
-    let server_bits = answer.server_max_window_bits.unwrap_or(MAX_BITS);
-    let client_bits = answer.client_max_window_bits.flatten().unwrap_or(MAX_BITS);
-    let more_than_asked = server_bits > options.server_max_window_bits
-        || (options.server_no_context_takeover && !answer.server_no_context_takeover);
-    if more_than_asked {
+    if !offers(options)
+        .iter()
+        .any(|offer| offer.is_answered_by(&answer))
+    {
         return Err(said());
     }
+    let server_bits = answer.server_max_window_bits.unwrap_or(MAX_BITS);
+    let client_bits = answer.client_max_window_bits.flatten().unwrap_or(MAX_BITS);
     Ok(Some(DeflateParams {
         server_no_context_takeover: answer.server_no_context_takeover,
         client_no_context_takeover: answer.client_no_context_takeover

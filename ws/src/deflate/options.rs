@@ -29,6 +29,7 @@ pub struct DeflateOptions {
     pub(crate) level: u8,
     pub(crate) threshold: usize,
     pub(super) always: bool,
+    pub(super) fallback: bool,
     pub(crate) release_after: Option<Duration>,
 }
 
@@ -37,9 +38,9 @@ pub struct DeflateOptions {
 pub struct WindowBitsError(pub u8);
 
 /// The largest window, which is the default.
-pub(super) const MAX_BITS: u8 = 15;
+pub(crate) const MAX_BITS: u8 = 15;
 /// The smallest that the codec has.
-pub(super) const MIN_BITS: u8 = 9;
+pub(crate) const MIN_BITS: u8 = 9;
 
 impl DeflateOptions {
     /// The defaults: context takeover both ways, the largest windows, level 6, messages from 1 KiB on,
@@ -53,12 +54,13 @@ impl DeflateOptions {
             level: 6,
             threshold: 1024,
             always: false,
+            fallback: true,
             release_after: None,
         }
     }
 
     /// The server compresses each message by itself (`server_no_context_takeover`): less memory on
-    /// both sides, less compression.
+    /// both sides, less compression. Of a client a wish, see [`fallback`](Self::fallback).
     pub fn server_no_context_takeover(mut self, on: bool) -> Self {
         self.server_no_context_takeover = on;
         self
@@ -71,7 +73,7 @@ impl DeflateOptions {
     }
 
     /// The window that the server compresses with is at most 2^`bits` bytes
-    /// (`server_max_window_bits`). Default 15.
+    /// (`server_max_window_bits`). Default 15. Of a client a wish, see [`fallback`](Self::fallback).
     ///
     /// # Errors
     ///
@@ -108,6 +110,13 @@ impl DeflateOptions {
     /// Default `false`: such a message is sent as it is.
     pub fn always(mut self, on: bool) -> Self {
         self.always = on;
+        self
+    }
+
+    /// Client: offers compression without what it wants of the server, too, behind the offer with it, for
+    /// servers that cannot do that; `false`: they then do not compress. Default `true`.
+    pub fn fallback(mut self, on: bool) -> Self {
+        self.fallback = on;
         self
     }
 

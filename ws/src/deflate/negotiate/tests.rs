@@ -102,11 +102,25 @@ fn a_client_checks_the_answer() {
         .server_max_window_bits(10)
         .and_then(|options| options.client_max_window_bits(11))
         .expect("in range");
-    assert_eq!(offer(&plain), "permessage-deflate; client_max_window_bits");
+    let (plain_alone, wishing) = (plain.fallback(false), small);
+    let small = small.fallback(false);
     assert_eq!(
-        offer(&small.client_no_context_takeover(true)),
-        "permessage-deflate; server_no_context_takeover; client_no_context_takeover; \
-         server_max_window_bits=10; client_max_window_bits=11"
+        offer(&plain_alone),
+        "permessage-deflate; client_max_window_bits"
+    );
+    assert_eq!(
+        offer(&plain),
+        "permessage-deflate; client_max_window_bits, permessage-deflate"
+    );
+    let whole = "permessage-deflate; server_no_context_takeover; client_no_context_takeover; \
+                 server_max_window_bits=10; client_max_window_bits=11";
+    assert_eq!(offer(&small.client_no_context_takeover(true)), whole);
+    assert_eq!(
+        offer(&wishing.client_no_context_takeover(true)),
+        format!(
+            "{whole}, permessage-deflate; client_no_context_takeover; client_max_window_bits=11, \
+             permessage-deflate"
+        )
     );
     let check = |answer: &str, options| check_answer(&headers(answer), options).ok();
     assert_eq!(check("", Some(&plain)), Some(None));
@@ -137,4 +151,21 @@ fn a_client_checks_the_answer() {
     ] {
         assert_eq!(check(bad, Some(&small)), None, "{bad}");
     }
+    // What a fallback asks for nothing of is a good answer then.
+    for (answer, expected) in [
+        ("permessage-deflate", agreed(false, false, 15, 11)),
+        (
+            "permessage-deflate; server_max_window_bits=11; client_max_window_bits=9",
+            agreed(false, false, 11, 9),
+        ),
+        (less, agreed(true, false, 10, 11)),
+    ] {
+        assert_eq!(params(answer, &wishing), Some(expected), "{answer}");
+    }
+    assert_eq!(check("permessage-deflate; x", Some(&wishing)), None);
+    // Each of our offers is one that our server takes.
+    let ours = headers(&offer(&wishing));
+    let (taken, answer) = accept(&ours, &plain).expect("the first offer");
+    assert_eq!(taken, agreed(true, false, 10, 11));
+    assert_eq!(params(&answer, &wishing), Some(taken));
 }
