@@ -209,6 +209,14 @@ fn unix_urls() {
             "//h/x",
             "ws+unix:/a.sock://h/x",
         ),
+        ("ws+unix:////", false, "//", "/", "ws+unix:////:/"),
+        (
+            "ws+unix://////a:/b",
+            false,
+            "////a",
+            "/b",
+            "ws+unix://////a:/b",
+        ),
         (
             "wss+unix:/a b/%3A%3f%.sock:/",
             true,
@@ -271,4 +279,94 @@ fn abstract_unix_urls() {
     for text in ["ws+unix:@", "ws+unix:@:/", "ws+unix:@a?q", "ws+unix:@a%00b"] {
         assert_eq!(WsUrl::parse(text), Err(UrlError::SocketPath), "{text}");
     }
+}
+
+/// What is printed parses, to the same: texts put together of what URLs are made of, well or not.
+#[test]
+fn print_and_parse_are_inverse() {
+    use rand::rngs::StdRng;
+    use rand::{RngExt, SeedableRng};
+    const SCHEMES: [&str; 6] = ["ws:", "wss:", "WS:", "ws+unix:", "wss+unix:", "Ws+Unix:"];
+    const PIECES: [&str; 52] = [
+        "/",
+        "/",
+        "//",
+        "///",
+        "\\",
+        ":",
+        ":",
+        "?",
+        "?",
+        "#",
+        "@",
+        "&",
+        "=",
+        "%",
+        "%2F",
+        "%3a",
+        "%3F",
+        "%25",
+        "%00",
+        "%zz",
+        "%2e%2E",
+        ".",
+        "..",
+        "a",
+        "b c",
+        " ",
+        "\t",
+        "h",
+        "H.Example",
+        "b\u{fc}cher.test",
+        "xn--a",
+        "1.2.3.4",
+        "0x7f.1",
+        "[::1]",
+        "[2001:DB8::0]",
+        "[fe80::1%25eth0]",
+        "[::ffff:1.2.3.4]",
+        "[",
+        "]",
+        "80",
+        "443",
+        "0",
+        "65536",
+        "u:p@",
+        "u@",
+        ";",
+        ",",
+        "{}",
+        "|",
+        "\u{e4}",
+        "\u{1f600}",
+        "'\"<>^`",
+    ];
+    let mut rng = StdRng::seed_from_u64(7);
+    let (mut good, mut unix) = (0, 0);
+    for _ in 0..200_000 {
+        let mut text = SCHEMES[rng.random_range(0..SCHEMES.len())].to_owned();
+        if rng.random_bool(0.6) {
+            text.push_str(["//", "//h", "///", "/a"][rng.random_range(0..4)]);
+        }
+        for _ in 0..rng.random_range(0..8) {
+            text.push_str(PIECES[rng.random_range(0..PIECES.len())]);
+        }
+        let Ok(url) = WsUrl::parse(&text) else {
+            continue;
+        };
+        good += 1;
+        unix += usize::from(url.host().is_none());
+        let printed = url.to_string();
+        let again = WsUrl::parse(&printed);
+        assert_eq!(
+            again.as_ref(),
+            Ok(&url),
+            "{text:?} is printed as {printed:?}"
+        );
+        assert!(url.resource().starts_with('/'), "{text:?}");
+    }
+    assert!(
+        good > 20_000 && unix > 5_000,
+        "{good} good ones, {unix} of Unix sockets"
+    );
 }

@@ -33,8 +33,10 @@ pub(super) fn parse(tls: bool, rest: &str) -> Result<WsUrl, UrlError> {
     let url = Url::parse(&format!("ws://localhost{slash}{behind}")).map_err(UrlError::Syntax)?;
     let resource = resource(&url)?;
     let scheme = if tls { "wss+unix" } else { "ws+unix" };
+    // Two slashes at the beginning would be taken for those before a host.
+    let slashes = if encoded.starts_with("//") { "//" } else { "" };
     Ok(WsUrl {
-        text: format!("{scheme}:{encoded}:{resource}"),
+        text: format!("{scheme}:{slashes}{encoded}:{resource}"),
         tls,
         target: WsTarget::Unix(PathBuf::from(OsString::from_vec(path))),
         resource,
