@@ -4,6 +4,7 @@
 
 mod alpn;
 mod answers;
+mod before_connect;
 mod close;
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,6 +1,6 @@
 //! What the callbacks are told, in either role.
 
-use crate::client::RedirectError;
+use crate::client::{PrepareError, RedirectError};
 use crate::handshake::{BadRequest, HandshakeError, UpgradeError};
 use crate::protocol::ProtocolError;
 use hvloop_event::CloseReason;
@@ -96,6 +96,9 @@ pub enum ConnectionError {
     WrongAlpn(String),
     /// The server's answer to the upgrade was a redirect that was not followed.
     Redirect(Arc<RedirectError>),
+    /// The attempt was not begun: its hook did not let it
+    /// ([`ClientOptions::before_connect`](crate::ClientOptions::before_connect)).
+    Prepare(PrepareError),
     /// The peer ended the connection in the middle of the upgrade.
     UpgradeInterrupted,
     /// What a client sent is no request.
@@ -124,6 +127,7 @@ impl fmt::Display for ConnectionError {
             Self::Handshake(e) => write!(f, "the upgrade failed: {e}"),
             Self::WrongAlpn(name) => write!(f, "TLS agreed on {name:?}, not on HTTP/1.1"),
             Self::Redirect(e) => write!(f, "{e}"),
+            Self::Prepare(e) => write!(f, "{e}"),
             Self::UpgradeInterrupted => f.write_str("the peer ended the upgrade"),
             Self::BadRequest(e) => write!(f, "{e}"),
             Self::BadUpgrade(e) => write!(f, "{e}"),
@@ -143,6 +147,7 @@ impl std::error::Error for ConnectionError {
             Self::Transport(reason) => Some(reason),
             Self::Handshake(e) => Some(&**e),
             Self::Redirect(e) => Some(&**e),
+            Self::Prepare(e) => Some(e),
             Self::Protocol(e) => Some(e),
             Self::BadRequest(e) => Some(e),
             Self::BadUpgrade(e) => Some(e),

@@ -18,8 +18,8 @@ mod server;
 mod url;
 
 pub use client::{
-    ClientEvent, ClientOptions, ClientReceiver, ClientState, CloseError, OpenError, OpenEvent,
-    RedirectError, RedirectProblem, WebSocketClient,
+    ClientEvent, ClientOptions, ClientReceiver, ClientState, CloseError, ConnectRequest, OpenError,
+    OpenEvent, PrepareError, RedirectError, RedirectProblem, WebSocketClient,
 };
 pub use deflate::{DeflateOptions, DeflateParams, WindowBitsError};
 pub use event::{CloseEvent, ConnectionError, Initiator, Message};

@@ -1,14 +1,17 @@
 //! One `open()` on the loop's thread: its attempts, the back-off between them, the callbacks.
 
 mod legs;
+mod preparing;
 
 use self::legs::Leg;
 use super::WebSocketClient;
 use super::callbacks::{Callbacks, OpenEvent};
 use super::redirect::Route;
+use super::request::RequestHead;
+use super::retry_after::retry_after;
 use super::session::alpn;
-use super::shared::{ClientState, Inner, Plan};
-use crate::event::{Initiator, Message};
+use super::shared::{Carried, ClientState, Inner, Plan};
+use crate::event::{CloseEvent, Initiator, Message};
 use crate::handshake::UpgradeResponse;
 use crate::link::{Link, LinkOptions, Outgoing};
 use crate::mutant::mutant;
@@ -27,6 +30,10 @@ pub(super) struct Engine {
     callbacks: RefCell<Callbacks>,
     backoff: RefCell<Option<Backoff>>,
     retry: Cell<Option<TimerId>>,
+    /// When that is.
+    retry_at: Cell<Option<Instant>>,
+    /// The time for the hook that an attempt waits for.
+    preparing: Cell<Option<TimerId>>,
     /// `on_close` is on the stack; the callbacks are released after it.
     telling: Cell<bool>,
     /// `close()`, `stop()` or the loop's stop: no attempt follows.
@@ -39,6 +46,10 @@ pub(super) struct Engine {
     /// The attempt's way over redirects, and what its present leg is made of.
     route: RefCell<Route>,
     leg: RefCell<Leg>,
+    /// What the attempt sends, on each leg.
+    head: RefCell<Arc<RequestHead>>,
+    /// For the hook.
+    last_close: RefCell<Option<Box<CloseEvent>>>,
     /// The leg ends because it led to the next one.
     hopping: Cell<bool>,
     /// When the attempt began.
@@ -48,11 +59,20 @@ pub(super) struct Engine {
 impl Engine {
     /// Begins an `open()` on the loop's thread. Calls no user.
     pub(super) fn begin(local: &LocalLoop, inner: Arc<Inner>, plan: Plan) {
-        let backoff = plan.options.reconnect.map(Backoff::new);
+        // The back-off of the on_close in which this open() was called.
+        let carried = inner.take_carried();
+        let carried =
+            carried.filter(|c| Some(c.backoff.policy()) == plan.options.reconnect.as_ref());
+        let (backoff, until) = match carried {
+            Some(carried) => (Some(carried.backoff), Some(carried.until)),
+            None => (plan.options.reconnect.map(Backoff::new), None),
+        };
         let engine = Rc::new(Self {
             callbacks: RefCell::new(inner.take_staged()),
             backoff: RefCell::new(backoff),
             retry: Cell::new(None),
+            retry_at: Cell::new(None),
+            preparing: Cell::new(None),
             telling: Cell::new(false),
             ended_by_user: Cell::new(false),
             attempt: Cell::new(0),
@@ -61,6 +81,8 @@ impl Engine {
             link: RefCell::new(link(&inner, &plan)),
             route: RefCell::new(route(&plan)),
             leg: RefCell::new(Leg::first(&plan)),
+            head: RefCell::new(plan.options.head.clone()),
+            last_close: RefCell::new(None),
             hopping: Cell::new(false),
             began: Cell::new(None),
             inner,
@@ -70,7 +92,13 @@ impl Engine {
             Ok(id) => engine.inner.set_engine(Some(id)),
             Err(_) => engine.ended_by_user.set(true),
         }
-        engine.connect(local);
+        match until.filter(|_| !local.is_stopping()) {
+            Some(until) => {
+                engine.inner.set_state(ClientState::BackingOff);
+                engine.retry_after(local, until.saturating_duration_since(local.now()));
+            }
+            None => engine.connect(local),
+        }
     }
 
     /// The client's engine, inside a callback of its loop.
@@ -116,7 +144,12 @@ impl Engine {
         self.began.set(Some(local.now()));
         *self.route.borrow_mut() = route(&self.plan);
         *self.leg.borrow_mut() = Leg::first(&self.plan);
-        self.connect_leg(local);
+        *self.head.borrow_mut() = self.plan.options.head.clone();
+        match &self.plan.options.before_connect {
+            // A loop that is stopping takes no connection.
+            Some(hook) if !local.is_stopping() => self.prepare(local, hook.clone()),
+            _ => self.connect_leg(local),
+        }
     }
 
     /// Queues a frame or message on the open session, on the loop's thread.
@@ -152,7 +185,11 @@ impl Engine {
         if let Some(timer) = self.retry.take() {
             // Between two attempts: each has had its on_close.
             local.kill_timer(timer);
+            self.carry_back_off();
             return self.end(local);
+        }
+        if self.give_up_preparing(local, Initiator::Local, CloseReason::Local) {
+            return;
         }
         let why = CloseReason::Local;
         self.link()
@@ -274,7 +311,10 @@ impl Engine {
         self.take_staged();
         let mut event = link.close_event(was_open, &why, conn.lost());
         event.attempt = self.attempt.get();
-        event.reconnect_in = self.next_delay(local);
+        event.reconnect_in = self.next_delay(local, &event);
+        if self.plan.options.before_connect.is_some() {
+            *self.last_close.borrow_mut() = Some(Box::new(event.clone()));
+        }
         let again = event.reconnect_in.is_some();
         if !again {
             self.leave(local);
@@ -286,6 +326,7 @@ impl Engine {
         });
         // Armed before the call, so that close() in it finds the back-off to cancel.
         if let Some(delay) = event.reconnect_in {
+            self.retry_at.set(local.now().checked_add(delay));
             self.retry_after(local, delay);
         }
         let f = self.callbacks.borrow_mut().close.take();
@@ -297,6 +338,8 @@ impl Engine {
                 local.call_user("on_close", || f(&ws, &event));
             }
             self.telling.set(false);
+            // Only an open() in this on_close goes on with it.
+            self.inner.take_carried();
             let older = Callbacks {
                 close: Some(f),
                 ..Callbacks::default()
@@ -310,14 +353,48 @@ impl Engine {
     }
 
     /// How long to wait for the next attempt; `None`: there is none.
-    fn next_delay(&self, local: &LocalLoop) -> Option<Duration> {
+    fn next_delay(&self, local: &LocalLoop, event: &CloseEvent) -> Option<Duration> {
+        if self.backoff.borrow().is_none() || !self.may_reconnect(local, event) {
+            return None;
+        }
         let mut backoff = self.backoff.borrow_mut();
         let backoff = backoff.as_mut()?;
         let delay = backoff.on_close(local.now(), local.random_u64());
         if mutant!("reconnect_armed_while_stopping") {
             return delay;
         }
-        delay.filter(|_| !self.is_ended() && !local.is_stopping())
+        let delay = delay.filter(|_| !self.is_ended() && !local.is_stopping())?;
+        let wanted = retry_after(event, self.plan.options.retry_after_limit);
+        let wanted = wanted.filter(|_| !mutant!("retry_after_ignored"));
+        Some(wanted.map_or(delay, |wanted| wanted.max(delay)))
+    }
+
+    /// Whether another attempt makes sense: the user's to say, else unless the refusal is permanent. What a
+    /// hook may change before the next attempt is not.
+    fn may_reconnect(&self, local: &LocalLoop, event: &CloseEvent) -> bool {
+        let options = &self.plan.options;
+        match &options.reconnect_if {
+            // Its answer would mean nothing.
+            Some(_) if self.is_ended() || local.is_stopping() => true,
+            Some(f) => local.call_user("reconnect_if", || f(event)) == Some(true),
+            None => {
+                options.before_connect.is_some()
+                    || !event.is_permanent()
+                    || mutant!("permanent_refusal_retried")
+            }
+        }
+    }
+
+    /// `close()` in the on_close that announced a back-off: an `open()` in the same one goes on with it.
+    fn carry_back_off(&self) {
+        let backoff = self.backoff.borrow();
+        let (Some(backoff), Some(until)) = (&*backoff, self.retry_at.get()) else {
+            return;
+        };
+        if self.telling.get() && !mutant!("back_off_begins_anew") {
+            let backoff = backoff.clone();
+            self.inner.set_carried(Carried { backoff, until });
+        }
     }
 
     /// Whether no attempt may follow; also if a close is still on its way from another thread.
@@ -404,6 +481,8 @@ impl Attachment for Engine {
         if let Some(timer) = self.retry.take() {
             local.kill_timer(timer);
             self.end(local);
+        } else if let Some(engine) = Self::find(local, &self.inner) {
+            engine.give_up_preparing(local, Initiator::Loop, CloseReason::Stopped);
         }
     }
 

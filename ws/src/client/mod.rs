@@ -8,6 +8,8 @@
 //! | `flow` | messages in fragments, and reading that is paused |
 //! | `receiver` | what happens to a client, for code that blocks |
 //! | `redirect` | where a redirect leads |
+//! | `request` | what an attempt asks for, and the hook that may change it |
+//! | `retry_after` | whether an attempt after a refusal makes sense, and when |
 //! | `session` | one connection: the upgrade, and then the link |
 //! | `socket` | what can be set about its socket |
 
@@ -18,6 +20,8 @@ mod flow;
 mod options;
 mod receiver;
 mod redirect;
+mod request;
+mod retry_after;
 mod session;
 mod shared;
 mod socket;
@@ -27,10 +31,11 @@ pub use error::{CloseError, OpenError};
 pub use options::ClientOptions;
 pub use receiver::{ClientEvent, ClientReceiver};
 pub use redirect::{RedirectError, RedirectProblem};
+pub use request::{ConnectRequest, PrepareError};
 pub use shared::ClientState;
 
 use crate::event::{CloseEvent, Message};
-use crate::handshake::{UpgradeRequest, UpgradeResponse};
+use crate::handshake::UpgradeResponse;
 use crate::link::{Outgoing, post_message};
 use crate::protocol::{Role, opcode, outgoing_close_code};
 use crate::url::WsUrl;
@@ -191,6 +196,11 @@ impl WebSocketClient {
     /// never from inside this call. May be called again once the client is
     /// [`Closed`](ClientState::Closed), also inside `on_close`.
     ///
+    /// After a `close()` inside an `on_close` that had announced another attempt
+    /// ([`CloseEvent::reconnect_in`]), an `open()` in the same one goes on with that back-off, if the
+    /// policy is the same: the first attempt comes when it would have come, and the next delay is the
+    /// next of the series.
+    ///
     /// # Errors
     ///
     /// The URL or the options are wrong, the client is not closed, or the loop takes no
@@ -200,7 +210,8 @@ impl WebSocketClient {
     pub fn open(&self, url: &str) -> Result<(), OpenError> {
         let options = self.inner.options();
         let url: WsUrl = url.parse().map_err(OpenError::Url)?;
-        let request = request(&url, &options, |_| true).map_err(OpenError::Request)?;
+        let request = options.head.request(&url, options.deflate, |_| true);
+        let request = request.map_err(OpenError::Request)?;
         if let Some(policy) = &options.reconnect {
             policy.validate().map_err(OpenError::Policy)?;
         }
@@ -215,8 +226,10 @@ impl WebSocketClient {
                 let config = shared::tls_config(&options).map_err(OpenError::Tls)?;
                 Some(Ok(config))
             }
-            // A redirect may lead to wss: then the loop's thread need not read the roots.
-            false if options.redirects > 0 => Some(shared::tls_config(&options).map_err(Arc::new)),
+            // A redirect or the hook may lead to wss: then the loop's thread need not read the roots.
+            false if options.redirects > 0 || options.before_connect.is_some() => {
+                Some(shared::tls_config(&options).map_err(Arc::new))
+            }
             false => None,
         };
         #[cfg(not(feature = "tls"))]
@@ -451,29 +464,6 @@ impl WebSocketClient {
             }
         }
     }
-}
-
-/// Makes the upgrade request of the options, with those of the headers that are to be carried.
-fn request(
-    url: &WsUrl,
-    options: &ClientOptions,
-    carried: impl Fn(&str) -> bool,
-) -> Result<UpgradeRequest, crate::handshake::HeadError> {
-    if let Some(e) = &options.bad_head {
-        return Err(e.clone());
-    }
-    let mut request = UpgradeRequest::new(url).deflate(options.deflate);
-    let headers = options.headers.iter().filter(|(name, _)| carried(name));
-    for (name, value) in headers {
-        request = request.header(name, value)?;
-    }
-    for name in &options.subprotocols {
-        request = request.subprotocol(name)?;
-    }
-    if let Some(origin) = &options.origin {
-        request = request.origin(origin)?;
-    }
-    Ok(request)
 }
 
 impl Clone for WebSocketClient {

@@ -1,14 +1,21 @@
 //! What can be set about a client.
 
+use super::request::{BeforeConnect, ConnectRequest, RequestHead};
 use super::socket::SocketOptions;
 use crate::deflate::DeflateOptions;
+use crate::event::CloseEvent;
 use crate::handshake::{HandshakeLimits, HeadError, credentials};
 use crate::link::WhenFull;
 use crate::protocol::Limits;
 use hvloop_event::{Connect, Proxy, ReconnectPolicy};
+use std::borrow::Cow;
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
+
+/// The hook of [`ClientOptions::reconnect_if`].
+type ReconnectIf = Arc<dyn Fn(&CloseEvent) -> bool + Send + Sync>;
 
 /// Options of a [`WebSocketClient`](super::WebSocketClient); they hold from the next `open()` on.
 ///
@@ -35,15 +42,14 @@ pub struct ClientOptions {
     pub(super) deflate: Option<DeflateOptions>,
     pub(super) handshake: HandshakeLimits,
     pub(super) reconnect: Option<ReconnectPolicy>,
+    pub(super) reconnect_if: Option<ReconnectIf>,
+    pub(super) retry_after_limit: Duration,
+    pub(super) before_connect: Option<BeforeConnect>,
     pub(super) keep_callbacks: bool,
     pub(super) socket: SocketOptions,
     pub(super) proxy: Option<Proxy>,
     pub(super) redirects: u32,
-    pub(super) headers: Vec<(String, String)>,
-    /// The first thing of the request's head that cannot be sent.
-    pub(super) bad_head: Option<HeadError>,
-    pub(super) subprotocols: Vec<String>,
-    pub(super) origin: Option<String>,
+    pub(super) head: Arc<RequestHead>,
     #[cfg(feature = "tls")]
     pub(super) tls: Option<hvloop_event::tls::TlsClientConfig>,
 }
@@ -65,14 +71,14 @@ impl ClientOptions {
             deflate: None,
             handshake: HandshakeLimits::default(),
             reconnect: None,
+            reconnect_if: None,
+            retry_after_limit: Duration::from_secs(3600),
+            before_connect: None,
             keep_callbacks: false,
             socket: SocketOptions::default(),
             proxy: None,
             redirects: 0,
-            headers: Vec::new(),
-            bad_head: None,
-            subprotocols: Vec::new(),
-            origin: None,
+            head: Arc::new(RequestHead::new()),
             #[cfg(feature = "tls")]
             tls: None,
         }
@@ -154,11 +160,76 @@ impl ClientOptions {
     }
 
     /// Connects again by that policy whenever an attempt or a session ends by anything but
-    /// `close()`, `stop()` or the loop's stop; `None`: never. Default `None`.
+    /// `close()`, `stop()`, the loop's stop, or a refusal that would come again
+    /// ([`reconnect_if`](Self::reconnect_if)); `None`: never. Default `None`.
+    ///
+    /// A server that is busy (503, 429) may say when to come back (`Retry-After`); then the next attempt
+    /// comes no earlier, see [`retry_after_limit`](Self::retry_after_limit).
     ///
     /// libhv: `setReconnect`.
     pub fn reconnect(mut self, policy: Option<ReconnectPolicy>) -> Self {
         self.reconnect = policy;
+        self
+    }
+
+    /// Asked whenever [`reconnect`](Self::reconnect) would lead to another attempt, with what `on_close`
+    /// is told next; `false`: none follows. Called on the loop's thread; if it panics, none follows. By
+    /// default none follows a refusal that is permanent
+    /// ([`CloseEvent::is_permanent`](crate::CloseEvent::is_permanent)), such as a 401 or a certificate that
+    /// was refused, unless there is a [`before_connect`](Self::before_connect), which may change what was
+    /// refused. Do not capture a handle of the client.
+    ///
+    /// ```
+    /// use hvloop_ws::ClientOptions;
+    /// # use hvloop_event::ReconnectPolicy;
+    ///
+    /// // A service that is not there while it is being deployed.
+    /// let options = ClientOptions::new()
+    ///     .reconnect(Some(ReconnectPolicy::new()))
+    ///     .reconnect_if(|event| event.http_status == Some(404) || !event.is_permanent());
+    /// ```
+    pub fn reconnect_if(mut self, f: impl Fn(&CloseEvent) -> bool + Send + Sync + 'static) -> Self {
+        self.reconnect_if = Some(Arc::new(f));
+        self
+    }
+
+    /// The longest wait that a server's `Retry-After` can ask for; zero: it is not looked at. Default one
+    /// hour.
+    pub fn retry_after_limit(mut self, limit: Duration) -> Self {
+        self.retry_after_limit = limit;
+        self
+    }
+
+    /// Called before each attempt, the first one included, with what it will ask for: URL, headers and
+    /// subprotocols, which it may change, and which then hold for that attempt. The attempt begins when
+    /// it says [`ConnectRequest::proceed`], which it may do later, and on another thread: so a token that
+    /// expires can be fetched anew. The wait counts into [`open_deadline`](Self::open_deadline); `close()`,
+    /// `stop()` and the loop's stop end it. Either way the attempt has its one `on_close`.
+    ///
+    /// Called on the loop's thread, which it must not block. If it panics, or drops the request, the
+    /// attempt fails ([`PrepareError`](crate::PrepareError)), and the reconnect policy goes on. Do not
+    /// capture a handle of the client.
+    ///
+    /// ```
+    /// use hvloop_event::ReconnectPolicy;
+    /// use hvloop_ws::{ClientOptions, ConnectRequest};
+    ///
+    /// # fn fetch_token() -> Result<String, std::io::Error> { Ok("123".to_owned()) }
+    /// let options = ClientOptions::new()
+    ///     .reconnect(Some(ReconnectPolicy::new()))
+    ///     .before_connect(|mut request: ConnectRequest| {
+    ///         // Blocks, and so has a thread of its own.
+    ///         std::thread::spawn(move || match fetch_token() {
+    ///             Ok(token) => match request.set_bearer_auth(&token) {
+    ///                 Ok(()) => request.proceed(),
+    ///                 Err(e) => request.fail(e.to_string()),
+    ///             },
+    ///             Err(e) => request.fail(e.to_string()),
+    ///         });
+    ///     });
+    /// ```
+    pub fn before_connect(mut self, f: impl Fn(ConnectRequest) + Send + Sync + 'static) -> Self {
+        self.before_connect = Some(Arc::new(f));
         self
     }
 
@@ -240,7 +311,14 @@ impl ClientOptions {
 
     /// Adds a header to the upgrade request. Checked by `open()`.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.headers.push((name.into(), value.into()));
+        self.edit().add(name, value);
+        self
+    }
+
+    /// The User-Agent header; `None`: it is not sent. Default `hvloop/` and the version; one that is set
+    /// by [`header`](Self::header) takes its place. Checked by `open()`.
+    pub fn user_agent(mut self, agent: Option<String>) -> Self {
+        self.edit().user_agent = agent.map(Cow::Owned);
         self
     }
 
@@ -260,9 +338,8 @@ impl ClientOptions {
         const NAME: &str = "Authorization";
         match value {
             Ok(value) => {
-                self.headers
-                    .retain(|(name, _)| !name.eq_ignore_ascii_case(NAME));
-                self.header(NAME, value)
+                self.edit().set(NAME, Some(value));
+                self
             }
             Err(e) => self.fail(e),
         }
@@ -276,7 +353,7 @@ impl ClientOptions {
             Ok(pair) => pair,
             Err(e) => return self.fail(e),
         };
-        let mut headers = self.headers.iter_mut();
+        let mut headers = self.edit().headers.iter_mut();
         match headers.find(|(name, _)| name.eq_ignore_ascii_case(NAME)) {
             Some((_, cookies)) => {
                 cookies.push_str("; ");
@@ -287,20 +364,25 @@ impl ClientOptions {
         }
     }
 
+    /// What is sent, which other options may hold, too.
+    fn edit(&mut self) -> &mut RequestHead {
+        Arc::make_mut(&mut self.head)
+    }
+
     fn fail(mut self, e: HeadError) -> Self {
-        self.bad_head.get_or_insert(e);
+        self.edit().bad.get_or_insert(e);
         self
     }
 
     /// Offers a subprotocol; the first one offered is the one liked best. Checked by `open()`.
     pub fn subprotocol(mut self, name: impl Into<String>) -> Self {
-        self.subprotocols.push(name.into());
+        self.edit().subprotocols.push(name.into());
         self
     }
 
     /// Sends an Origin header.
     pub fn origin(mut self, origin: impl Into<String>) -> Self {
-        self.origin = Some(origin.into());
+        self.edit().origin = Some(origin.into());
         self
     }
 
@@ -324,7 +406,7 @@ impl Default for ClientOptions {
 impl fmt::Debug for ClientOptions {
     /// Leaves out the headers' values: one may be a secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<_> = self.headers.iter().map(|(name, _)| name).collect();
+        let names: Vec<_> = self.head.headers.iter().map(|(name, _)| name).collect();
         let mut options = f.debug_struct("ClientOptions");
         options
             .field("open_deadline", &self.open_deadline)
@@ -340,8 +422,9 @@ impl fmt::Debug for ClientOptions {
             .field("keep_callbacks", &self.keep_callbacks)
             .field("socket", &self.socket)
             .field("headers", &names)
-            .field("subprotocols", &self.subprotocols)
-            .field("origin", &self.origin);
+            .field("subprotocols", &self.head.subprotocols)
+            .field("origin", &self.head.origin)
+            .field("user_agent", &self.head.user_agent);
         #[cfg(feature = "tls")]
         options.field("tls", &self.tls);
         options.finish_non_exhaustive()

@@ -9,11 +9,12 @@ use crate::url::WsUrl;
 use hvloop_event::conn::SendBudget;
 #[cfg(feature = "tls")]
 use hvloop_event::tls::{TlsClientConfig, TlsConfigError};
-use hvloop_event::{AttachmentId, EventLoop, EventLoopThread, StartError};
+use hvloop_event::{AttachmentId, Backoff, EventLoop, EventLoopThread, StartError};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 /// Where a client is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +56,13 @@ pub(super) struct Plan {
     pub(super) tls: Option<Result<TlsClientConfig, Arc<TlsConfigError>>>,
 }
 
+/// A back-off that an `open()` in on_close goes on with.
+pub(super) struct Carried {
+    pub(super) backoff: Backoff,
+    /// When the next attempt is due.
+    pub(super) until: Instant,
+}
+
 /// See the module.
 pub(super) struct Inner {
     state: AtomicU8,
@@ -75,6 +83,7 @@ pub(super) struct Inner {
     peer: Mutex<Option<SocketAddr>>,
     /// The answer to the upgrade of the last attempt.
     answer: Mutex<Option<Arc<UpgradeResponse>>>,
+    carried: Mutex<Option<Box<Carried>>>,
 }
 
 /// Callbacks that were set and not taken by the loop yet. Its lock also orders an `open()` and
@@ -118,6 +127,7 @@ impl Inner {
             host: Mutex::new(host),
             peer: Mutex::new(None),
             answer: Mutex::new(None),
+            carried: Mutex::new(None),
         })
     }
 
@@ -188,7 +198,17 @@ impl Inner {
     }
 
     pub(super) fn set_options(&self, options: ClientOptions) {
-        *lock(&self.options) = options;
+        let old = std::mem::replace(&mut *lock(&self.options), options);
+        drop(old); // its hooks are the user's: no lock is held
+    }
+
+    /// See [`Carried`].
+    pub(super) fn set_carried(&self, carried: Carried) {
+        *lock(&self.carried) = Some(Box::new(carried));
+    }
+
+    pub(super) fn take_carried(&self) -> Option<Box<Carried>> {
+        lock(&self.carried).take()
     }
 
     /// Keeps callbacks until the loop takes them.

@@ -2,14 +2,17 @@
 
 use super::{Engine, link};
 use crate::client::redirect::{RedirectError, RedirectProblem};
-use crate::client::request;
 use crate::client::session::Session;
 use crate::client::shared::{ClientState, Plan};
 use crate::event::{ConnectionError, Initiator};
 use crate::handshake::{HandshakeError, UpgradeRequest, UpgradeResponse};
 use crate::http::HeaderMap;
 use crate::url::WsTarget;
+#[cfg(feature = "tls")]
+use crate::url::WsUrl;
 use hvloop_event::conn::Conn;
+#[cfg(feature = "tls")]
+use hvloop_event::tls::{TlsClientConfig, TlsConfigError};
 use hvloop_event::{CloseReason, Connect, LocalLoop, LoopClosed};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -17,9 +20,9 @@ use std::time::Duration;
 
 /// What differs from leg to leg.
 pub(super) struct Leg {
-    request: UpgradeRequest,
+    pub(super) request: UpgradeRequest,
     #[cfg(feature = "tls")]
-    tls: Option<hvloop_event::tls::TlsClientConfig>,
+    pub(super) tls: Option<TlsClientConfig>,
 }
 
 impl Leg {
@@ -162,20 +165,20 @@ impl Engine {
     fn prepare_leg(&self, status: u16) -> Result<(), Arc<RedirectError>> {
         let mut route = self.route.borrow_mut();
         #[cfg(feature = "tls")]
-        let tls = match (&self.plan.tls, route.url().is_tls()) {
-            (_, false) => None,
-            (Some(Ok(tls)), true) => Some(tls.clone()),
-            (Some(Err(e)), true) => {
-                return Err(route.take_back(status, RedirectProblem::Tls(e.clone())));
+        let tls = match self.tls_for(route.url()) {
+            Ok(tls) => tls,
+            Err(e) => {
+                let problem = e.map_or(RedirectProblem::TlsNotBuiltIn, RedirectProblem::Tls);
+                return Err(route.take_back(status, problem));
             }
-            (None, true) => return Err(route.take_back(status, RedirectProblem::TlsNotBuiltIn)),
         };
         #[cfg(not(feature = "tls"))]
         if route.url().is_tls() {
             return Err(route.take_back(status, RedirectProblem::TlsNotBuiltIn));
         }
         let carried = |name: &str| route.carries(name);
-        match request(route.url(), &self.plan.options, carried) {
+        let deflate = self.plan.options.deflate;
+        match self.head.borrow().request(route.url(), deflate, carried) {
             Ok(request) => {
                 *self.leg.borrow_mut() = Leg {
                     request,
@@ -189,6 +192,20 @@ impl Engine {
                 log::error!("hvloop: a request that was good is not: {e}");
                 Err(route.take_back(status, RedirectProblem::BadLocation))
             }
+        }
+    }
+
+    /// How to speak TLS there, if it is to be spoken; or why it cannot be, where there is an error.
+    #[cfg(feature = "tls")]
+    pub(super) fn tls_for(
+        &self,
+        url: &WsUrl,
+    ) -> Result<Option<TlsClientConfig>, Option<Arc<TlsConfigError>>> {
+        match (&self.plan.tls, url.is_tls()) {
+            (_, false) => Ok(None),
+            (Some(Ok(tls)), true) => Ok(Some(tls.clone())),
+            (Some(Err(e)), true) => Err(Some(e.clone())),
+            (None, true) => Err(None),
         }
     }
 

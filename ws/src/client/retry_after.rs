@@ -1,0 +1,221 @@
+//! Whether an attempt after a refusal makes sense, and when the server wants it. Pure.
+
+use crate::event::{CloseEvent, ConnectionError};
+use crate::handshake::HandshakeError;
+use hvloop_event::{CloseReason, ProxyError, SocksReply};
+#[cfg(feature = "tls")]
+use hvloop_event::{
+    rustls::AlertDescription,
+    tls::{CertificateProblem, TlsError},
+};
+use std::time::{Duration, SystemTime};
+use tungstenite::http::HeaderMap;
+use tungstenite::http::header::{DATE, RETRY_AFTER};
+
+impl CloseEvent {
+    /// Whether the same attempt would most likely fail in the same way, so that a client does not make it
+    /// by default:
+    ///
+    /// - the server, or an HTTP proxy, refused with 301, 308, 4xx (but for 408, 421, 423, 425 and 429,
+    ///   which pass), 501 or 505; a SOCKS proxy refused the login, or by its rules;
+    /// - the server's certificate was refused (but for one that is not valid yet: the clock of this
+    ///   host may be wrong), or the server refused this side's;
+    /// - the two share no version of TLS, or of HTTP (ALPN).
+    pub fn is_permanent(&self) -> bool {
+        match &self.error {
+            Some(ConnectionError::Handshake(e)) => match **e {
+                HandshakeError::Status { status, .. } => is_permanent_status(status),
+                _ => false,
+            },
+            Some(ConnectionError::Redirect(e)) => is_permanent_status(e.status),
+            Some(ConnectionError::WrongAlpn(_)) => true,
+            Some(ConnectionError::Transport(reason)) => is_permanent_reason(reason),
+            _ => false,
+        }
+    }
+}
+
+fn is_permanent_status(status: u16) -> bool {
+    match status {
+        408 | 421 | 423 | 425 | 429 => false,
+        301 | 308 | 400..=499 | 501 | 505 => true,
+        _ => false,
+    }
+}
+
+fn is_permanent_reason(reason: &CloseReason) -> bool {
+    match reason {
+        CloseReason::Proxy(ProxyError::Refused { status, .. }) => is_permanent_status(*status),
+        CloseReason::Proxy(e) => matches!(
+            e,
+            ProxyError::Target(_)
+                | ProxyError::NoAcceptableMethod
+                | ProxyError::LoginFailed
+                | ProxyError::Socks(
+                    SocksReply::NotAllowed
+                        | SocksReply::CommandNotSupported
+                        | SocksReply::AddressTypeNotSupported
+                )
+        ),
+        #[cfg(feature = "tls")]
+        CloseReason::Tls(e) => match e {
+            TlsError::Certificate(problem) => *problem != CertificateProblem::NotYetValid,
+            TlsError::InvalidServerName(_) | TlsError::Incompatible(_) => true,
+            TlsError::AlertReceived(alert) => matches!(
+                alert,
+                AlertDescription::BadCertificate
+                    | AlertDescription::UnsupportedCertificate
+                    | AlertDescription::CertificateRevoked
+                    | AlertDescription::CertificateExpired
+                    | AlertDescription::CertificateUnknown
+                    | AlertDescription::CertificateRequired
+                    | AlertDescription::UnknownCA
+                    | AlertDescription::AccessDenied
+                    | AlertDescription::ProtocolVersion
+                    | AlertDescription::UnrecognisedName
+                    | AlertDescription::NoApplicationProtocol
+            ),
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+/// How long a server that is busy (503, 429) wants to be left alone (RFC 9110 section 10.2.3), but at
+/// most so long.
+pub(super) fn retry_after(event: &CloseEvent, limit: Duration) -> Option<Duration> {
+    let Some(ConnectionError::Handshake(e)) = &event.error else {
+        return None;
+    };
+    match &**e {
+        HandshakeError::Status {
+            status: 429 | 503,
+            headers,
+            ..
+        } => delay(headers).map(|delay| delay.min(limit)),
+        _ => None,
+    }
+}
+
+fn delay(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name| headers.get(name)?.to_str().ok();
+    let value = text(RETRY_AFTER)?.trim();
+    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More seconds than a number holds are more than the limit, too.
+        return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
+    }
+    let at = httpdate::parse_http_date(value).ok()?;
+    // By the server's own clock, if it tells the time.
+    let now = text(DATE).and_then(|date| httpdate::parse_http_date(date).ok());
+    at.duration_since(now.unwrap_or_else(wall_clock)).ok()
+}
+
+/// A jump of it makes one wait longer or shorter, within the limit.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a moment in the server's calendar is to be compared with ours"
+)]
+fn wall_clock() -> SystemTime {
+    SystemTime::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    fn refused(status: u16, headers: &[(&'static str, &str)]) -> CloseEvent {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(*name, value.parse().expect("a value"));
+        }
+        let error = HandshakeError::Status {
+            status,
+            headers: Box::new(map),
+            body_prefix: Vec::new(),
+        };
+        event(ConnectionError::Handshake(Arc::new(error)))
+    }
+
+    fn event(error: ConnectionError) -> CloseEvent {
+        CloseEvent {
+            code: 1006,
+            reason: String::new(),
+            clean: false,
+            initiator: crate::Initiator::Remote,
+            error: Some(error),
+            http_status: None,
+            was_open: false,
+            attempt: 1,
+            reconnect_in: None,
+            lost: Default::default(),
+        }
+    }
+
+    #[test]
+    fn when_to_come_back() {
+        let second = Duration::from_secs(1);
+        let after = |status, headers: &[_]| retry_after(&refused(status, headers), 3600 * second);
+        let at = |value| after(503, &[("retry-after", value)]);
+        assert_eq!(at("0"), Some(Duration::ZERO));
+        assert_eq!(at("120"), Some(120 * second));
+        assert_eq!(at("3601"), Some(3600 * second));
+        assert_eq!(at("99999999999999999999999"), Some(3600 * second));
+        for bad in ["", "-1", "1.5", "soon", "1 2", "Sun, 06 Nov 1994 08:49:37"] {
+            assert_eq!(at(bad), None, "{bad:?}");
+        }
+        // In all three forms of RFC 9110 section 5.6.7, by the server's own clock.
+        let date = ("date", "Sun, 06 Nov 1994 08:49:07 GMT");
+        for value in [
+            "Sun, 06 Nov 1994 08:49:37 GMT",
+            "Sunday, 06-Nov-94 08:49:37 GMT",
+            "Sun Nov  6 08:49:37 1994",
+        ] {
+            let delay = after(429, &[("retry-after", value), date]);
+            assert_eq!(delay, Some(30 * second), "{value}");
+            // Over by our clock.
+            assert_eq!(at(value), None, "{value}");
+        }
+        let tomorrow = httpdate::fmt_http_date(wall_clock() + 100 * second);
+        let delay = at(&tomorrow).expect("a date in the future");
+        assert!(delay > 90 * second && delay <= 100 * second, "{delay:?}");
+        let far = after(503, &[("retry-after", "Fri, 31 Dec 9999 23:59:59 GMT")]);
+        assert_eq!(far, Some(3600 * second));
+        assert_eq!(after(503, &[]), None);
+        assert_eq!(after(500, &[("retry-after", "1")]), None);
+    }
+
+    #[test]
+    fn what_is_permanent() {
+        for status in [
+            301, 308, 400, 401, 403, 404, 405, 407, 410, 426, 431, 451, 501, 505,
+        ] {
+            assert!(refused(status, &[]).is_permanent(), "{status}");
+        }
+        for status in [
+            200, 302, 303, 307, 408, 421, 423, 425, 429, 500, 502, 503, 504, 599,
+        ] {
+            assert!(!refused(status, &[]).is_permanent(), "{status}");
+        }
+        let transport = |reason| event(ConnectionError::Transport(reason)).is_permanent();
+        assert!(transport(CloseReason::Proxy(ProxyError::LoginFailed)));
+        assert!(transport(CloseReason::Proxy(ProxyError::Socks(
+            SocksReply::NotAllowed
+        ))));
+        assert!(!transport(CloseReason::Proxy(ProxyError::Socks(
+            SocksReply::HostUnreachable
+        ))));
+        assert!(!transport(CloseReason::Peer));
+        assert!(!event(ConnectionError::UpgradeInterrupted).is_permanent());
+        #[cfg(feature = "tls")]
+        {
+            let certificate = |problem| transport(CloseReason::Tls(TlsError::Certificate(problem)));
+            assert!(certificate(CertificateProblem::UnknownIssuer));
+            assert!(certificate(CertificateProblem::Expired));
+            assert!(!certificate(CertificateProblem::NotYetValid));
+            let alert = |alert| transport(CloseReason::Tls(TlsError::AlertReceived(alert)));
+            assert!(alert(AlertDescription::CertificateRequired));
+            assert!(!alert(AlertDescription::InternalError));
+        }
+    }
+}
