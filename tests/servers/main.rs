@@ -7,6 +7,7 @@ mod broken_input;
 mod clients;
 mod common;
 mod deadlines;
+mod floods;
 mod hostile;
 mod load;
 mod moves;

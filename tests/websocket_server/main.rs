@@ -5,6 +5,7 @@
 mod closing;
 mod deadlines;
 mod deflate;
+mod floods;
 mod flow;
 mod hostile;
 mod load;

@@ -355,6 +355,21 @@ impl<'a> Conn<'a> {
         }
     }
 
+    /// Takes `cost` off what the connection that is being read may bring in this turn, in bytes: for what a
+    /// handler makes of the bytes that it was given, such as messages and inflated bytes. `false`: that
+    /// was all, or the turn has to end since the loop stops; the handler keeps the rest, and asks for
+    /// [`read_later`](Conn::read_later). To be asked between any two messages, and between portions of a
+    /// long one.
+    pub fn spend(&self, cost: usize) -> bool {
+        self.core().spend(cost)
+    }
+
+    /// The handler has kept some of what it was given: its
+    /// [`on_call`](super::Handler::on_call) goes on with it in the next turn, before more is read.
+    pub fn read_later(&self) {
+        self.core().read_later(self.key);
+    }
+
     /// Reads no further for now: what comes stays with the system, whose window then holds the peer
     /// back. What was read already still comes. A connection that is told to finish reads on.
     ///

@@ -50,7 +50,7 @@ pub trait Handler {
         let _ = conn;
     }
 
-    /// Asked for by [`Conn::call_handler`].
+    /// Asked for by [`Conn::call_handler`] or [`Conn::read_later`].
     fn on_call(&mut self, conn: &Conn<'_>) {
         let _ = conn;
     }

@@ -13,6 +13,9 @@ use std::time::{Duration, Instant};
 /// Tasks run between two looks at the deadline.
 const TASKS_A_LOOK: usize = 64;
 
+/// How long a turn goes on once it has seen that the loop is to stop.
+const GRACE: Duration = Duration::from_millis(10);
+
 /// How far the shutdown is, and what it has counted.
 #[derive(Debug)]
 pub(super) struct Drain {
@@ -69,6 +72,30 @@ impl LoopCore {
     /// Whether the loop takes no calls any more: what was accepted runs, and that is the end.
     pub(crate) fn has_closed(&self) -> bool {
         matches!(self.shared.gate.phase(), Phase::Closing | Phase::Stopped)
+    }
+
+    /// Whether a turn has to come to its end, whatever is left to read or to write: the drain's deadline
+    /// is over, or a stop waits for the turn to end. Looked at within all work that peers can make much of.
+    pub(crate) fn must_hurry(&self) -> bool {
+        let gate = &self.shared.gate;
+        if !gate.stop_requested() || mutant!("stop_waits_for_the_turn") {
+            return false;
+        }
+        let now = clock::now();
+        let (deadline, is_known) = {
+            let drain = self.drain.borrow();
+            let is_known = drain.began.is_some() && drain.limit == gate.drain_limit();
+            (drain.deadline, is_known)
+        };
+        if deadline.is_some_and(|at| now >= at) {
+            return true;
+        }
+        if is_known {
+            return false;
+        }
+        let at = self.hurry.get().unwrap_or(now + GRACE);
+        self.hurry.set(Some(at));
+        now >= at
     }
 
     /// Counts a task that ran while stopping.
@@ -181,6 +208,7 @@ impl LoopCore {
     fn follow_limit(&self) {
         let limit = self.shared.gate.drain_limit();
         let now = self.now();
+        self.hurry.set(None);
         let mut drain = self.drain.borrow_mut();
         if limit != drain.limit {
             drain.limit = limit;

@@ -105,6 +105,10 @@ pub(crate) struct LoopCore {
     ticking: Cell<bool>,
     /// Tasks were left in the inbox by the batch limit.
     tasks_left: Cell<bool>,
+    /// What the connection that is being read may still bring in this turn, in bytes.
+    pub(crate) allowance: Cell<usize>,
+    /// When a turn in which a stop is asked for, or a shorter limit, comes to its end.
+    hurry: Cell<Option<Instant>>,
     drain: RefCell<Drain>,
     rng: RefCell<StdRng>,
 }
@@ -144,6 +148,8 @@ impl LoopCore {
             finished: Cell::new(false),
             ticking: Cell::new(false),
             tasks_left: Cell::new(false),
+            allowance: Cell::new(0),
+            hurry: Cell::new(None),
             drain: RefCell::new(Drain::new(now)),
             rng: RefCell::new(rng),
         })

@@ -175,13 +175,13 @@ impl LoopCore {
         for event in events.drain(..) {
             // One that is to be read below has its whole budget there, and not twice.
             if self.note_readiness(&event) && !self.is_marked_ready(event.key) {
-                self.look_at(local, event.key);
+                self.look_at_in_time(local, event.key);
             }
         }
         self.events.set(events);
         for key in leftover.iter().copied() {
             self.set_ready_mark(key, false);
-            self.look_at(local, key);
+            self.look_at_in_time(local, key);
         }
         // Keep the list's capacity.
         let mut leftover = leftover;
@@ -198,10 +198,21 @@ impl LoopCore {
     /// The end of step 6: TLS handshakes, first come, first served.
     fn run_handshakes(&self, local: &LocalLoop) {
         for _ in 0..HANDSHAKES {
+            if self.must_hurry() {
+                break;
+            }
             let next = self.handshakes.borrow_mut().pop_front();
             let Some(key) = next else { break };
             self.set_ready_mark(key, false);
             self.dispatch_handshake(local, key);
+        }
+    }
+
+    /// Now, or in the next turn if this one has to end.
+    fn look_at_in_time(&self, local: &LocalLoop, key: Key) {
+        match self.must_hurry() {
+            true => self.mark_ready(key),
+            false => self.look_at(local, key),
         }
     }
 
@@ -268,6 +279,11 @@ impl LoopCore {
     fn flush_dirty(&self) {
         let mut dirty = std::mem::take(&mut *self.dirty.borrow_mut());
         for key in dirty.drain(..) {
+            if self.must_hurry() {
+                // Marked as it is, for the next turn.
+                self.dirty.borrow_mut().push(key);
+                continue;
+            }
             if let Some(slot) = self.slots.borrow_mut().get_mut(key) {
                 slot.in_dirty = false;
             }

@@ -56,6 +56,15 @@ impl Unpacker {
         })
     }
 
+    /// Keeps `data` behind what was left when `each` last broke off, and hands nothing on.
+    ///
+    /// # Errors
+    ///
+    /// As for `push`, of an earlier call.
+    pub(crate) fn keep(&mut self, data: &[u8]) -> Result<(), UnpackError> {
+        self.gather.keep(data)
+    }
+
     /// As [`push`](Self::push) with no new bytes: goes on after a break.
     ///
     /// # Errors

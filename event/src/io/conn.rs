@@ -76,6 +76,8 @@ pub(crate) struct ConnSlot {
     pub(crate) in_call: bool,
     pub(crate) in_dirty: bool,
     pub(crate) in_ready: bool,
+    /// The handler has kept some of what was read, and goes on with it before more is read.
+    pub(crate) behind: bool,
     /// The low and the high mark of the queue, in bytes.
     pub(crate) water_marks: Option<(usize, usize)>,
     /// The queue passed the high mark, and the handler waits for the low one.
@@ -203,6 +205,7 @@ impl ConnSlot {
             in_call: false,
             in_dirty: false,
             in_ready: false,
+            behind: false,
             water_marks: None,
             above_high: false,
             ahead: 0,
@@ -233,6 +236,15 @@ impl ConnSlot {
     /// Whether it may be sent to.
     pub(crate) fn takes_data(&self) -> bool {
         self.life.is_up() && !self.half_closed
+    }
+
+    /// Whether there may be something for the handler.
+    pub(crate) fn has_something(&self) -> bool {
+        #[cfg(feature = "tls")]
+        if self.tls.as_ref().is_some_and(|tls| tls.end_waits()) {
+            return true;
+        }
+        self.readable && !self.read_closed
     }
 
     /// Whether what comes in is left where it is: the user reads no further. A connection that is

@@ -12,8 +12,11 @@ use crate::proxy::ProxyError;
 use crate::sys::Readiness;
 use std::sync::Arc;
 
-/// Reads of one connection in one tick; with the 64 KiB buffer, 256 KiB at the most.
+/// Reads of one connection in one tick.
 const READS: usize = 4;
+
+/// What one connection may bring in one tick, in bytes: read, and made of that (messages, inflated bytes).
+const ALLOWANCE: usize = READS * 64 * 1024;
 
 /// How a turn of reading a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +66,7 @@ impl LoopCore {
         let (life, readable, flush) = match self.slots.borrow().get(key) {
             Some(slot) => (
                 slot.life,
-                slot.readable && !slot.read_closed && !slot.holds_back(),
+                slot.behind || (slot.has_something() && !slot.holds_back()),
                 slot.writable && slot.wants_write(),
             ),
             None => return,
@@ -90,8 +93,10 @@ impl LoopCore {
         };
         let mut buffer = self.buffers.take_socket();
         let mut left = READS;
+        self.allowance.set(ALLOWANCE);
+        self.catch_up(local, key, &mut handler);
         loop {
-            if left == 0 {
+            if left == 0 || self.allowance.get() == 0 || self.must_hurry() {
                 if !mutant!("rest_after_budget_forgotten") {
                     self.mark_ready(key);
                 }
@@ -99,7 +104,7 @@ impl LoopCore {
             }
             left -= usize::from(!mutant!("read_without_budget"));
             let read = match self.slots.borrow_mut().get_mut(key) {
-                Some(slot) if !slot.life.is_closed() && !slot.holds_back() => {
+                Some(slot) if !slot.life.is_closed() && !slot.holds_back() && !slot.behind => {
                     slot.read(&mut buffer)
                 }
                 _ => break,
@@ -108,6 +113,7 @@ impl LoopCore {
                 Read::Data(n) => {
                     self.shared.counters.bytes_in.add(n as u64);
                     self.note_read(key, n);
+                    self.spend(n);
                     match self.feed(local, key, &mut handler, &mut buffer[..n]) {
                         Fed::More => {}
                         Fed::Stop => break,
@@ -133,6 +139,47 @@ impl LoopCore {
         self.buffers.give_socket(buffer);
         self.put_back(key, handler);
         self.watch_flood(key);
+    }
+
+    /// Lets the handler go on with what it kept in an earlier turn.
+    fn catch_up(&self, local: &LocalLoop, key: Key, handler: &mut Box<dyn Handler>) {
+        let is_behind = match self.slots.borrow_mut().get_mut(key) {
+            Some(slot) if slot.behind => {
+                slot.behind = false;
+                // That nothing was read meanwhile is not the peer's doing.
+                slot.last_read = self.now();
+                slot.life.is_up()
+            }
+            _ => false,
+        };
+        if is_behind {
+            let conn = Conn::new(local, key);
+            self.guarded(handler, &conn, |handler, conn| handler.on_call(conn));
+        }
+        #[cfg(feature = "tls")]
+        if self.tls_has_ended(key) {
+            self.peer_ended(local, key, handler);
+        }
+    }
+
+    /// See [`Conn::spend`].
+    pub(crate) fn spend(&self, cost: usize) -> bool {
+        let left = self.allowance.get().saturating_sub(cost);
+        self.allowance.set(left);
+        left > 0 && !self.must_hurry()
+    }
+
+    /// Begins a call of a handler outside of a read.
+    pub(super) fn allow(&self) {
+        self.allowance.set(ALLOWANCE);
+    }
+
+    /// See [`Conn::read_later`].
+    pub(crate) fn read_later(&self, key: Key) {
+        if let Some(slot) = self.slots.borrow_mut().get_mut(key) {
+            slot.behind = true;
+        }
+        self.mark_ready(key);
     }
 
     /// So many bytes were read, for the limits to being quiet and to a flood.

@@ -174,6 +174,7 @@ impl LoopCore {
             None => false,
         };
         if up {
+            self.allow();
             self.with_handler(local, key, |handler, conn| handler.on_call(conn));
         }
     }

@@ -49,6 +49,11 @@ impl TlsLayer {
         }
     }
 
+    /// Whether the peer's `close_notify` has come, and nobody was told.
+    pub(crate) fn end_waits(&self) -> bool {
+        self.session.peer_closed() && !self.end_seen
+    }
+
     pub(crate) fn unsent(&self) -> usize {
         self.plain.len() + self.encrypted
     }
@@ -225,17 +230,30 @@ impl LoopCore {
                     break;
                 }
             }
-            let ended = self.tls(key, |tls| {
-                tls.session.peer_closed() && !std::mem::replace(&mut tls.end_seen, true)
-            });
-            match ended {
-                Some(true) => return Fed::End,
-                Some(false) if cipher.is_empty() => return Fed::More,
-                Some(false) if progress => {}
+            if self.tls_has_ended(key) {
+                return Fed::End;
+            }
+            match cipher.is_empty() {
+                true => return self.fed(key),
+                false if progress => {}
                 // Nothing was consumed and nothing came out: there would be no end to it.
-                _ => return self.tls_failed(key, TlsError::Truncated),
+                false => return self.tls_failed(key, TlsError::Truncated),
             }
         }
+    }
+
+    /// Whether the peer's `close_notify` has come, and all that was before it is done; once.
+    pub(super) fn tls_has_ended(&self, key: Key) -> bool {
+        let mut slots = self.slots.borrow_mut();
+        let slot = slots.get_mut(key).filter(|slot| !slot.life.is_closed());
+        // What the handler has kept, and what a pause holds back, is before it.
+        let slot = slot.filter(|slot| !slot.behind && !slot.holds_back());
+        let Some(tls) = slot.and_then(|slot| slot.tls.as_mut()) else {
+            return false;
+        };
+        let ended = tls.end_waits();
+        tls.end_seen |= ended;
+        ended
     }
 
     /// A TLS error is terminal. What was accepted and is encrypted goes out, and then the alert; of a

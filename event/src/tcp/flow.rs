@@ -23,6 +23,9 @@ enum Cutting {
     Once(Reader),
 }
 
+/// What a package costs besides its bytes, in the account of [`Conn::spend`].
+const PACKAGE: usize = 32;
+
 /// What a user's callback for bytes is, here.
 pub(super) type Deliver<'a> = &'a mut dyn FnMut(&Channel, &mut [u8]);
 
@@ -30,6 +33,8 @@ pub(super) type Deliver<'a> = &'a mut dyn FnMut(&Channel, &mut [u8]);
 #[derive(Default)]
 pub(super) struct Flow {
     cutting: Cutting,
+    /// The turn had no room for all that is held.
+    behind: bool,
     beat: Option<(Duration, Arc<Mutex<Option<OnBeat>>>)>,
     /// The timer of `beat`, on this loop.
     beating: Option<TimerId>,
@@ -58,15 +63,33 @@ impl Flow {
     ) {
         if let Cutting::Not = self.cutting {
             deliver(channel, data);
+        } else if self.behind {
+            // Read before, and decrypted only now.
+            if let Err(e) = self.keep(data) {
+                conn.fail(CloseReason::Unpack(e));
+            }
+            return;
         } else if let Err(e) = self.cut(conn, channel, data, deliver) {
             return break_off(conn, e);
         }
         self.follow(conn, channel, deliver);
     }
 
+    /// Goes on with what the last turn had no room for, and with what handles have asked for.
+    pub(super) fn go_on(&mut self, conn: &Conn<'_>, channel: &Channel, deliver: Deliver<'_>) {
+        // What a pause holds back waits for its end.
+        if std::mem::take(&mut self.behind)
+            && !conn.is_reading_paused()
+            && let Err(e) = self.cut(conn, channel, &mut [], deliver)
+        {
+            return conn.fail(CloseReason::Unpack(e));
+        }
+        self.follow(conn, channel, deliver);
+    }
+
     /// Does what handles have asked for since the last time, until they ask for no more.
-    pub(super) fn follow(&mut self, conn: &Conn<'_>, channel: &Channel, deliver: Deliver<'_>) {
-        while channel.was_asked() {
+    fn follow(&mut self, conn: &Conn<'_>, channel: &Channel, deliver: Deliver<'_>) {
+        while !self.behind && channel.was_asked() {
             let (cut, resume, beat, move_to) = channel.with_control(|control| {
                 (
                     control.cut.take(),
@@ -142,7 +165,16 @@ impl Flow {
         }
     }
 
-    /// Hands on what is whole.
+    /// Keeps bytes behind those that are held.
+    fn keep(&mut self, data: &mut [u8]) -> Result<(), UnpackError> {
+        match &mut self.cutting {
+            Cutting::Not => Ok(()),
+            Cutting::Packages(unpacker) => unpacker.keep(data),
+            Cutting::Once(reader) => reader.push(data, |_| None),
+        }
+    }
+
+    /// Hands on what is whole, as far as there is room in the turn.
     fn cut(
         &mut self,
         conn: &Conn<'_>,
@@ -150,18 +182,27 @@ impl Flow {
         data: &mut [u8],
         deliver: Deliver<'_>,
     ) -> Result<(), UnpackError> {
+        let behind = &mut self.behind;
         match &mut self.cutting {
-            Cutting::Not => Ok(()),
+            Cutting::Not => {}
             Cutting::Packages(unpacker) => unpacker.push(data, |package| {
                 deliver(channel, package);
-                match conn.is_reading_paused() || !conn.is_up() {
+                if conn.is_reading_paused() || !conn.is_up() {
+                    return ControlFlow::Break(());
+                }
+                *behind = !conn.spend(PACKAGE) && !mutant!("packages_without_budget");
+                match *behind {
                     true => ControlFlow::Break(()),
                     false => ControlFlow::Continue(()),
                 }
-            }),
+            })?,
             Cutting::Once(reader) => {
                 reader.push(data, |bytes| {
                     deliver(channel, bytes);
+                    *behind = !conn.spend(PACKAGE);
+                    if *behind {
+                        return None;
+                    }
                     // Asked for in the callback: the rest of these bytes may have it.
                     channel.with_control(|control| match control.cut {
                         Some(Cut::Once(mode)) if conn.is_up() => {
@@ -174,9 +215,12 @@ impl Flow {
                 if !reader.is_waiting() {
                     conn.pause_reading();
                 }
-                Ok(())
             }
         }
+        if self.behind {
+            conn.read_later();
+        }
+        Ok(())
     }
 
     /// Arms the heartbeat on this loop.
@@ -207,6 +251,9 @@ impl Flow {
     pub(super) fn arrive(&mut self, conn: &Conn<'_>, channel: &Channel) {
         self.destination = None;
         channel.flush(conn.local());
+        if self.behind {
+            conn.read_later();
+        }
         self.arm_beat(conn.local(), channel);
     }
 

@@ -186,7 +186,7 @@ impl Handler for Session {
             }
         };
         if let Some(channel) = &self.channel {
-            self.flow.follow(conn, channel, &mut deliver);
+            self.flow.go_on(conn, channel, &mut deliver);
         }
     }
 

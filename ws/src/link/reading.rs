@@ -11,14 +11,19 @@ use hvloop_event::conn::Conn;
 use std::rc::Rc;
 use std::time::Duration;
 
+/// What a frame costs besides its bytes, in the account of [`Conn::spend`].
+const FRAME: usize = 32;
+
 /// The reading half of a connection, which its handler owns.
 pub(crate) struct Reading {
     link: Rc<Link>,
     reader: Reader,
-    /// What was read, and is behind the message in which the user paused.
+    /// What was read, and is behind the message in which the user paused, or the turn came to its end.
     held: Vec<u8>,
     /// How far that is done: a user may pause at each message of it.
     held_done: usize,
+    /// The turn came to its end before what was read.
+    behind: bool,
     /// The stream has ended behind that.
     ended: bool,
 }
@@ -30,6 +35,7 @@ impl Reading {
             reader: Reader::new(link.role, link.options.limits),
             held: Vec::new(),
             held_done: 0,
+            behind: false,
             ended: false,
         }
     }
@@ -39,15 +45,16 @@ impl Reading {
         self.reader.set_deflate(params);
     }
 
-    /// Reads frames until the input, or the connection, is at its end, or the user pauses. `deliver` has the user's
-    /// callback called; `None` of it: that panicked, which closes the connection with 1011.
+    /// Reads frames until the input, the connection or the turn is at its end, or the user pauses.
+    /// `deliver` has the user's callback called; `None` of it: that panicked, which closes the connection
+    /// with 1011.
     pub(crate) fn frames(
         &mut self,
         conn: &Conn<'_>,
         data: &mut [u8],
         deliver: &mut dyn FnMut(Message<'_>) -> Option<()>,
     ) {
-        if self.link.is_paused() || !self.held.is_empty() {
+        if self.link.is_paused() || self.holds_back() {
             // Read before the pause, and decrypted only now.
             return self.held.extend_from_slice(data);
         }
@@ -55,7 +62,12 @@ impl Reading {
         self.held.extend_from_slice(&data[data.len() - left..]);
     }
 
-    /// How many bytes at the end are left, since the user paused.
+    /// Whether something that was read is not done.
+    fn holds_back(&self) -> bool {
+        self.behind || !self.held.is_empty()
+    }
+
+    /// How many bytes at the end are left, since the user paused or the turn is over.
     fn parse(
         &mut self,
         conn: &Conn<'_>,
@@ -69,7 +81,9 @@ impl Reading {
             if !open {
                 self.reader.skip_messages();
             }
-            let delivered = match self.reader.next_within(&mut input) {
+            let found = self.reader.next_within(&mut input);
+            let is_busy = matches!(found, Ok(Found::Busy));
+            let delivered = match found {
                 Ok(Found::Event(Event::Text(text))) if open => deliver(Message::Text(text)),
                 Ok(Found::Event(Event::Binary(bytes))) if open => deliver(Message::Binary(bytes)),
                 Ok(Found::Event(Event::Ping(payload))) if open => {
@@ -94,7 +108,13 @@ impl Reading {
             if delivered.is_none() {
                 link.fail_panicked(local);
             }
+            let may_go_on = conn.spend(FRAME + self.reader.take_work());
             if link.is_paused() {
+                return input.remaining();
+            }
+            if !may_go_on && (is_busy || input.remaining() > 0) {
+                self.behind = true;
+                conn.read_later();
                 return input.remaining();
             }
         }
@@ -115,14 +135,14 @@ impl Reading {
             held.clear();
         }
         let done = std::mem::take(&mut self.held_done);
-        if !held.is_empty() {
+        if std::mem::take(&mut self.behind) || !held.is_empty() {
             let left = self.parse(conn, &mut held[done..], deliver);
             if left > 0 {
                 self.held_done = held.len() - left;
                 self.held = held;
             }
         }
-        match self.ended && self.held.is_empty() && !self.link.is_paused() {
+        match self.ended && !self.holds_back() && !self.link.is_paused() {
             true => self.link.end_of_stream(conn),
             false => self.link.read_socket(conn),
         }
@@ -130,7 +150,7 @@ impl Reading {
 
     /// The stream has ended; behind what is held back.
     pub(crate) fn end_of_stream(&mut self, conn: &Conn<'_>) {
-        if self.link.is_paused() || !self.held.is_empty() {
+        if self.link.is_paused() || self.holds_back() {
             self.ended = true;
         } else {
             self.link.end_of_stream(conn);

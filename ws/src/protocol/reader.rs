@@ -215,6 +215,11 @@ impl Reader {
         Ok(event.map_or(Found::Nothing, Found::Event))
     }
 
+    /// What inflating has cost since this was asked last, as bytes inflated.
+    pub(crate) fn take_work(&mut self) -> usize {
+        std::mem::take(&mut self.work)
+    }
+
     /// From now on messages are passed over: neither gathered nor inflated, nor looked into. What frames
     /// there may be is still checked.
     pub(crate) fn skip_messages(&mut self) {

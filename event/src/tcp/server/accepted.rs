@@ -73,7 +73,7 @@ impl Handler for Accepted {
     fn on_call(&mut self, conn: &Conn<'_>) {
         let mut deliver = Self::deliver(&self.callbacks);
         if let Some(channel) = &self.channel {
-            self.flow.follow(conn, channel, &mut deliver);
+            self.flow.go_on(conn, channel, &mut deliver);
         }
     }
 
