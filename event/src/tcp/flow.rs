@@ -66,7 +66,7 @@ impl Flow {
         } else if self.behind {
             // Read before, and decrypted only now.
             if let Err(e) = self.keep(data) {
-                conn.fail(CloseReason::Unpack(e));
+                break_off(conn, e);
             }
             return;
         } else if let Err(e) = self.cut(conn, channel, data, deliver) {
@@ -82,7 +82,7 @@ impl Flow {
             && !conn.is_reading_paused()
             && let Err(e) = self.cut(conn, channel, &mut [], deliver)
         {
-            return conn.fail(CloseReason::Unpack(e));
+            return break_off(conn, e);
         }
         self.follow(conn, channel, deliver);
     }
