@@ -320,8 +320,8 @@ fn closes(transport: Transport) {
     let client = Recorded::new(thread.event_loop(), net.options());
     client.client.close(1000, "").unwrap();
     assert_eq!(
-        client.client.close(1006, "").unwrap_err().to_string(),
-        "close code 1006 may not be sent"
+        client.client.close(1004, "").unwrap_err().to_string(),
+        "close code 1004 may not be sent"
     );
     let server = net.server(Mode::Echo);
     // While connecting: no session, one close.
