@@ -83,6 +83,8 @@ mod timer_thread;
 pub mod tls;
 #[cfg(not(loom))]
 mod udp;
+#[cfg(not(loom))]
+pub mod zone;
 
 #[cfg(all(feature = "cron", not(loom)))]
 pub use self::cron::{CronError, CronSchedule};

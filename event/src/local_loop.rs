@@ -15,7 +15,7 @@ use rand::Rng;
 use std::any::Any;
 use std::fmt;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -296,7 +296,8 @@ impl LocalLoop {
     }
 
     /// Looks up the addresses of `host` on a worker thread and calls `f` with them on this one. An
-    /// IP address is answered without asking anybody. Not called if the loop closes before.
+    /// IP address is answered without asking anybody. Not called if the loop closes before. The zones of
+    /// IPv6 addresses are not told: connects and sockets, which need them, are given the name.
     ///
     /// # Errors
     ///
@@ -305,6 +306,18 @@ impl LocalLoop {
         &self,
         host: &str,
         f: impl FnOnce(io::Result<Vec<IpAddr>>) + 'static,
+    ) -> io::Result<DnsQuery> {
+        let ip = |address: SocketAddr| address.ip();
+        self.resolve_scoped(host, move |found| {
+            f(found.map(|addresses| addresses.into_iter().map(ip).collect()));
+        })
+    }
+
+    /// As `resolve_dns`, with the zones of IPv6 addresses; the ports say nothing.
+    pub(crate) fn resolve_scoped(
+        &self,
+        host: &str,
+        f: impl FnOnce(io::Result<Vec<SocketAddr>>) + 'static,
     ) -> io::Result<DnsQuery> {
         self.core.resolve_dns(host, Box::new(f)).map(DnsQuery)
     }

@@ -4,10 +4,10 @@ use crate::common::{Net, Recorded, Transport, patient, settle};
 use crate::over_both;
 use hvloop::event::{ConnectPhase, Resolver};
 use hvloop::ws::{ConnectionError, Initiator, OpenError};
-use hvloop::{CloseReason, EventLoop, EventLoopThread, LoopOptions};
-use hvloop_test_support::{Blackhole, DEADLINE, Event, Mode, ScriptServer, refuse_port};
+use hvloop::{ClientOptions, CloseReason, EventLoop, EventLoopThread, LoopOptions};
+use hvloop_test_support::{Blackhole, DEADLINE, Event, Mode, Monitor, ScriptServer, refuse_port};
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -330,4 +330,54 @@ fn literals(transport: Transport) {
     client.wait_open();
     thread.stop();
     assert!(thread.join().unwrap().is_clean());
+}
+
+/// A URL with a zone leads there, and the server is not told of it; a redirect to its own address, which has
+/// none there, stays in it.
+#[test]
+#[cfg(target_os = "linux")]
+fn zone_in_a_url() {
+    let Ok(listener) = std::net::TcpListener::bind("[::1]:0") else {
+        eprintln!("this machine has no IPv6");
+        return;
+    };
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let thread = patient();
+    let hosts = Monitor::new(Vec::new());
+    let h = hosts.clone();
+    let server = hvloop::WebSocketServer::new(thread.event_loop());
+    let service = hvloop::WebSocketService::new().on_open(move |_, request| {
+        let host = request.header("Host").unwrap_or_default().to_owned();
+        h.update(|hosts| hosts.push((host, request.path.clone())));
+    });
+    server.route("/*", service);
+    let at: SocketAddr = format!("[::1]:{port}").parse().unwrap();
+    server.listen(hvloop::Listen::tcp(at)).unwrap();
+    let host = format!("[::1]:{port}");
+    for (zone, path) in [("%25lo", "/a"), ("%lo", "/b"), ("%251", "/c"), ("", "/d")] {
+        let client = Recorded::new(thread.event_loop(), ClientOptions::new());
+        let url = format!("ws://[::1{zone}]:{port}{path}");
+        client.client.open(&url).unwrap();
+        client.wait_open();
+        client.client.close(1000, "").unwrap();
+        client.only_close();
+    }
+    let expected: Vec<_> = ["/a", "/b", "/c", "/d"]
+        .map(|path| (host.clone(), path.to_owned()))
+        .to_vec();
+    assert_eq!(hosts.read(|hosts| hosts.clone()), expected);
+    let client = Recorded::new(thread.event_loop(), ClientOptions::new());
+    client
+        .client
+        .open(&format!("ws://[::1%25nosuch0]:{port}/"))
+        .unwrap();
+    let event = client.only_close();
+    assert!(
+        matches!(
+            event.error,
+            Some(ConnectionError::Transport(CloseReason::Dns(_)))
+        ),
+        "{event:?}"
+    );
 }

@@ -3,6 +3,7 @@
 #[cfg(unix)]
 mod unix;
 
+use hvloop_event::zone::{BadZone, cut_zone, put_zone};
 use std::error::Error;
 use std::fmt;
 use std::net::IpAddr;
@@ -15,7 +16,9 @@ use url::{Host, ParseError, Url};
 /// A URL to which a WebSocket can be opened: `ws://host[:port][/path][?query]`, or `wss` for TLS.
 ///
 /// The host may be a domain name, which is brought to its ASCII form, or an IP address, IPv6 in
-/// brackets.
+/// brackets. An address of one link has a zone (RFC 6874), the name or the number of a network interface:
+/// `ws://[fe80::1%25eth0]/`, or `%eth0`. It is for this host alone, and goes neither into the Host header
+/// nor into TLS.
 ///
 /// On Unix also `ws+unix:/path/of/the.sock[:/path][?query]` (and `wss+unix`), in the form of Node's
 /// `ws`: the path of the socket, which is absolute and may be percent-encoded, and behind a colon the
@@ -47,9 +50,10 @@ pub struct WsUrl {
 pub enum WsTarget {
     /// A host and a TCP port.
     Host {
-        /// As a resolver takes it: a domain name in ASCII, or an IP address without brackets.
+        /// As a resolver takes it: a domain name in ASCII, or an IP address without brackets, with its
+        /// zone if it has one (`fe80::1%eth0`).
         host: String,
-        /// The address, if the host is an IP literal: there is nothing to resolve then.
+        /// The address, if the host is an IP literal, without its zone: there is nothing to resolve then.
         ip: Option<IpAddr>,
         /// The port, by default 80 for `ws` and 443 for `wss`.
         port: u16,
@@ -80,7 +84,7 @@ impl WsUrl {
     }
 
     /// The host to resolve and to verify: a domain name in ASCII, or an IP address without
-    /// brackets. `None`: it leads to a Unix socket.
+    /// brackets, with its zone if it has one. `None`: it leads to a Unix socket.
     pub fn host(&self) -> Option<&str> {
         match &self.target {
             WsTarget::Host { host, .. } => Some(host),
@@ -89,7 +93,7 @@ impl WsUrl {
         }
     }
 
-    /// The address, if the host is an IP literal: there is nothing to resolve then.
+    /// The address, if the host is an IP literal, without its zone: there is nothing to resolve then.
     pub fn ip(&self) -> Option<IpAddr> {
         match &self.target {
             WsTarget::Host { ip, .. } => *ip,
@@ -162,7 +166,11 @@ impl FromStr for WsUrl {
             }
             Some(_) => {}
         }
-        let url = Url::parse(text).map_err(|error| match error {
+        let zoned = cut_zone(text)
+            .transpose()
+            .map_err(|BadZone| UrlError::Zone)?;
+        let without = zoned.as_ref().map_or(text, |zoned| &zoned.url);
+        let url = Url::parse(without).map_err(|error| match error {
             ParseError::EmptyHost => UrlError::EmptyHost,
             other => UrlError::Syntax(other),
         })?;
@@ -176,12 +184,16 @@ impl FromStr for WsUrl {
             None | Some(Host::Domain("")) => return Err(UrlError::EmptyHost),
             Some(Host::Domain(domain)) => (domain.to_owned(), None),
             Some(Host::Ipv4(address)) => (address.to_string(), Some(IpAddr::V4(address))),
-            Some(Host::Ipv6(address)) => (address.to_string(), Some(IpAddr::V6(address))),
+            Some(Host::Ipv6(address)) => {
+                let zone = zoned.as_ref().map(|zoned| format!("%{}", zoned.zone));
+                let host = format!("{address}{}", zone.unwrap_or_default());
+                (host, Some(IpAddr::V6(address)))
+            }
         };
-        let in_url = if ip.is_some_and(|ip| ip.is_ipv6()) {
-            format!("[{host}]")
-        } else {
-            host.clone()
+        // Without the zone, which says nothing to another host (RFC 6874 section 3).
+        let in_url = match ip {
+            Some(IpAddr::V6(address)) => format!("[{address}]"),
+            _ => host.clone(),
         };
         let host_header = match url.port() {
             Some(port) => format!("{in_url}:{port}"),
@@ -194,7 +206,10 @@ impl FromStr for WsUrl {
                 ip,
                 port: url.port().unwrap_or(if tls { 443 } else { 80 }),
             },
-            text: url.into(),
+            text: match zoned {
+                Some(zoned) => put_zone(url.as_str(), &zoned.zone),
+                None => url.into(),
+            },
             tls,
             host_header,
         })
@@ -232,6 +247,8 @@ pub enum UrlError {
     MissingSlashes,
     /// There is no host.
     EmptyHost,
+    /// What stands behind the `%` of an IPv6 address is not a zone.
+    Zone,
     /// There is a fragment, `#...`: RFC 6455 section 3 forbids it; `%23` is the character.
     Fragment,
     /// There is a user name or a password.
@@ -258,6 +275,9 @@ impl fmt::Display for UrlError {
             },
             Self::MissingSlashes => f.write_str("the scheme is not followed by //"),
             Self::EmptyHost => f.write_str("the URL has no host"),
+            Self::Zone => f.write_str(
+                "what is behind the % of the IPv6 address is not a zone (write %25eth0, or %25 and a number)",
+            ),
             Self::Fragment => {
                 f.write_str("a WebSocket URL has no fragment (write %23 for the character #)")
             }

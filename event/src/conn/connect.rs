@@ -60,7 +60,8 @@ impl Connect {
     /// The default limit of a connection's send queue: 16 MiB.
     pub const DEFAULT_SEND_LIMIT: usize = ConnSettings::SEND_LIMIT;
 
-    /// To `host` (a name, or an IP address without brackets) at `port`. Defaults: no TLS, 10 s to
+    /// To `host` (a name, or an IP address; of IPv6 maybe with the zone of an address of one link, the
+    /// name or number of a network interface: `fe80::1%eth0`) at `port`. Defaults: no TLS, 10 s to
     /// open, 16 MiB send queue, 30 s of write stall, 5 s of linger, TCP_NODELAY on, no keepalive
     /// and no limit to how long the connection may be quiet.
     pub fn to(host: impl Into<String>, port: u16) -> Self {

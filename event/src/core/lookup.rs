@@ -4,12 +4,12 @@ use super::LoopCore;
 use super::slots::Key;
 use crate::local_loop::LocalLoop;
 use crate::mutant::mutant;
-use crate::sys::JobToken;
+use crate::sys::{JobToken, literal};
 use std::io;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 
-/// A user's callback for the answer.
-pub(crate) type OnAnswer = Box<dyn FnOnce(io::Result<Vec<IpAddr>>)>;
+/// A callback for the answer, whose ports say nothing.
+pub(crate) type OnAnswer = Box<dyn FnOnce(io::Result<Vec<SocketAddr>>)>;
 
 /// A lookup under way.
 pub(crate) struct Lookup {
@@ -22,13 +22,14 @@ impl LoopCore {
     pub(crate) fn resolve_dns(&self, host: &str, answer: OnAnswer) -> io::Result<Key> {
         let lookup = Lookup { answer, job: None };
         let key = self.lookups.borrow_mut().insert(lookup);
-        if let Ok(address) = host.parse::<IpAddr>() {
-            let call = move |local: &LocalLoop| local.core().answered(key, Ok(vec![address]));
+        if let Some(address) = literal(host, 0) {
+            let answer = address.map(|address| vec![address]);
+            let call = move |local: &LocalLoop| local.core().answered(key, answer);
             self.defer(super::Deferred::Call(Box::new(call)));
             return Ok(key);
         }
         let shared = self.shared.clone();
-        let done = Box::new(move |answer: io::Result<Vec<IpAddr>>| {
+        let done = Box::new(move |answer: io::Result<Vec<SocketAddr>>| {
             if let Some(permit) = shared.inbox.reserve() {
                 permit.send(Box::new(move |local: &LocalLoop| {
                     local.core().answered(key, answer);
@@ -50,7 +51,7 @@ impl LoopCore {
         }
     }
 
-    fn answered(&self, key: Key, answer: io::Result<Vec<IpAddr>>) {
+    fn answered(&self, key: Key, answer: io::Result<Vec<SocketAddr>>) {
         let lookup = self.lookups.borrow_mut().remove(key);
         if let Some(lookup) = lookup {
             self.call_user("dns", || (lookup.answer)(answer));

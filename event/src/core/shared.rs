@@ -43,7 +43,7 @@ impl LoopShared {
             inbox: Inbox::new(Box::new(waker.clone())),
             gate: Gate::new(options.drain_limit),
             counters: Counters::default(),
-            dns: DnsPool::new(options.resolver.clone(), DNS_THREADS),
+            dns: DnsPool::new(options.resolver.clone()),
             waker,
             next_id: AtomicU64::new(1),
             arming: AtomicU64::new(0),
@@ -133,9 +133,6 @@ impl LoopShared {
         lock(&self.report).clone()
     }
 }
-
-/// Lookups that may block at the same time, a loop.
-const DNS_THREADS: usize = 4;
 
 /// Locks. A panic while one of these locks is held cannot leave its data half changed, so that a
 /// poisoned lock is as good as any.

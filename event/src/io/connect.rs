@@ -11,9 +11,9 @@ use crate::local_loop::LocalLoop;
 use crate::machine::addresses::interleave;
 use crate::machine::race::{Action, ConnectRace};
 use crate::mutant::mutant;
-use crate::sys::{Address, Stream, clock};
+use crate::sys::{Address, Stream, clock, literal};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,9 +54,9 @@ impl LoopCore {
             return Ok(key);
         }
         match target {
-            Target::Host(host, port) => match host.parse::<IpAddr>() {
-                Ok(ip) => self.resolved(key, Ok(vec![SocketAddr::new(ip, port).into()])),
-                Err(_) => self.look_up(key, host, port),
+            Target::Host(host, port) => match literal(&host, port) {
+                Some(address) => self.resolved(key, address.map(|address| vec![address.into()])),
+                None => self.look_up(key, host, port),
             },
             #[cfg(unix)]
             Target::Unix(path) => self.resolved(key, Ok(vec![Address::Unix(Some(path))])),
@@ -66,13 +66,15 @@ impl LoopCore {
 
     fn look_up(&self, key: Key, host: String, port: u16) {
         let shared = self.shared.clone();
-        let done = Box::new(move |answer: io::Result<Vec<IpAddr>>| {
+        let done = Box::new(move |answer: io::Result<Vec<SocketAddr>>| {
             // A loop that has closed wants no answer.
             if let Some(permit) = shared.inbox.reserve() {
                 permit.send(Box::new(move |local: &LocalLoop| {
-                    let addresses = answer.map(|ips| {
-                        let addresses = ips.into_iter().map(|ip| SocketAddr::new(ip, port));
-                        let order = interleave(addresses.collect());
+                    let addresses = answer.map(|mut addresses| {
+                        addresses
+                            .iter_mut()
+                            .for_each(|address| address.set_port(port));
+                        let order = interleave(addresses);
                         order.into_iter().map(Address::Inet).collect()
                     });
                     local.core().resolved(key, addresses);

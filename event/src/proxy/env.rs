@@ -2,6 +2,7 @@
 
 use super::error::ProxyConfigError;
 use super::settings::Proxy;
+use crate::sys::split_zone;
 use std::net::IpAddr;
 
 impl Proxy {
@@ -64,7 +65,8 @@ impl Proxy {
 /// Whether the list of `no_proxy` names the target.
 fn is_excepted(list: &str, host: &str, port: u16) -> bool {
     let host = host.trim_end_matches('.');
-    let ip: Option<IpAddr> = host.parse().ok();
+    // A zone says where an address is, not which.
+    let ip: Option<IpAddr> = split_zone(host).0.parse().ok();
     list.split([',', ' ', '\t'])
         .filter(|entry| !entry.is_empty())
         .any(|entry| {
@@ -113,7 +115,7 @@ fn names_host(what: &str, host: &str) -> bool {
 /// Whether it is the address, or a network that has it.
 fn names_address(what: &str, ip: IpAddr) -> bool {
     let Some((network, bits)) = what.split_once('/') else {
-        return what.parse() == Ok(ip);
+        return split_zone(what).0.parse() == Ok(ip);
     };
     let (Ok(network), Ok(bits)) = (network.parse::<IpAddr>(), bits.parse::<u32>()) else {
         return false;

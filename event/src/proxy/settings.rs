@@ -2,6 +2,8 @@
 
 use super::error::{ProxyConfigError, ProxyTargetError};
 use super::tunnel::Target;
+use crate::sys::split_zone;
+use crate::zone::put_zone;
 use std::fmt;
 
 /// What is spoken with a proxy.
@@ -158,8 +160,12 @@ impl fmt::Display for Proxy {
             Kind::Http => "http",
             Kind::Socks5 => "socks5",
         };
+        let (host, zone) = split_zone(&self.host);
         match self.host.contains(':') {
-            true => write!(f, "{scheme}://[{}]:{}", self.host, self.port),
+            true => {
+                let url = format!("{scheme}://[{host}]:{}", self.port);
+                f.write_str(&zone.map_or_else(|| url.clone(), |zone| put_zone(&url, zone)))
+            }
             false => write!(f, "{scheme}://{}:{}", self.host, self.port),
         }
     }

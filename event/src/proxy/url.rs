@@ -2,6 +2,7 @@
 
 use super::error::ProxyConfigError;
 use super::settings::{Kind, Proxy};
+use crate::zone::{BadZone, cut_zone};
 use percent_encoding::percent_decode_str;
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -25,7 +26,10 @@ impl FromStr for Proxy {
     type Err = ProxyConfigError;
 
     fn from_str(text: &str) -> Result<Self, ProxyConfigError> {
-        let url = Url::parse(text.trim()).map_err(|e| match e {
+        let zoned = cut_zone(text.trim()).transpose();
+        let zoned = zoned.map_err(|BadZone| ProxyConfigError::Host)?;
+        let text = zoned.as_ref().map_or(text.trim(), |zoned| &zoned.url);
+        let url = Url::parse(text).map_err(|e| match e {
             ParseError::EmptyHost => ProxyConfigError::Host,
             other => ProxyConfigError::Syntax(other),
         })?;
@@ -46,7 +50,10 @@ impl FromStr for Proxy {
             }
             Some(Host::Domain(name)) => name.to_owned(),
             Some(Host::Ipv4(address)) => IpAddr::V4(address).to_string(),
-            Some(Host::Ipv6(address)) => IpAddr::V6(address).to_string(),
+            Some(Host::Ipv6(address)) => match &zoned {
+                Some(zoned) => format!("{address}%{}", zoned.zone),
+                None => address.to_string(),
+            },
         };
         let proxy = Self::new(kind, host, url.port().unwrap_or(default_port));
         if url.username().is_empty() && url.password().is_none() {

@@ -25,6 +25,7 @@ pub(crate) use address::unix_name;
 pub use address::{Address, Interface};
 pub(crate) use address::{DatagramSettings, ListenSettings, MulticastOut, same_endpoint};
 pub use dns::{Resolver, SystemResolver};
+pub(crate) use dns::{literal, split_zone};
 pub(crate) use got::Got;
 pub(crate) use world::clock;
 pub(crate) use world::datagram::Datagrams;

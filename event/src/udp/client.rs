@@ -89,8 +89,8 @@ impl UdpClient {
         drop(old);
     }
 
-    /// Looks `host` up (a name or an IP address), takes its first address and opens a socket to
-    /// it. Any thread; may be called again after `on_close`.
+    /// Looks `host` up (a name or an IP address, of IPv6 maybe with a zone: `fe80::1%eth0`), takes its
+    /// first address and opens a socket to it. Any thread; may be called again after `on_close`.
     ///
     /// # Errors
     ///
@@ -200,7 +200,7 @@ impl Opening {
         // In a cell of its own: a lookup that the loop gives up drops its callback uncalled.
         let mut waiting = Waiting(Some(self));
         let here = local.clone();
-        let asked = local.resolve_dns(host, move |answer| waiting.answered(&here, answer));
+        let asked = local.resolve_scoped(host, move |answer| waiting.answered(&here, answer));
         match asked {
             Ok(query) => {
                 let mut current = lock(&current);
@@ -213,8 +213,8 @@ impl Opening {
         }
     }
 
-    fn connect(self, local: &LocalLoop, ip: IpAddr) {
-        let to = SocketAddr::new(ip, self.port);
+    fn connect(self, local: &LocalLoop, mut to: SocketAddr) {
+        to.set_port(self.port);
         match self.socket(local, to) {
             Ok((socket, channel)) => {
                 {
@@ -297,7 +297,7 @@ fn end(current: &Mutex<Current>, number: u64) {
 struct Waiting(Option<Opening>);
 
 impl Waiting {
-    fn answered(&mut self, local: &LocalLoop, answer: io::Result<Vec<IpAddr>>) {
+    fn answered(&mut self, local: &LocalLoop, answer: io::Result<Vec<SocketAddr>>) {
         let Some(opening) = self.0.take() else { return };
         let given_up = {
             let mut current = lock(&opening.current);
@@ -306,8 +306,8 @@ impl Waiting {
         };
         match answer {
             _ if given_up => opening.refuse(local, CloseReason::Local),
-            Ok(ips) => match ips.first() {
-                Some(ip) => opening.connect(local, *ip),
+            Ok(addresses) => match addresses.first() {
+                Some(address) => opening.connect(local, *address),
                 None => {
                     let e = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
                     opening.refuse(local, CloseReason::Dns(Arc::new(e)));

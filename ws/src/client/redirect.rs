@@ -2,6 +2,7 @@
 
 use crate::mutant::mutant;
 use crate::url::{UrlError, WsTarget, WsUrl};
+use hvloop_event::zone::{BadZone, ZonedUrl, cut_zone, put_zone};
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
@@ -199,11 +200,26 @@ fn origin(url: &WsUrl) -> (bool, &WsTarget) {
 }
 
 /// The Location, seen from the present URL (RFC 9110 section 10.2.2), as browsers resolve it; `http` is
-/// taken for `ws`, since servers answer with that. A fragment is nothing that is sent.
+/// taken for `ws`, since servers answer with that. A fragment is nothing that is sent. A server does not know
+/// the zone in which it is for this host (RFC 6874 section 3): its own address has that of the present URL.
 fn resolve(from: &WsUrl, location: &str) -> Result<WsUrl, UrlError> {
     // The parser drops tabs and line ends silently.
     if location.chars().any(char::is_control) {
         return Err(UrlError::ControlCharacter);
+    }
+    let zoned = cut_zone(from.as_str()).transpose();
+    let zoned = zoned.map_err(|BadZone| UrlError::Zone)?;
+    if let Some(ZonedUrl { url, zone }) = zoned {
+        let url = resolve(&WsUrl::parse(&url)?, location)?;
+        return match url.ip() == from.ip() && cut_zone(url.as_str()).is_none() {
+            true => WsUrl::parse(&put_zone(url.as_str(), &zone)),
+            false => Ok(url),
+        };
+    }
+    if let Some(zoned) = cut_zone(location) {
+        let ZonedUrl { url, zone } = zoned.map_err(|BadZone| UrlError::Zone)?;
+        let url = resolve(from, &url)?;
+        return WsUrl::parse(&put_zone(url.as_str(), &zone));
     }
     let base = Url::parse(from.as_str()).map_err(UrlError::Syntax)?;
     let mut url = base.join(location).map_err(UrlError::Syntax)?;

@@ -370,3 +370,60 @@ fn print_and_parse_are_inverse() {
         "{good} good ones, {unix} of Unix sockets"
     );
 }
+
+/// The zone is kept for the connect, printed, and told to nobody.
+#[test]
+fn zones() {
+    for (text, host, printed) in [
+        (
+            "ws://[fe80::1%25eth0]/",
+            "fe80::1%eth0",
+            "ws://[fe80::1%25eth0]/",
+        ),
+        (
+            "ws://[FE80:0::1%eth0]",
+            "fe80::1%eth0",
+            "ws://[fe80::1%25eth0]/",
+        ),
+        (
+            "wss://[fe80::1%253]:8443/a?b",
+            "fe80::1%3",
+            "wss://[fe80::1%253]:8443/a?b",
+        ),
+        (
+            "ws://[fe80::1%2525]:80/",
+            "fe80::1%25",
+            "ws://[fe80::1%2525]/",
+        ),
+        (
+            "ws://[::1%25a:b%401]:8/",
+            "::1%a:b@1",
+            "ws://[::1%25a%3Ab%401]:8/",
+        ),
+    ] {
+        let url = WsUrl::parse(text).unwrap_or_else(|e| panic!("{text}: {e}"));
+        assert_eq!(url.host(), Some(host), "{text}");
+        assert_eq!(url.to_string(), printed);
+        assert_eq!(WsUrl::parse(printed).as_ref(), Ok(&url), "{text}");
+        let ip = host.split('%').next().and_then(|ip| ip.parse().ok());
+        assert_eq!((url.ip(), ip.is_some()), (ip, true), "{text}");
+        assert!(!url.host_header().contains('%'), "{}", url.host_header());
+        assert!(!url.resource().contains('%'), "{}", url.resource());
+    }
+    assert_ne!(
+        WsUrl::parse("ws://[fe80::1%251]/"),
+        WsUrl::parse("ws://[fe80::1%252]/")
+    );
+    for text in [
+        "ws://[fe80::1%25]/",
+        "ws://[fe80::1%]/",
+        "ws://[fe80::1%25a%2Fb]/",
+        "ws://[fe80::1%25%E4]/",
+    ] {
+        assert_eq!(WsUrl::parse(text), Err(UrlError::Zone), "{text}");
+    }
+    for text in ["ws://[127.0.0.1%251]/", "ws://[h%251]/", "ws://h%251/"] {
+        let url = WsUrl::parse(text);
+        assert!(matches!(url, Err(UrlError::Syntax(_))), "{text}: {url:?}");
+    }
+}

@@ -3,7 +3,7 @@
 use super::super::dns::{Done, Resolver};
 use super::world::World;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ pub(crate) struct DnsPool;
 
 impl DnsPool {
     /// The world answers, whoever the resolver is.
-    pub(crate) fn new(_resolver: Arc<dyn Resolver>, _max_threads: usize) -> Self {
+    pub(crate) fn new(_resolver: Arc<dyn Resolver>) -> Self {
         Self
     }
 
@@ -58,7 +58,10 @@ impl DnsPool {
                 let Some(done) = take(&waiting) else { return };
                 done(match answer.addresses {
                     none if none.is_empty() => Err(io::ErrorKind::NotFound.into()),
-                    addresses => Ok(addresses),
+                    addresses => {
+                        let addresses = addresses.into_iter();
+                        Ok(addresses.map(|ip| SocketAddr::new(ip, 0)).collect())
+                    }
                 });
             });
         } else {

@@ -35,6 +35,30 @@ fn locations_are_resolved() {
         ("ws://a.test/", "/z#fragment", "ws://a.test/z"),
         ("ws://a.test/", "/ü", "ws://a.test/%C3%BC"),
         ("ws://a.test/", "http://[::1]:9/", "ws://[::1]:9/"),
+        // The zone stays with its address.
+        ("ws://[fe80::1%25e]/x", "/z", "ws://[fe80::1%25e]/z"),
+        (
+            "ws://[fe80::1%25e]/x",
+            "http://[fe80::1]:9/z",
+            "ws://[fe80::1%25e]:9/z",
+        ),
+        (
+            "ws://[fe80::1%25e]/x",
+            "//[fe80::1]/",
+            "ws://[fe80::1%25e]/",
+        ),
+        ("ws://[fe80::1%25e]/x", "ws://[fe80::2]/", "ws://[fe80::2]/"),
+        ("ws://[fe80::1%25e]/x", "ws://a.test/", "ws://a.test/"),
+        (
+            "ws://[fe80::1%25e]/x",
+            "ws://[fe80::1%25f]/",
+            "ws://[fe80::1%25f]/",
+        ),
+        (
+            "ws://a.test/",
+            "?u=ws://[::1%25lo]/",
+            "ws://a.test/?u=ws://[::1%25lo]/",
+        ),
     ];
     for (from, location, expected) in table {
         let mut route = route(from, 1);
