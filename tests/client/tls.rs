@@ -55,7 +55,7 @@ fn tls_verify_matrix() {
     };
     let expired = problem(ca.expired_config());
     assert!(
-        matches!(expired, CertificateProblem::Expired),
+        matches!(expired, CertificateProblem::Expired { since: Some(_) }),
         "{expired:?}"
     );
     let wrong = problem(ca.wrong_name_config());

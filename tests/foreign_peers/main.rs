@@ -1,8 +1,9 @@
 //! Our servers and programs that we did not write: `openssl s_client` and OpenBSD's `nc`; and our clients
-//! through proxies of others. The set-up (`tests/foreign_peers/setup.sh`) installs them.
+//! through proxies of others; and certificates that `openssl` makes. The set-up (`tests/foreign_peers/setup.sh`) installs them.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used)]
 
+mod certificates;
 #[path = "../common/mod.rs"]
 mod common;
 mod proxies;

@@ -4,15 +4,16 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ProtocolVersion, RootCertStore, SupportedProtocolVersion, version};
+use rustls::{ProtocolVersion, SupportedProtocolVersion, version};
 
 use super::error::TlsConfigError;
+use super::own_roots::OwnRoots;
 use super::pem;
 use super::verify::{PeerCertificates, PeerVerifier, PinHook, Trust};
+use crate::sys::split_zone;
 
 /// How a client does TLS: made once, shared by any number of connections on any threads. A clone is
 /// cheap and shares the cache of TLS sessions to resume.
@@ -122,8 +123,12 @@ pub struct TlsClientConfigBuilder {
 }
 
 impl TlsClientConfigBuilder {
-    /// Trusts every certificate in this PEM text. Own roots take the place of the platform's, unless
-    /// [`platform_roots(true)`](Self::platform_roots) is given too.
+    /// Trusts every certificate in this PEM text, and what these have issued. Own roots take the place of
+    /// the platform's, unless [`platform_roots(true)`](Self::platform_roots) is given too.
+    ///
+    /// A server that shows a root itself is trusted, whether that is a certificate of one server or one of
+    /// an authority (`CA:TRUE`, as `openssl req -x509` makes it), and whoever signed it. Its names, its time
+    /// and its extended key usage are checked as always, and that the server has its key.
     pub fn root_pem(self, pem_text: &[u8]) -> Self {
         self.add_roots(pem::certificates(pem_text, "root certificates"))
     }
@@ -270,7 +275,7 @@ impl TlsClientConfigBuilder {
         }
         let mut verifiers: Vec<Arc<dyn ServerCertVerifier>> = Vec::new();
         if !self.roots.is_empty() {
-            verifiers.push(own_roots(&self.roots, provider)?);
+            verifiers.push(Arc::new(OwnRoots::new(&self.roots, provider)?));
         }
         if self.platform_roots.unwrap_or(self.roots.is_empty()) {
             let platform = rustls_platform_verifier::Verifier::new(Arc::clone(provider))
@@ -338,35 +343,18 @@ const CLIENT_KEY: &str = "client private key";
 /// The length of an ALPN protocol name is one byte on the wire (RFC 7301, section 3.1).
 pub(super) const MAX_ALPN_LEN: usize = 255;
 
-fn own_roots(
-    roots: &[CertificateDer<'static>],
-    provider: &Arc<CryptoProvider>,
-) -> Result<Arc<dyn ServerCertVerifier>, TlsConfigError> {
-    let mut store = RootCertStore::empty();
-    for root in roots {
-        store
-            .add(root.clone())
-            .map_err(TlsConfigError::BadRootCertificate)?;
-    }
-    let verifier =
-        WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(provider))
-            .build()
-            // An empty store is the only error without revocation lists, and ours is not empty.
-            .map_err(|_| TlsConfigError::NoRoots)?;
-    Ok(verifier)
-}
-
 fn parse_server_name(name: &str) -> Option<ServerName<'static>> {
     let bare = name
         .strip_prefix('[')
         .and_then(|rest| rest.strip_suffix(']'));
-    match bare {
-        // Brackets are for IPv6 addresses alone (RFC 3986, section 3.2.2).
-        Some(inside) => inside
-            .parse::<std::net::Ipv6Addr>()
-            .ok()
-            .map(ServerName::from),
-        None => ServerName::try_from(name).ok().map(|name| name.to_owned()),
+    // A zone is for this host alone; certificates have none.
+    match split_zone(bare.unwrap_or(name)) {
+        // Brackets are for IPv6 addresses alone (RFC 3986, section 3.2.2), and so are zones.
+        (address, zone) if bare.is_some() || zone.is_some() => {
+            let address = address.parse::<std::net::Ipv6Addr>();
+            address.ok().map(ServerName::from)
+        }
+        _ => ServerName::try_from(name).ok().map(|name| name.to_owned()),
     }
 }
 

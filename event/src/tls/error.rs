@@ -6,10 +6,12 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use rustls::pki_types::pem;
+use rustls::pki_types::{UnixTime, pem};
 use rustls::{AlertDescription, CertificateError};
 
+use super::key_length::KeyLength;
 use super::verify::PinRefused;
+use super::words;
 
 /// Why a TLS connection failed. Terminal: a connection that failed once never recovers.
 #[non_exhaustive]
@@ -47,16 +49,40 @@ pub enum CertificateProblem {
         presented: Vec<String>,
     },
     /// Its time of validity is over.
-    Expired,
+    Expired {
+        /// Since when, where the verifier tells it.
+        since: Option<UnixTime>,
+    },
     /// Its time of validity has not begun (or the local clock is behind).
-    NotYetValid,
+    NotYetValid {
+        /// Until when, where the verifier tells it.
+        until: Option<UnixTime>,
+    },
+    /// It is that of an authority (`CA:TRUE`), as `openssl req -x509` makes it: such a one is trusted only
+    /// if it is itself among the own roots.
+    IsAuthority,
     /// Its issuer revoked it.
     Revoked,
     /// A signature in the chain or of the handshake does not fit the key it claims.
     BadSignature,
+    /// It, or one of its chain, has an RSA key that is shorter than 2,048 bits or longer than 8,192.
+    KeyLength {
+        /// How many bits it has.
+        bits: usize,
+    },
+    /// It, or one of its chain, is signed in a way that anyone could forge.
+    WeakSignature {
+        /// Which, for instance `RSA with SHA-1`.
+        algorithm: String,
+    },
+    /// It, or one of its chain, is signed in a way that the crypto provider does not know.
+    UnsupportedSignature {
+        /// Which: its name, or its object identifier.
+        algorithm: String,
+    },
     /// It is not well-formed X.509.
     BadEncoding,
-    /// It was issued for another purpose than authenticating a server.
+    /// It was issued for another purpose than authenticating a server, or a client.
     WrongPurpose,
     /// It passed normal verification, and then the pinning hook refused it for this reason.
     PinRefused(String),
@@ -79,22 +105,47 @@ impl From<CertificateError> for CertificateProblem {
                 presented,
             } => Self::NotValidForName {
                 expected: Some(expected.to_str().into_owned()),
-                presented,
+                presented: presented.into_iter().map(words::name).collect(),
             },
-            CertificateError::Expired | CertificateError::ExpiredContext { .. } => Self::Expired,
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-                Self::NotYetValid
-            }
+            CertificateError::Expired => Self::Expired { since: None },
+            CertificateError::ExpiredContext { not_after, .. } => Self::Expired {
+                since: Some(not_after),
+            },
+            CertificateError::NotValidYet => Self::NotYetValid { until: None },
+            CertificateError::NotValidYetContext { not_before, .. } => Self::NotYetValid {
+                until: Some(not_before),
+            },
             CertificateError::Revoked => Self::Revoked,
             CertificateError::BadSignature => Self::BadSignature,
             CertificateError::BadEncoding => Self::BadEncoding,
             CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
                 Self::WrongPurpose
             }
-            CertificateError::Other(other) => match other.0.downcast_ref::<PinRefused>() {
-                Some(PinRefused(reason)) => Self::PinRefused(reason.clone()),
-                None => Self::Other(CertificateError::Other(other)),
+            CertificateError::UnsupportedSignatureAlgorithmContext {
+                signature_algorithm_id,
+                ..
+            }
+            | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext {
+                signature_algorithm_id,
+                ..
+            } => match words::signature_algorithm(&signature_algorithm_id) {
+                (algorithm, true) => Self::WeakSignature { algorithm },
+                (algorithm, false) => Self::UnsupportedSignature { algorithm },
             },
+            CertificateError::Other(other) => {
+                let inside = &*other.0;
+                if let Some(PinRefused(reason)) = inside.downcast_ref() {
+                    Self::PinRefused(reason.clone())
+                } else if let Some(KeyLength(bits)) = inside.downcast_ref() {
+                    Self::KeyLength { bits: *bits }
+                } else {
+                    match inside.downcast_ref() {
+                        Some(webpki::Error::CaUsedAsEndEntity) => Self::IsAuthority,
+                        Some(webpki::Error::EmptyEkuExtension) => Self::WrongPurpose,
+                        _ => Self::Other(CertificateError::Other(other)),
+                    }
+                }
+            }
             other => Self::Other(other),
         }
     }
@@ -129,12 +180,16 @@ impl fmt::Display for TlsError {
                 write!(f, "the peer's certificate was refused: {problem}")
             }
             Self::Incompatible(error) => {
-                write!(f, "no TLS parameters in common with the peer: {error}")
+                write!(f, "the peer speaks another TLS: {}", words::of(error))
             }
-            Self::Protocol(error) => write!(f, "the peer broke the TLS protocol: {error}"),
-            Self::AlertReceived(alert) => write!(f, "the peer sent the fatal TLS alert {alert:?}"),
+            Self::Protocol(error) => {
+                write!(f, "the peer broke the TLS protocol: {}", words::of(error))
+            }
+            Self::AlertReceived(alert) => {
+                write!(f, "the peer ended TLS with {}", words::alert(*alert))
+            }
             Self::Truncated => write!(f, "the connection ended without a TLS close_notify"),
-            Self::Rustls(error) => write!(f, "{error}"),
+            Self::Rustls(error) => write!(f, "TLS failed: {}", words::of(error)),
         }
     }
 }
@@ -152,7 +207,9 @@ impl Error for TlsError {
 impl fmt::Display for CertificateProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::UnknownIssuer => write!(f, "it was not issued by a trusted root"),
+            Self::UnknownIssuer => {
+                write!(f, "it was not issued by a trusted root (unknown issuer)")
+            }
             Self::NotValidForName {
                 expected,
                 presented,
@@ -167,22 +224,44 @@ impl fmt::Display for CertificateProblem {
                 }
                 Ok(())
             }
-            Self::Expired => write!(f, "it has expired"),
-            Self::NotYetValid => write!(f, "it is not valid yet"),
+            Self::Expired { since: None } => write!(f, "it has expired"),
+            Self::Expired { since: Some(time) } => {
+                write!(f, "it has expired, at {}", words::date(*time))
+            }
+            Self::NotYetValid { until: None } => write!(f, "it is not valid yet"),
+            Self::NotYetValid { until: Some(time) } => {
+                write!(f, "it is not valid before {}", words::date(*time))
+            }
+            Self::IsAuthority => write!(
+                f,
+                "it is that of an authority (CA:TRUE), which is trusted only if it is itself a root here"
+            ),
             Self::Revoked => write!(f, "it was revoked"),
             Self::BadSignature => write!(f, "a signature does not match"),
+            Self::KeyLength { bits } => write!(f, "{}", KeyLength(*bits)),
+            Self::WeakSignature { algorithm } => {
+                write!(f, "the signature algorithm is too weak: {algorithm}")
+            }
+            Self::UnsupportedSignature { algorithm } => {
+                write!(f, "the signature algorithm is not supported: {algorithm}")
+            }
             Self::BadEncoding => write!(f, "it is malformed"),
             Self::WrongPurpose => write!(f, "it was not issued for this purpose"),
             Self::PinRefused(reason) => write!(f, "the pinning hook refused it: {reason}"),
             Self::NotPresented => write!(f, "none was presented"),
-            // rustls shows this one variant by its debug form; what is inside has a text of its own.
-            Self::Other(CertificateError::Other(other)) => write!(f, "{other}"),
-            Self::Other(other) => write!(f, "{other}"),
+            Self::Other(other) => f.write_str(&words::certificate(other)),
         }
     }
 }
 
-impl Error for CertificateProblem {}
+impl Error for CertificateProblem {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Other(CertificateError::Other(inside)) => Some(&*inside.0),
+            _ => None,
+        }
+    }
+}
 
 /// Why a TLS configuration could not be made.
 #[non_exhaustive]
@@ -236,12 +315,22 @@ impl fmt::Display for TlsConfigError {
             Self::NoCertificateIn(what) => write!(f, "no certificate in the {what}"),
             Self::NoPrivateKey(what) => write!(f, "no usable private key in the {what}"),
             Self::Io(path, error) => write!(f, "cannot read {}: {error}", path.display()),
-            Self::BadRootCertificate(error) => write!(f, "unusable root certificate: {error}"),
+            Self::BadRootCertificate(error) => {
+                write!(f, "unusable root certificate: {}", words::of(error))
+            }
             Self::BadClientCertificate(error) => {
-                write!(f, "unusable client certificate or key: {error}")
+                write!(
+                    f,
+                    "unusable client certificate or key: {}",
+                    words::of(error)
+                )
             }
             Self::BadServerCertificate(error) => {
-                write!(f, "unusable server certificate or key: {error}")
+                write!(
+                    f,
+                    "unusable server certificate or key: {}",
+                    words::of(error)
+                )
             }
             Self::NoIdentity => write!(f, "no server certificate to show"),
             Self::NoRoots => write!(f, "no root certificates to trust"),
@@ -259,9 +348,10 @@ impl fmt::Display for TlsConfigError {
                 "no crypto provider: enable the feature `ring` or `aws-lc-rs`, or pass a provider"
             ),
             Self::Verifier(error) => {
-                write!(f, "the platform's trust store cannot be used: {error}")
+                let why = words::of(error);
+                write!(f, "the platform's trust store cannot be used: {why}")
             }
-            Self::Rustls(error) => write!(f, "{error}"),
+            Self::Rustls(error) => f.write_str(&words::of(error)),
         }
     }
 }

@@ -5,19 +5,25 @@
 //! - `server`: [`TlsServerConfig`], the certificates of a server, by name, and their renewal.
 //! - `pem`: certificates and keys out of PEM text.
 //! - `verify`: the certificate verifier: any of several trust stores, then the user's pin.
+//! - `own_roots`: trust in the user's own roots, and in a root that is itself shown; `der`, `key_length`: what
+//!   it looks at in certificates beyond rustls.
 //! - `session`: one connection's TLS state, bytes in and bytes out, no socket and no clock.
-//! - `error`: [`TlsError`] of a connection, [`TlsConfigError`] of a configuration.
+//! - `error`: [`TlsError`] of a connection, [`TlsConfigError`] of a configuration; `words`: their texts.
 //!
 //! The crypto provider is always named explicitly: rustls' process-wide default is neither read nor
 //! installed, so that neither a missing default nor two providers in one dependency tree can panic.
 
 mod config;
+mod der;
 mod error;
+mod key_length;
+mod own_roots;
 mod pem;
 mod records;
 mod server;
 mod session;
 mod verify;
+mod words;
 
 #[cfg(all(test, any(feature = "ring", feature = "aws-lc-rs")))]
 mod testkit;

@@ -5,14 +5,15 @@ use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
+use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls::{RootCertStore, ServerConfig};
 
 use super::config::{MAX_ALPN_LEN, TlsVersion, compiled_in_provider};
 use super::error::TlsConfigError;
+use super::own_roots::OwnClientRoots;
 use super::pem;
 
 /// The certificates of a server: one for clients that ask for no name, or for one that is not known,
@@ -212,7 +213,8 @@ pub struct TlsServerConfigBuilder {
 }
 
 impl TlsServerConfigBuilder {
-    /// Lets in only clients with a certificate that one of these, in PEM, has issued.
+    /// Lets in only clients with a certificate that one of these, in PEM, has issued, or that is one of
+    /// these, whoever signed it; its time and its extended key usage are checked in both cases.
     pub fn client_roots_pem(mut self, roots: &[u8]) -> Self {
         match pem::certificates(roots, "client roots") {
             Ok(mut found) => self.client_roots.get_or_insert_default().append(&mut found),
@@ -276,20 +278,8 @@ impl TlsServerConfigBuilder {
         let builder = match self.client_roots {
             None => builder.with_no_client_auth(),
             Some(roots) => {
-                let mut store = RootCertStore::empty();
-                for root in roots {
-                    let added = store.add(root);
-                    added.map_err(TlsConfigError::BadRootCertificate)?;
-                }
-                let verifier =
-                    WebPkiClientVerifier::builder_with_provider(store.into(), provider.clone());
-                let verifier = match self.client_optional {
-                    true => verifier.allow_unauthenticated(),
-                    false => verifier,
-                };
-                // An empty store is the only error without revocation lists.
-                let verifier = verifier.build().map_err(|_| TlsConfigError::NoRoots)?;
-                builder.with_client_cert_verifier(verifier)
+                let verifier = OwnClientRoots::new(&roots, self.client_optional, &provider)?;
+                builder.with_client_cert_verifier(Arc::new(verifier))
             }
         };
         let mut config = builder.with_cert_resolver(chooser.clone());

@@ -14,6 +14,9 @@ use rustls::crypto::{
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, DigitallySignedStruct, OtherError, SignatureScheme};
 
+use super::der::Certificate;
+use super::key_length::named_key_length;
+
 /// What a pinning hook is shown: the certificates the server sent, and the name it was dialled by.
 #[derive(Debug)]
 pub struct PeerCertificates<'a> {
@@ -136,7 +139,7 @@ impl ServerCertVerifier for PeerVerifier {
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         if let Trust::AnyOf(verifiers) = &self.trust {
-            accepted_by_any(verifiers, |verifier| {
+            let verdict = accepted_by_any(verifiers, |verifier| {
                 verifier.verify_server_cert(
                     end_entity,
                     intermediates,
@@ -144,6 +147,10 @@ impl ServerCertVerifier for PeerVerifier {
                     ocsp_response,
                     now,
                 )
+            });
+            verdict.map_err(|refusal| {
+                let shown = iter::once(end_entity).chain(intermediates);
+                named_key_length(refusal, shown.filter_map(|der| Certificate::read(der)))
             })?;
         }
         if let Some(pin) = &self.pin {
@@ -162,7 +169,8 @@ impl ServerCertVerifier for PeerVerifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, cert, dss, &self.algorithms)
+        let verdict = verify_tls12_signature(message, cert, dss, &self.algorithms);
+        verdict.map_err(|refusal| named_key_length(refusal, Certificate::read(cert)))
     }
 
     fn verify_tls13_signature(
@@ -171,7 +179,8 @@ impl ServerCertVerifier for PeerVerifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, cert, dss, &self.algorithms)
+        let verdict = verify_tls13_signature(message, cert, dss, &self.algorithms);
+        verdict.map_err(|refusal| named_key_length(refusal, Certificate::read(cert)))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

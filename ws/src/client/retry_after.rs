@@ -59,7 +59,8 @@ fn is_permanent_reason(reason: &CloseReason) -> bool {
         ),
         #[cfg(feature = "tls")]
         CloseReason::Tls(e) => match e {
-            TlsError::Certificate(problem) => *problem != CertificateProblem::NotYetValid,
+            TlsError::Certificate(CertificateProblem::NotYetValid { .. }) => false,
+            TlsError::Certificate(_) => true,
             TlsError::InvalidServerName(_) | TlsError::Incompatible(_) => true,
             TlsError::AlertReceived(alert) => matches!(
                 alert,
@@ -211,8 +212,10 @@ mod tests {
         {
             let certificate = |problem| transport(CloseReason::Tls(TlsError::Certificate(problem)));
             assert!(certificate(CertificateProblem::UnknownIssuer));
-            assert!(certificate(CertificateProblem::Expired));
-            assert!(!certificate(CertificateProblem::NotYetValid));
+            assert!(certificate(CertificateProblem::Expired { since: None }));
+            assert!(!certificate(CertificateProblem::NotYetValid {
+                until: None
+            }));
             let alert = |alert| transport(CloseReason::Tls(TlsError::AlertReceived(alert)));
             assert!(alert(AlertDescription::CertificateRequired));
             assert!(!alert(AlertDescription::InternalError));

@@ -43,7 +43,7 @@ fn tls_verify_matrix() {
         problem(dial(&config, "other.test", &good)),
         CertificateProblem::NotValidForName {
             expected: Some("other.test".into()),
-            presented: vec!["DnsName(\"host.test\")".into()],
+            presented: vec!["host.test".into()],
         }
     );
     assert_eq!(
@@ -51,6 +51,10 @@ fn tls_verify_matrix() {
         Ok(())
     );
     assert_eq!(dial(&config, "[::1]", &authority.issue("::1")), Ok(()));
+    // A zone is no part of what a certificate could name.
+    for zoned in ["::1%eth0", "[::1%1]"] {
+        assert_eq!(dial(&config, zoned, &authority.issue("::1")), Ok(()));
+    }
     let wrong_ip = problem(dial(&config, "127.0.0.2", &authority.issue("127.0.0.1")));
     assert!(
         matches!(wrong_ip, CertificateProblem::NotValidForName { .. }),
@@ -66,17 +70,18 @@ fn tls_verify_matrix() {
     let expired = authority.issue_with("host.test", |params| {
         params.not_after = rcgen::date_time_ymd(2000, 1, 1)
     });
-    assert_eq!(
-        problem(dial(&config, "host.test", &expired)),
-        CertificateProblem::Expired
-    );
+    let problem_of = |identity| problem(dial(&config, "host.test", identity));
+    assert!(matches!(
+        problem_of(&expired),
+        CertificateProblem::Expired { since: Some(_) }
+    ));
     let future = authority.issue_with("host.test", |params| {
         params.not_before = rcgen::date_time_ymd(4000, 1, 1)
     });
-    assert_eq!(
-        problem(dial(&config, "host.test", &future)),
-        CertificateProblem::NotYetValid
-    );
+    assert!(matches!(
+        problem_of(&future),
+        CertificateProblem::NotYetValid { until: Some(_) }
+    ));
     let for_clients = authority.issue_with("host.test", |params| {
         params
             .extended_key_usages
@@ -136,7 +141,10 @@ fn any_of_two_stores_may_accept() {
     let stores = |authorities: &[&Authority]| {
         let verifiers = authorities
             .iter()
-            .map(|authority| own_roots(&[authority.der().clone()], &provider()).unwrap())
+            .map(|authority| {
+                let roots = OwnRoots::new(&[authority.der().clone()], &provider());
+                Arc::new(roots.unwrap()) as Arc<dyn ServerCertVerifier>
+            })
             .collect();
         let verifier = PeerVerifier::new(Trust::AnyOf(verifiers), None, &provider());
         let config = rustls::ClientConfig::builder_with_provider(provider())
