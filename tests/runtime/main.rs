@@ -15,3 +15,4 @@ mod tcp;
 mod tcp_end;
 mod tcp_fail;
 mod timers;
+mod zones;
