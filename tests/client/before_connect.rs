@@ -426,32 +426,36 @@ fn reopened(transport: Transport) {
     let policy = ReconnectPolicy::exponential(4 * MS, 10_000 * MS)
         .with_growth(Growth::Exponential(3))
         .with_jitter(0.0);
-    let client = Recorded::new(thread.event_loop(), net.options().reconnect(Some(policy)));
-    let (url, seen) = (at(&server, "/x"), client.seen.clone());
-    let times = Monitor::new(Vec::new());
-    let t = times.clone();
-    client.client.on_close(move |ws, event| {
-        t.update(|times: &mut Vec<Instant>| times.push(Instant::now()));
-        let enough = seen.update(|seen| {
-            seen.closed.push(event.clone());
-            seen.closed.len() == 4
+    // At the same URL, and at two by turns: of those every other one comes at once.
+    for (urls, waits) in [(["/x", "/x"], [4, 12, 36]), (["/x", "/y"], [0, 12, 0])] {
+        let client = Recorded::new(thread.event_loop(), net.options().reconnect(Some(policy)));
+        let urls = urls.map(|path| at(&server, path));
+        let (by_turns, seen) = (urls.clone(), client.seen.clone());
+        let times = Monitor::new(Vec::new());
+        let t = times.clone();
+        client.client.on_close(move |ws, event| {
+            t.update(|times: &mut Vec<Instant>| times.push(Instant::now()));
+            let count = seen.update(|seen| {
+                seen.closed.push(event.clone());
+                seen.closed.len()
+            });
+            ws.close(1000, "").unwrap();
+            if count < 4 {
+                ws.open(&by_turns[count % 2]).unwrap();
+            }
         });
-        ws.close(1000, "").unwrap();
-        if !enough {
-            ws.open(&url).unwrap();
+        client.client.open(&urls[0]).unwrap();
+        client.wait("four attempts", |seen| seen.closed.len() == 4);
+        let delays: Vec<_> = client
+            .seen
+            .read(|seen| seen.closed.iter().map(|event| event.reconnect_in).collect());
+        assert_eq!(delays, [4, 12, 36, 108].map(|n| Some(n * MS)));
+        // And they were kept.
+        let times = times.read(Clone::clone);
+        for (n, pair) in times.windows(2).enumerate() {
+            let passed = pair[1] - pair[0];
+            assert!(passed >= waits[n] * MS, "{n}: {passed:?}");
         }
-    });
-    client.client.open(&at(&server, "/x")).unwrap();
-    client.wait("four attempts", |seen| seen.closed.len() == 4);
-    let delays: Vec<_> = client
-        .seen
-        .read(|seen| seen.closed.iter().map(|event| event.reconnect_in).collect());
-    assert_eq!(delays, [4, 12, 36, 108].map(|n| Some(n * MS)));
-    // And they were kept.
-    let times = times.read(Clone::clone);
-    for (n, pair) in times.windows(2).enumerate() {
-        let passed = pair[1] - pair[0];
-        assert!(passed >= [4, 12, 36][n] * MS, "{n}: {passed:?}");
     }
     // Outside of an on_close it begins anew, and at once.
     let hour = 3600 * Duration::from_secs(1);

@@ -32,6 +32,8 @@ pub(super) struct Engine {
     retry: Cell<Option<TimerId>>,
     /// When that is.
     retry_at: Cell<Option<Instant>>,
+    /// Begun in an on_close in the place of an attempt that was to wait.
+    at_once: bool,
     /// The time for the hook that an attempt waits for.
     preparing: Cell<Option<TimerId>>,
     /// `on_close` is on the stack; the callbacks are released after it.
@@ -63,15 +65,20 @@ impl Engine {
         let carried = inner.take_carried();
         let carried =
             carried.filter(|c| Some(c.backoff.policy()) == plan.options.reconnect.as_ref());
-        let (backoff, until) = match carried {
-            Some(carried) => (Some(carried.backoff), Some(carried.until)),
-            None => (plan.options.reconnect.map(Backoff::new), None),
+        // Another place is tried at once, but not one after the other without end.
+        let waits = |carried: &Carried| carried.at_once || carried.url == plan.url;
+        let until = carried.as_deref().filter(|c| waits(c)).map(|c| c.until);
+        let at_once = carried.is_some() && until.is_none();
+        let backoff = match carried {
+            Some(carried) => Some(carried.backoff),
+            None => plan.options.reconnect.map(Backoff::new),
         };
         let engine = Rc::new(Self {
             callbacks: RefCell::new(inner.take_staged()),
             backoff: RefCell::new(backoff),
             retry: Cell::new(None),
             retry_at: Cell::new(None),
+            at_once,
             preparing: Cell::new(None),
             telling: Cell::new(false),
             ended_by_user: Cell::new(false),
@@ -392,8 +399,12 @@ impl Engine {
             return;
         };
         if self.telling.get() && !mutant!("back_off_begins_anew") {
-            let backoff = backoff.clone();
-            self.inner.set_carried(Carried { backoff, until });
+            self.inner.set_carried(Carried {
+                backoff: backoff.clone(),
+                until,
+                url: self.plan.url.clone(),
+                at_once: self.at_once && self.sessions.get() == 0,
+            });
         }
     }
 

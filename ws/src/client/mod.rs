@@ -198,8 +198,8 @@ impl WebSocketClient {
     ///
     /// After a `close()` inside an `on_close` that had announced another attempt
     /// ([`CloseEvent::reconnect_in`]), an `open()` in the same one goes on with that back-off, if the
-    /// policy is the same: the first attempt comes when it would have come, and the next delay is the
-    /// next of the series.
+    /// policy is the same: the next delay is the next of the series. An attempt at the same URL comes when
+    /// it would have come; one at another URL comes at once, unless the last one did so, too, and failed.
     ///
     /// # Errors
     ///

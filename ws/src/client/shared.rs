@@ -61,6 +61,10 @@ pub(super) struct Carried {
     pub(super) backoff: Backoff,
     /// When the next attempt is due.
     pub(super) until: Instant,
+    /// Where the last one went.
+    pub(super) url: WsUrl,
+    /// That one had not waited either, and failed.
+    pub(super) at_once: bool,
 }
 
 /// See the module.
