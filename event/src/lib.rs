@@ -128,7 +128,7 @@ pub use self::mutant::mutant_is_on;
 pub mod sim {
     pub use crate::core::current::forget_all as forget_loops;
     pub use crate::sys::sim::{
-        Answer, Backlog, DatagramIo, DatagramPeer, Faults, Peer, PeerIo, Pipe, Route, World,
+        Answer, Backlog, DatagramIo, DatagramPeer, Faults, Moved, Peer, PeerIo, Pipe, Route, World,
         mutant_is_on,
     };
 }

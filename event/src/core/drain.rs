@@ -133,7 +133,7 @@ impl LoopCore {
         let gate = &self.shared.gate;
         match gate.phase() {
             Phase::Idle | Phase::Running | Phase::Paused if gate.stop_requested() => {
-                self.drain.borrow_mut().began = Some(self.now());
+                self.drain.borrow_mut().began = Some(clock::now());
                 self.follow_limit();
                 if !mutant!("stop_overtakes_tasks") {
                     self.run_tasks_before_stop(local);
@@ -150,7 +150,7 @@ impl LoopCore {
         if self.shared.inbox.is_empty() && !self.has_calls_pending() && gate.try_close() {
             return true;
         }
-        let due = self.drain_deadline().is_some_and(|at| self.now() >= at)
+        let due = self.drain_deadline().is_some_and(|at| clock::now() >= at)
             && !mutant!("deadline_ignored");
         if due {
             self.force(local);
@@ -204,14 +204,17 @@ impl LoopCore {
     }
 
     /// Sets the deadline, and moves it when `stop_with` shortened the limit. Never later than it
-    /// was.
+    /// was. Counted from now, and not from when a turn began in which callbacks may have taken long.
     fn follow_limit(&self) {
         let limit = self.shared.gate.drain_limit();
-        let now = self.now();
         self.hurry.set(None);
         let mut drain = self.drain.borrow_mut();
         if limit != drain.limit {
             drain.limit = limit;
+            let now = match mutant!("drain_from_the_turn") {
+                true => self.now(),
+                false => clock::now(),
+            };
             let at = now.checked_add(limit);
             drain.deadline = match (drain.deadline, at) {
                 (Some(old), Some(new)) => Some(old.min(new)),

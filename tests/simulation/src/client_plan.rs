@@ -89,6 +89,10 @@ pub enum Manner {
     Dribble,
     /// As `Good`, but reads only now and then.
     Slow(Duration),
+    /// As `Good`, but takes a little every so often.
+    Sip(Duration),
+    /// As `Sip`, and as `Leave` after a while; it goes on taking what comes.
+    Depart(Duration),
     /// Closes, in order, after that time.
     CloseFirst(Duration),
     /// Never answers a Close and never ends the connection.
@@ -101,6 +105,8 @@ pub enum Manner {
     HttpError,
     /// Accepts and says nothing, not even for TLS.
     Mute,
+    /// As `Mute`, but not below: TLS is there.
+    Mum,
     /// Accepts and ends the stream.
     Drop,
     /// Ends the stream after that time, without a Close.
@@ -122,11 +128,33 @@ impl ClientPlan {
 }
 
 impl Manner {
+    /// How often it takes a little, if it does not read all that comes.
+    pub fn sips(self) -> Option<Duration> {
+        match self {
+            Self::Sip(every) | Self::Depart(every) => Some(every),
+            _ => None,
+        }
+    }
+
+    /// After which time it ends its stream, without a word.
+    pub fn leaves(self) -> Option<Duration> {
+        match self {
+            Self::Leave(after) => Some(after),
+            Self::Depart(every) => Some(10 * every),
+            _ => None,
+        }
+    }
+
     /// Follows the protocol to its end.
     pub fn is_good(self) -> bool {
         matches!(
             self,
-            Self::Good | Self::Chatty | Self::Dribble | Self::Slow(_) | Self::CloseFirst(_)
+            Self::Good
+                | Self::Chatty
+                | Self::Dribble
+                | Self::Slow(_)
+                | Self::Sip(_)
+                | Self::CloseFirst(_)
         )
     }
 }
@@ -136,6 +164,7 @@ pub fn clients(seed: u64, rng: &mut StdRng) -> Vec<ClientPlan> {
     let count = rng.random_range(1..=4);
     let mut clients: Vec<_> = (0..count).map(|_| client(rng)).collect();
     extend(seed, &mut clients);
+    take_time(seed, &mut clients);
     clients
 }
 
@@ -228,6 +257,40 @@ fn proxy(rng: &mut StdRng) -> ProxyPlan {
             .choose(rng)
             .unwrap_or(&connects),
         },
+    }
+}
+
+/// Peers that use up limits of time.
+fn take_time(seed: u64, clients: &mut [ClientPlan]) {
+    // Of its own, as in `given_up`.
+    let rng = &mut StdRng::seed_from_u64(seed ^ 0x71e0);
+    for plan in clients {
+        if plan.manner == Manner::Good {
+            plan.manner = sips(rng);
+        }
+        if plan.manner.sips().is_some() && rng.random_bool(0.5) {
+            // Longer than a sip takes, and shorter than room is told of.
+            plan.write_stall = Some(30 * MS);
+        }
+        if plan.kind == Kind::WebSocket && rng.random_bool(0.03) {
+            // TLS comes late, and then nothing.
+            plan.manner = Manner::Mum;
+            plan.tls = true;
+            plan.proxy = None;
+            plan.host = Host::Literal;
+            plan.route = RoutePlan::Accept(100 * MS + ms(rng, 100));
+            plan.open_deadline = 300 * MS;
+        }
+    }
+}
+
+/// Good as it is, but maybe slow.
+pub(crate) fn sips(rng: &mut StdRng) -> Manner {
+    let every = MS + ms(rng, 8);
+    match rng.random_range(0..8) {
+        0 | 1 => Manner::Sip(every),
+        2 => Manner::Depart(every),
+        _ => Manner::Good,
     }
 }
 

@@ -1,7 +1,7 @@
 //! What happens in one history, drawn from its seed: the world, the clients, and who does what when.
 
-pub(crate) use crate::client_plan::manner;
 pub use crate::client_plan::{ClientPlan, Host, Kind, Manner, Outcome, ProxyPlan, RoutePlan};
+pub(crate) use crate::client_plan::{manner, sips};
 pub use crate::hosting::{ServiceOp, ServicePlan, VisitPlan};
 pub use crate::serving::{ExtraOp, ServerOp, ServerPlan};
 
@@ -152,6 +152,7 @@ impl History {
         }
         given_up(seed, &clients, &mut actions);
         held_back(seed, clients.len(), end, &mut actions);
+        long_queues(seed, &clients, &mut actions);
         let hosts = &mut StdRng::seed_from_u64(seed ^ 0x4057);
         let services = hosting(hosts, end, &mut actions);
         Self {
@@ -183,6 +184,23 @@ fn given_up(seed: u64, clients: &[ClientPlan], actions: &mut Vec<Action>) {
                 when: When::In(place),
                 op: Op::Close(c),
             });
+        }
+    }
+}
+
+/// Clients that send a lot at once to a peer that takes little.
+fn long_queues(seed: u64, clients: &[ClientPlan], actions: &mut Vec<Action>) {
+    // Of its own, as in `given_up`.
+    let rng = &mut StdRng::seed_from_u64(seed ^ 0x10e5);
+    for (c, plan) in clients.iter().enumerate() {
+        if plan.manner.sips().is_some() && rng.random_bool(0.5) {
+            for _ in 0..2 {
+                let size = *[3_000, 20_000].choose(rng).unwrap_or(&3_000);
+                actions.push(Action {
+                    when: When::In(Place::Open),
+                    op: Op::Send(c, size),
+                });
+            }
         }
     }
 }
@@ -282,6 +300,7 @@ fn faults(rng: &mut StdRng) -> Faults {
         .choose(rng)
         .unwrap_or(&4_000);
     faults.drained_by_short_io = rng.random_bool(0.5);
+    faults.room_told_late = rng.random_bool(0.3);
     faults
 }
 

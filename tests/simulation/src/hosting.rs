@@ -1,7 +1,7 @@
 //! The part of a history that is about WebSocket servers: what there is, and what is done with it.
 
 use crate::deflating::{DeflatePlan, Wish};
-use crate::history::{Action, Manner, Op, Place, When, at, manner, ms, when};
+use crate::history::{Action, Manner, Op, Place, When, at, manner, ms, sips, when};
 use hvloop_ws::WhenFull;
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -146,7 +146,7 @@ fn service(rng: &mut StdRng) -> ServicePlan {
 fn visit(rng: &mut StdRng) -> VisitPlan {
     VisitPlan {
         manner: match rng.random_bool(0.4) {
-            true => Manner::Good,
+            true => sips(rng),
             false => manner(rng),
         },
         messages: rng.random_range(0..12),

@@ -172,6 +172,34 @@ pub const MUTANTS: &[(&str, &str)] = &[
         "slow_peer_kept",
         "a full queue closes nothing, although it should",
     ),
+    (
+        "long_reads_are_life",
+        "a few bytes do not show that the peer lives",
+    ),
+    (
+        "linger_from_the_finish",
+        "the time for the peer's end begins before all is written",
+    ),
+    (
+        "close_time_from_the_asking",
+        "the time for the peer's Close begins before ours has left",
+    ),
+    (
+        "stalled_without_a_try",
+        "a peer is called stalled although there is room",
+    ),
+    (
+        "end_of_stream_drops_the_queue",
+        "what was accepted is dropped when the peer ends its side",
+    ),
+    (
+        "drain_from_the_turn",
+        "the drain's time begins before the stop",
+    ),
+    (
+        "open_deadline_anew_after_tls",
+        "the deadline to open begins anew after TLS",
+    ),
     ("held_back_lost", "what was read before a pause is dropped"),
     (
         "silent_while_paused",

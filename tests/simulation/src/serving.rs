@@ -1,7 +1,7 @@
 //! The part of a history that is about servers, datagrams and the rest: what there is, and what is
 //! done with it.
 
-use crate::history::{Action, Manner, Op, Place, When, at, manner, ms, when};
+use crate::history::{Action, Manner, Op, Place, When, at, manner, ms, sips, when};
 use crate::peers::Framing;
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -90,7 +90,7 @@ pub fn serving(rng: &mut StdRng, end: Duration, actions: &mut Vec<Action>) -> Ve
         let crowd = rng.random_bool(0.1).then(|| at(rng, end));
         for _ in 0..rng.random_range(0..6) + if crowd.is_some() { 30 } else { 0 } {
             let manner = match rng.random_bool(0.5) {
-                true => Manner::Good,
+                true => sips(rng),
                 false => manner(rng),
             };
             let dial = ServerOp::Dial(manner, rng.random_range(0..6));

@@ -49,6 +49,8 @@ pub struct Faults {
     pub delay: Duration,
     /// Bytes that the sockets hold, a direction.
     pub window: usize,
+    /// Room is told of only when a third of the window is free, as Linux does of TCP; it is there before.
+    pub room_told_late: bool,
     /// What comes is told of whatever was read before, as with epoll; else it is `WouldBlock` alone
     /// that arms the socket again, as with other pollers.
     pub drained_by_short_io: bool,
@@ -79,6 +81,7 @@ impl Default for Faults {
             latency: Duration::from_micros(50),
             delay: Duration::from_millis(2),
             window: 64 * 1024,
+            room_told_late: false,
             drained_by_short_io: true,
         }
     }

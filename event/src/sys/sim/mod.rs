@@ -39,7 +39,7 @@ mod world;
 
 pub use dns::Answer;
 pub use faults::Faults;
-pub use net::{Backlog, Route};
+pub use net::{Backlog, Moved, Route};
 pub use packets::{DatagramIo, DatagramPeer};
 pub use peer::{Peer, PeerIo};
 pub use pipe::Pipe;

@@ -96,6 +96,18 @@ pub(crate) struct Link {
     /// When the last of each direction arrives: nothing overtakes.
     pub(super) last_to_loop: Duration,
     pub(super) last_to_peer: Duration,
+    pub(super) moved: Moved,
+}
+
+/// When bytes of a connection last went anywhere.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Moved {
+    /// The loop's side read some.
+    pub read: Duration,
+    /// Its socket took some, or the end of its stream.
+    pub written: Duration,
+    /// The peer took some.
+    pub taken: Duration,
 }
 
 /// All connections there were.
@@ -191,6 +203,7 @@ impl Link {
             peer_told_end: false,
             last_to_loop: Duration::ZERO,
             last_to_peer: Duration::ZERO,
+            moved: Moved::default(),
         }
     }
 
@@ -305,6 +318,11 @@ impl World {
         f(self.net.borrow_mut().link_mut(fd))
     }
 
+    /// When its bytes last went anywhere.
+    pub fn moved(&self, fd: Fd) -> Moved {
+        self.net.borrow().link(fd).moved
+    }
+
     pub(super) fn read(&self, fd: Fd, buf: &mut [u8]) -> io::Result<Got> {
         if self.chance(|faults| faults.interrupted) {
             return Err(io::ErrorKind::Interrupted.into());
@@ -334,6 +352,7 @@ impl World {
             for (to, from) in buf.iter_mut().zip(link.inbound.drain(..count)) {
                 *to = from;
             }
+            link.moved.read = self.elapsed();
             Got {
                 bytes: count,
                 more: count == buf.len() || descriptors || !drained_by_short_io,
@@ -365,6 +384,7 @@ impl World {
             }
             link.starved |= count < buf.len();
             link.room -= count;
+            link.moved.written = self.elapsed();
             (count, self.arrival(&mut link.last_to_peer))
         };
         self.note(|| format!("fd {fd}: wrote {count} of {}", buf.len()));
@@ -382,6 +402,7 @@ impl World {
             if std::mem::replace(&mut link.fin_sent, true) {
                 return Ok(());
             }
+            link.moved.written = self.elapsed();
             self.arrival(&mut link.last_to_peer)
         };
         self.note(|| format!("fd {fd}: shutdown"));

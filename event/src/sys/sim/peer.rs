@@ -77,6 +77,11 @@ impl PeerIo {
         self.world.peer_reads(self.fd, on);
     }
 
+    /// Takes a twentieth of what the sockets hold, for a peer that leaves the rest unread.
+    pub fn sip(&mut self) {
+        self.world.peer_sips(self.fd);
+    }
+
     /// Calls [`Peer::on_timer`] later.
     pub fn timer(&mut self, after: Duration, tag: u64) {
         self.world.peer_timer(self.fd, after, tag);

@@ -20,7 +20,7 @@ impl World {
                         .link_mut(fd)
                         .unread_by_peer
                         .extend(data);
-                    self.peer_takes(fd);
+                    self.peer_takes(fd, usize::MAX, false);
                 }
             }
             Happening::PeerEnd(fd, end) => {
@@ -35,8 +35,9 @@ impl World {
                         link.end_for_peer = Some(end);
                     }
                 }
-                self.peer_takes(fd);
+                self.peer_takes(fd, usize::MAX, false);
             }
+            Happening::Sip(fd, most) => self.peer_takes(fd, most, true),
             Happening::PeerTimer(fd, tag) => self.call_peer(fd, |peer, io| peer.on_timer(io, tag)),
             Happening::Dialed(dial) => self.dialed(dial),
             Happening::ToDatagramPeer(socket, to, data) => self.at_datagram_peer(socket, to, &data),
@@ -129,26 +130,31 @@ impl World {
         }
     }
 
-    /// The peer reads what has come, and then the end.
-    fn peer_takes(&self, fd: Fd) {
+    /// The peer reads what has come, at most so much, and then the end. `sips`: although it does not read
+    /// what comes by itself.
+    fn peer_takes(&self, fd: Fd, most: usize, sips: bool) {
         let data = {
             let mut net = self.net.borrow_mut();
             let link = net.link_mut(fd);
-            if link.state != State::Up || !link.peer_reads {
+            if link.state != State::Up || !(link.peer_reads || sips) {
                 // A reset is noticed by who does not read, too.
                 if link.end_for_peer != Some(End::Reset) {
                     return;
                 }
             }
-            Vec::from(std::mem::take(&mut link.unread_by_peer))
+            let count = most.min(link.unread_by_peer.len());
+            link.unread_by_peer.drain(..count).collect::<Vec<_>>()
         };
         if !data.is_empty() {
-            let short = self.faults().drained_by_short_io;
+            let faults = self.faults();
+            let short = faults.drained_by_short_io;
             {
                 let mut net = self.net.borrow_mut();
                 let link = net.link_mut(fd);
                 link.room += data.len();
-                if link.open && std::mem::take(&mut link.starved) {
+                link.moved.taken = self.elapsed();
+                let told = !faults.room_told_late || link.room >= faults.window / 3;
+                if link.open && told && std::mem::take(&mut link.starved) {
                     link.mark_writable(short);
                 }
             }
@@ -159,7 +165,10 @@ impl World {
             let link = net.link_mut(fd);
             match link.end_for_peer {
                 Some(End::Reset) if link.peer.is_some() => link.end_for_peer.take(),
-                Some(End::Fin) if !std::mem::replace(&mut link.peer_told_end, true) => {
+                Some(End::Fin)
+                    if link.unread_by_peer.is_empty()
+                        && !std::mem::replace(&mut link.peer_told_end, true) =>
+                {
                     Some(End::Fin)
                 }
                 _ => None,
@@ -219,6 +228,12 @@ impl World {
             // From the agenda: the peer is in a call.
             self.later(Duration::ZERO, Happening::ToPeer(fd, Vec::new()));
         }
+    }
+
+    pub(super) fn peer_sips(&self, fd: Fd) {
+        let most = self.faults().window.div_ceil(20);
+        // From the agenda: the peer is in a call.
+        self.later(Duration::ZERO, Happening::Sip(fd, most));
     }
 
     pub(super) fn peer_timer(&self, fd: Fd, after: Duration, tag: u64) {

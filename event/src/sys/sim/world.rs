@@ -29,6 +29,8 @@ pub(super) enum Happening {
     ToPeer(Fd, Vec<u8>),
     /// The stream ends at the peer.
     PeerEnd(Fd, End),
+    /// A peer takes so much of what has come.
+    Sip(Fd, usize),
     /// A timer of a peer.
     PeerTimer(Fd, u64),
     /// The connect of a peer arrives.

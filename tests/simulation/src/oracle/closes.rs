@@ -1,5 +1,6 @@
 //! Each `on_close` comes once, and tells the truth.
 
+use super::limits::{self, Limits};
 use super::{is_fast, undisturbed};
 use crate::ctx::Ctx;
 use crate::history::{ClientPlan, Host, Kind, Manner, Outcome, RoutePlan};
@@ -62,6 +63,19 @@ pub fn check_close(ctx: &Ctx, c: usize, event: &CloseEvent) {
             check_error(ctx, c, &client.plan, error, waited);
         }
     }
+    let session = record.sessions.last().filter(|_| record.in_session);
+    if let Some((session, fd)) = session.and_then(|session| Some((session, session.fd?))) {
+        let plan = &client.plan;
+        let limits = Limits {
+            close: plan.close_timeout,
+            linger: plan.close_timeout,
+            stall: plan.write_stall,
+        };
+        let by_loop = session.accepted.iter().all(|accepted| accepted.on_loop);
+        if let Err(why) = limits::check_event(ctx, fd, event, &limits, by_loop) {
+            ctx.violation(format!("client {c}, fd {fd}: {why}: {event:?}"));
+        }
+    }
 }
 
 /// An `on_close` of a TCP client.
@@ -83,6 +97,12 @@ pub fn check_tcp_close(ctx: &Ctx, c: usize, reason: &CloseReason) {
     });
     let waited = ctx.world.elapsed().saturating_sub(record.began);
     check_reason(ctx, c, &client.plan, reason, waited);
+    let session = record.sessions.last().filter(|_| record.in_session);
+    if let Some(fd) = session.and_then(|session| session.fd)
+        && let Err(why) = limits::check_reason(ctx, fd, reason, client.plan.close_timeout)
+    {
+        ctx.violation(format!("client {c}, fd {fd}: {why}: {reason:?}"));
+    }
 }
 
 fn check_error(ctx: &Ctx, c: usize, plan: &ClientPlan, error: &ConnectionError, waited: Duration) {
@@ -115,7 +135,8 @@ fn check_error(ctx: &Ctx, c: usize, plan: &ClientPlan, error: &ConnectionError, 
             }
             let patient =
                 plan.close_timeout > Duration::from_secs(4) && !ctx.paused.get() && is_fast(ctx);
-            if patient && undisturbed(ctx, plan) && !matches!(plan.manner, Manner::Slow(_)) {
+            let slow = matches!(plan.manner, Manner::Slow(_) | Manner::Sip(_));
+            if patient && undisturbed(ctx, plan) && !slow {
                 wrong("the peer answers every Close");
             }
         }
@@ -150,6 +171,12 @@ fn check_reason(ctx: &Ctx, c: usize, plan: &ClientPlan, reason: &CloseReason, wa
         }
         CloseReason::TimedOut { limit, .. } if *limit != plan.open_deadline || waited < *limit => {
             wrong("it had not had its time")
+        }
+        // A TCP client does not say when it tries again.
+        CloseReason::TimedOut { limit, .. }
+            if plan.kind == Kind::WebSocket && limits::is_late(ctx, waited, *limit) =>
+        {
+            wrong("it had more than its time")
         }
         CloseReason::Peer if plan.kind == Kind::WebSocket && undisturbed(ctx, plan) => {
             wrong("the peer says goodbye before it ends");

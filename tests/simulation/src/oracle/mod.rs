@@ -1,6 +1,7 @@
 //! What must be true of every history.
 
 mod closes;
+mod limits;
 mod servers;
 mod services;
 mod sessions;

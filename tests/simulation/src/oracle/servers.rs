@@ -1,6 +1,6 @@
 //! What must be true of servers and their connections.
 
-use super::undisturbed_by;
+use super::{limits, undisturbed_by};
 use crate::ctx::Ctx;
 use crate::peers::{Framing, Log};
 use crate::servers::{Served, Server, listens};
@@ -27,6 +27,9 @@ pub fn check_served(ctx: &Ctx, s: usize, served: &Served, reason: &CloseReason) 
     ctx.check(may, || {
         format!("server {s}: closed for {reason:?}, which is not so")
     });
+    if let Err(why) = limits::check_reason(ctx, served.fd, reason, plan.linger) {
+        ctx.violation(format!("server {s}, fd {}: {why}: {reason:?}", served.fd));
+    }
 }
 
 fn log<R>(ctx: &Ctx, served: &Served, f: impl FnOnce(&Log) -> R) -> Option<R> {

@@ -1,5 +1,6 @@
 //! What must be true of WebSocket servers and their connections.
 
+use super::limits::{self, Limits};
 use super::{is_fast, undisturbed_by};
 use crate::ctx::Ctx;
 use crate::history::ServicePlan;
@@ -65,6 +66,15 @@ pub fn check_visit_close(ctx: &Ctx, s: usize, visited: &Visited, event: &CloseEv
     }
     if let Some(error) = &event.error {
         check_error(ctx, plan, visited, error, &wrong);
+    }
+    let limits = Limits {
+        close: plan.close_timeout,
+        linger: plan.linger,
+        stall: plan.write_stall,
+    };
+    let by_loop = visited.maybe.is_empty() && visited.accepted.iter().all(|a| a.on_loop);
+    if let Err(why) = limits::check_event(ctx, visited.fd, event, &limits, by_loop) {
+        wrong(&why);
     }
 }
 

@@ -71,13 +71,15 @@ impl Talk for Caller {
         for message in std::mem::take(&mut self.messages) {
             self.send(&message, out);
         }
+        if let Some(after) = self.manner.leaves() {
+            out.push(Act::Timer(after, AT));
+        }
         match self.manner {
             Manner::Drop => {
                 self.done = true;
                 out.push(Act::Shutdown);
             }
             Manner::CloseFirst(after)
-            | Manner::Leave(after)
             | Manner::Reset(after)
             | Manner::Vanish(after)
             | Manner::Garbage(after) => out.push(Act::Timer(after, AT)),
@@ -94,7 +96,7 @@ impl Talk for Caller {
         });
         let ends = matches!(
             self.manner,
-            Manner::Good | Manner::Chatty | Manner::Dribble | Manner::Slow(_)
+            Manner::Good | Manner::Chatty | Manner::Dribble | Manner::Slow(_) | Manner::Sip(_)
         );
         if enough && ends && !std::mem::replace(&mut self.done, true) {
             out.push(Act::Shutdown);
@@ -123,7 +125,7 @@ impl Talk for Caller {
                 Act::Send(data) => self.send(&data, out),
                 below => out.push(below),
             },
-            Manner::Leave(after) => out.push(leave(after)),
+            Manner::Leave(after) | Manner::Depart(after) => out.push(leave(after)),
             Manner::Vanish(_) => {
                 self.log.with(|log| log.misbehaved = true);
                 out.push(Act::Read(false));

@@ -206,10 +206,13 @@ struct Transport {
     shut: bool,
     at_once: bool,
     started: bool,
+    /// It takes a little every so often.
+    sips: Option<Duration>,
 }
 
-/// The timer that sends the next few bytes; those of the talk are even.
+/// The timers that send, and take, the next few bytes; those of the talk are even.
 const DRIP: u64 = u64::MAX;
+const SIP: u64 = u64::MAX - 2;
 
 impl Transport {
     fn new(
@@ -228,6 +231,7 @@ impl Transport {
             // The end of a stream in the middle of a TLS handshake is not an orderly one.
             at_once: manner == Manner::Drop,
             started: false,
+            sips: manner.sips(),
         }
     }
 
@@ -366,6 +370,10 @@ impl Transport {
 
 impl Peer for Transport {
     fn on_connect(&mut self, io: &mut PeerIo) {
+        if let Some(every) = self.sips {
+            io.read(false);
+            io.timer(every, SIP);
+        }
         let mut out = Vec::new();
         if self.proxy.is_none() {
             self.begin(&mut out);
@@ -385,6 +393,7 @@ impl Peer for Transport {
     fn on_end(&mut self, io: &mut PeerIo) {
         io.note(|| "the stream has ended".to_owned());
         self.log.with(|log| log.ended = true);
+        self.sips = None;
         let mut out = Vec::new();
         self.talk.end(&mut out);
         self.act(io, out);
@@ -408,6 +417,13 @@ impl Peer for Transport {
                 io.timer(Duration::from_micros(20), DRIP);
             } else if self.shut {
                 io.shutdown();
+            }
+            return;
+        }
+        if tag == SIP {
+            if let Some(every) = self.sips {
+                io.sip();
+                io.timer(every, SIP);
             }
             return;
         }

@@ -27,13 +27,15 @@ impl RawPeer {
 
 impl Talk for RawPeer {
     fn start(&mut self, out: &mut Vec<Act>) {
+        if let Some(after) = self.manner.leaves() {
+            out.push(Act::Timer(after, AT));
+        }
         match self.manner {
             Manner::Drop => {
                 self.done = true;
                 out.push(Act::Shutdown);
             }
             Manner::CloseFirst(after)
-            | Manner::Leave(after)
             | Manner::Reset(after)
             | Manner::Vanish(after)
             | Manner::Garbage(after) => out.push(Act::Timer(after, AT)),
@@ -72,7 +74,7 @@ impl Talk for RawPeer {
         match self.manner {
             Manner::Reset(_) => out.push(Act::Reset),
             Manner::Garbage(after) => out.push(garbage(after)),
-            Manner::Leave(after) => out.push(leave(after)),
+            Manner::Leave(after) | Manner::Depart(after) => out.push(leave(after)),
             Manner::Vanish(_) => {
                 self.log.with(|log| log.misbehaved = true);
                 out.push(Act::Read(false));

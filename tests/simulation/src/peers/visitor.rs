@@ -118,9 +118,11 @@ impl Visitor {
 
     /// It is a WebSocket now.
     fn begin(&mut self, out: &mut Vec<Act>) {
+        if let Some(after) = self.errand.manner.leaves() {
+            out.push(Act::Timer(after, AT));
+        }
         match self.errand.manner {
             Manner::CloseFirst(after)
-            | Manner::Leave(after)
             | Manner::Reset(after)
             | Manner::Vanish(after)
             | Manner::Garbage(after) => out.push(Act::Timer(after, AT)),
@@ -262,7 +264,7 @@ impl Talk for Visitor {
         }
         match self.errand.manner {
             Manner::Reset(_) => self.shut(Act::Reset, out),
-            Manner::Leave(after) => self.shut(leave(after), out),
+            Manner::Leave(after) | Manner::Depart(after) => self.shut(leave(after), out),
             Manner::Vanish(_) => {
                 self.vanished = true;
                 self.done = true;

@@ -86,9 +86,11 @@ impl WebSocketPeer {
             out.push(Act::Shutdown);
             return None;
         }
+        if let Some(after) = self.manner.leaves() {
+            out.push(Act::Timer(after, AT));
+        }
         match self.manner {
             Manner::CloseFirst(after)
-            | Manner::Leave(after)
             | Manner::Reset(after)
             | Manner::Vanish(after)
             | Manner::Garbage(after) => out.push(Act::Timer(after, AT)),
@@ -188,7 +190,7 @@ impl Talk for WebSocketPeer {
 
     fn data(&mut self, data: &[u8], out: &mut Vec<Act>) {
         rest(self.manner, out);
-        if self.manner == Manner::Mute || self.vanished {
+        if matches!(self.manner, Manner::Mute | Manner::Mum) || self.vanished {
             return;
         }
         match self.head.as_mut() {
@@ -203,7 +205,10 @@ impl Talk for WebSocketPeer {
     }
 
     fn end(&mut self, out: &mut Vec<Act>) {
-        let stays = matches!(self.manner, Manner::Mute | Manner::NoAnswer | Manner::Flood);
+        let stays = matches!(
+            self.manner,
+            Manner::Mute | Manner::Mum | Manner::NoAnswer | Manner::Flood
+        );
         if !stays && !self.vanished && !std::mem::replace(&mut self.done, true) {
             out.push(Act::Shutdown);
         }
@@ -224,7 +229,7 @@ impl Talk for WebSocketPeer {
                 self.done = true;
                 out.push(Act::Reset);
             }
-            Manner::Leave(after) => {
+            Manner::Leave(after) | Manner::Depart(after) => {
                 self.done = true;
                 out.push(leave(after));
             }
