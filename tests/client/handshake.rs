@@ -175,8 +175,12 @@ fn lists(transport: Transport) {
         let answer = upgrade_response(&head, &[]);
         assert!(answer.contains("Connection: Upgrade"), "{answer}");
         let answer = answer
-            .replace("Connection: Upgrade", "Connection: keep-alive, uPgRaDe")
-            .replace("Upgrade: websocket", "Upgrade: WebSocket");
+            .replace("Connection: Upgrade", "Connection: ,keep-alive,, uPgRaDe")
+            .replace(
+                "Upgrade: websocket",
+                "Upgrade:\r\nSec-WebSocket-Extensions: ,\r\nSec-WebSocket-Protocol:\r\n\
+                 Upgrade: WebSocket\t, ",
+            );
         conn.send(answer.as_bytes())?;
         conn.send_close(1000, "")?;
         conn.read_close()?;

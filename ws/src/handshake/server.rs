@@ -5,6 +5,7 @@ use super::HandshakeLimits;
 use super::head::{Head, HeadScan, MAX_HEADERS, ScanError, body_length, header_map};
 use super::target::{Target, is_authority};
 use super::tokens::{elements, has_token, is_token, single};
+use crate::mutant::mutant;
 use hvloop_event::http::BodyLength;
 use std::error::Error;
 use std::fmt;
@@ -259,7 +260,7 @@ impl HttpRequest {
         ensure(self.method == Method::GET, UpgradeError::Method)?;
         ensure(self.http_1_1, UpgradeError::Version)?;
         let bodiless = matches!(self.body, None | Some(BodyLength::Known(0)));
-        ensure(bodiless, UpgradeError::Body)?;
+        ensure(bodiless || mutant!("upgrade_with_body"), UpgradeError::Body)?;
         let connection = has_token(headers, CONNECTION, b"upgrade");
         ensure(connection, UpgradeError::Connection)?;
         let version = single(headers, SEC_WEBSOCKET_VERSION);

@@ -7,6 +7,7 @@ use crate::client::shared::{ClientState, Plan};
 use crate::event::{ConnectionError, Initiator};
 use crate::handshake::{HandshakeError, UpgradeRequest, UpgradeResponse};
 use crate::http::HeaderMap;
+use crate::mutant::mutant;
 use crate::url::WsTarget;
 #[cfg(feature = "tls")]
 use crate::url::WsUrl;
@@ -139,10 +140,11 @@ impl Engine {
         } = &answer
         else {
             // What it said was found wrong here.
-            return (
-                Initiator::Local,
-                ConnectionError::Handshake(Arc::new(answer)),
-            );
+            let initiator = match mutant!("fault_blamed_on_the_peer") {
+                true => Initiator::Remote,
+                false => Initiator::Local,
+            };
+            return (initiator, ConnectionError::Handshake(Arc::new(answer)));
         };
         self.note_answer(Arc::new(UpgradeResponse {
             status: *status,
