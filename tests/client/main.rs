@@ -26,3 +26,4 @@ mod redirects;
 mod refusals;
 mod socket;
 mod tls;
+mod unfinished;

@@ -23,6 +23,7 @@ mod socket_path;
 mod stops;
 mod strict;
 mod topics;
+mod unfinished;
 #[cfg(unix)]
 mod unix;
 mod upgrade;

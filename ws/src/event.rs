@@ -113,6 +113,9 @@ pub enum ConnectionError {
     PeerSilent(Duration),
     /// The peer did not answer the Close in time.
     CloseTimedOut(Duration),
+    /// The peer did not finish a message, or a frame, in time after it had begun it: see `message_timeout`
+    /// of the options. It was told 1008.
+    MessageTimedOut(Duration),
     /// The send queue had no room for a message, and the options say
     /// [`WhenFull::Close`](crate::WhenFull::Close).
     PeerTooSlow,
@@ -135,6 +138,7 @@ impl fmt::Display for ConnectionError {
             Self::Protocol(e) => write!(f, "the peer broke the protocol: {e}"),
             Self::PeerSilent(t) => write!(f, "the peer sent nothing for {t:?}"),
             Self::CloseTimedOut(t) => write!(f, "the peer did not answer the Close within {t:?}"),
+            Self::MessageTimedOut(t) => write!(f, "the peer did not finish a message within {t:?}"),
             Self::PeerTooSlow => f.write_str("the peer was too slow for what was sent"),
             Self::CallbackPanicked => f.write_str("a callback panicked"),
         }

@@ -477,6 +477,7 @@ fn link(inner: &Arc<Inner>, plan: &Plan) -> Rc<Link> {
         close_timeout: plan.options.close_timeout,
         ping_interval: plan.options.ping_interval,
         pong_deadline: plan.options.pong_deadline,
+        message_timeout: plan.options.message_timeout,
         when_full: plan.options.when_full,
     };
     let inner = inner.clone();

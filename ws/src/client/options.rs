@@ -35,6 +35,7 @@ pub struct ClientOptions {
     pub(super) close_timeout: Duration,
     pub(super) ping_interval: Option<Duration>,
     pub(super) pong_deadline: Duration,
+    pub(super) message_timeout: Option<Duration>,
     pub(super) when_full: WhenFull,
     pub(super) write_stall: Option<Duration>,
     pub(super) send_limit: usize,
@@ -64,6 +65,7 @@ impl ClientOptions {
             close_timeout: Duration::from_secs(5),
             ping_interval: Some(Duration::from_secs(30)),
             pong_deadline: Duration::from_secs(10),
+            message_timeout: None,
             when_full: WhenFull::Refuse,
             write_stall: Some(Duration::from_secs(30)),
             send_limit: Connect::DEFAULT_SEND_LIMIT,
@@ -114,6 +116,16 @@ impl ClientOptions {
     /// dead; it may be longer or shorter than the interval. Any byte counts as life. Default 10 s.
     pub fn pong_deadline(mut self, deadline: Duration) -> Self {
         self.pong_deadline = deadline;
+        self
+    }
+
+    /// How long a message of the peer may take from its first byte to its last, over all its fragments; a
+    /// frame too. Then the connection is closed with 1008, and `on_close` tells
+    /// [`ConnectionError::MessageTimedOut`](crate::ConnectionError::MessageTimedOut). What this side keeps
+    /// waiting, by a pause or since a turn has no room for more, does not count. `None`, the default, or
+    /// zero: for ever, since a large message over a slow line may take minutes.
+    pub fn message_timeout(mut self, limit: Option<Duration>) -> Self {
+        self.message_timeout = limit.filter(|limit| !limit.is_zero());
         self
     }
 

@@ -10,6 +10,7 @@
 //! | `pongs` | answers to Pings, also where the line is full |
 //! | `pausing` | reading that is paused by the user |
 //! | `closing` | the close handshake, failures, and what is known of the end |
+//! | `unfinished` | the limit for a message that is under way |
 //! | `when_full` | what becomes of a connection whose send queue is full |
 //! | `heartbeat` | Pings, and when a silent peer is dead |
 
@@ -21,12 +22,14 @@ mod pongs;
 mod reading;
 mod remote;
 mod sending;
+mod unfinished;
 mod when_full;
 
 use self::closing::Verdict;
 use self::compression::Compression;
 use self::heartbeat::Heartbeat;
 use self::pongs::Pongs;
+use self::unfinished::Unfinished;
 use crate::deflate::{DeflateOptions, DeflateParams};
 use crate::protocol::{Limits, Role};
 use hvloop_event::conn::{Conn, ConnId};
@@ -47,6 +50,7 @@ pub(crate) struct LinkOptions {
     pub(crate) close_timeout: Duration,
     pub(crate) ping_interval: Option<Duration>,
     pub(crate) pong_deadline: Duration,
+    pub(crate) message_timeout: Option<Duration>,
     pub(crate) when_full: WhenFull,
 }
 
@@ -76,6 +80,7 @@ pub(crate) struct Link {
     compression: RefCell<Option<Compression>>,
     verdict: RefCell<Verdict>,
     pongs: Cell<Pongs>,
+    unfinished: Unfinished,
     /// The user reads no further for now.
     paused: Cell<bool>,
 }
@@ -93,6 +98,7 @@ impl Link {
             compression: RefCell::default(),
             verdict: RefCell::default(),
             pongs: Cell::default(),
+            unfinished: Unfinished::default(),
             paused: Cell::new(false),
         })
     }
@@ -145,6 +151,7 @@ impl Link {
         self.stage.set(Stage::Done);
         let timers = [
             self.close_timer.take(),
+            self.unfinished.timer.take(),
             self.heart.take().map(|(_, timer)| timer),
             self.compression
                 .take()

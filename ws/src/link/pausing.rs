@@ -29,6 +29,7 @@ impl Link {
         }
         if let Some(conn) = self.conn(local) {
             self.life(&conn);
+            self.message_waited(local);
             // The handler has what is held back, and reads the socket again when that is done.
             conn.call_handler();
         }

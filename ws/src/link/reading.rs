@@ -11,6 +11,9 @@ use hvloop_event::conn::Conn;
 use std::rc::Rc;
 use std::time::Duration;
 
+/// The close code for a message that takes too long.
+const POLICY_VIOLATION: u16 = 1008;
+
 /// What a frame costs besides its bytes, in the account of [`Conn::spend`].
 const FRAME: usize = 32;
 
@@ -108,17 +111,38 @@ impl Reading {
             if delivered.is_none() {
                 link.fail_panicked(local);
             }
+            if !self.reader.is_inside() {
+                link.message_finished();
+            }
             let may_go_on = conn.spend(FRAME + self.reader.take_work());
             if link.is_paused() {
                 return input.remaining();
             }
             if !may_go_on && (is_busy || input.remaining() > 0) {
                 self.behind = true;
+                link.message_waited(local);
                 conn.read_later();
                 return input.remaining();
             }
         }
+        if self.reader.is_inside() && link.stage() == Stage::Open {
+            link.message_unfinished(conn);
+        }
         0
+    }
+
+    /// A message takes the peer too long.
+    fn fail_if_overdue(&mut self, conn: &Conn<'_>) {
+        let local = conn.local();
+        if !self.holds_back()
+            && let Some(limit) = self.link.message_overdue(local)
+            && !mutant!("message_without_end")
+        {
+            self.reader.skip_messages();
+            let error = ConnectionError::MessageTimedOut(limit);
+            self.link
+                .fail(local, POLICY_VIOLATION, Initiator::Local, error);
+        }
     }
 
     /// The user reads on: what was held back first, then the socket.
@@ -130,12 +154,14 @@ impl Reading {
         if self.link.is_paused() {
             return;
         }
+        self.fail_if_overdue(conn);
         let mut held = std::mem::take(&mut self.held);
         if mutant!("held_back_lost") {
             held.clear();
         }
         let done = std::mem::take(&mut self.held_done);
-        if std::mem::take(&mut self.behind) || !held.is_empty() {
+        let is_inside = self.reader.is_inside();
+        if std::mem::take(&mut self.behind) || !held.is_empty() || is_inside {
             let left = self.parse(conn, &mut held[done..], deliver);
             if left > 0 {
                 self.held_done = held.len() - left;

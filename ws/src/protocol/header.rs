@@ -110,6 +110,11 @@ impl HeaderReader {
         }
     }
 
+    /// Whether a header has begun, and is not whole.
+    pub(super) fn is_inside(&self) -> bool {
+        self.partial_len > 0
+    }
+
     /// Keeps the first bytes of a header; `count` is less than the longest header.
     fn hold(&mut self, input: &mut Input<'_>, count: usize) {
         let range = input.take(count);

@@ -220,6 +220,11 @@ impl Reader {
         std::mem::take(&mut self.work)
     }
 
+    /// Whether the peer is inside a message or a frame: its first byte has come, and its last has not.
+    pub(crate) fn is_inside(&self) -> bool {
+        self.frame.is_some() || self.fragmented.is_some() || self.header.is_inside()
+    }
+
     /// From now on messages are passed over: neither gathered nor inflated, nor looked into. What frames
     /// there may be is still checked.
     pub(crate) fn skip_messages(&mut self) {

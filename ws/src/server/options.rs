@@ -20,6 +20,7 @@ pub struct ServiceOptions {
     close_timeout: Duration,
     ping_interval: Option<Duration>,
     pong_deadline: Duration,
+    message_timeout: Option<Duration>,
     when_full: WhenFull,
     limits: Limits,
     pub(super) deflate: Option<DeflateOptions>,
@@ -33,6 +34,7 @@ impl ServiceOptions {
             close_timeout: Duration::from_secs(5),
             ping_interval: Some(Duration::from_secs(30)),
             pong_deadline: Duration::from_secs(10),
+            message_timeout: None,
             when_full: WhenFull::Refuse,
             limits: Limits::default(),
             deflate: None,
@@ -64,6 +66,16 @@ impl ServiceOptions {
         self
     }
 
+    /// How long a message of the peer may take from its first byte to its last, over all its fragments; a
+    /// frame too. Then the connection is closed with 1008, and `on_close` tells
+    /// [`ConnectionError::MessageTimedOut`](crate::ConnectionError::MessageTimedOut). What this side keeps
+    /// waiting, by a pause or since a turn has no room for more, does not count. `None`, the default, or
+    /// zero: for ever, since a large message over a slow line may take minutes.
+    pub fn message_timeout(mut self, limit: Option<Duration>) -> Self {
+        self.message_timeout = limit.filter(|limit| !limit.is_zero());
+        self
+    }
+
     /// What becomes of a connection whose send queue has no room for a message. Default: the message
     /// is refused, and the connection goes on.
     pub fn when_full(mut self, policy: WhenFull) -> Self {
@@ -91,6 +103,7 @@ impl ServiceOptions {
             close_timeout: self.close_timeout,
             ping_interval: self.ping_interval,
             pong_deadline: self.pong_deadline,
+            message_timeout: self.message_timeout,
             when_full: self.when_full,
         }
     }
