@@ -122,10 +122,10 @@ fn openssl_req_x509() {
     thread.join().unwrap();
 }
 
-/// A key that is too short is told as that: the server's own, and that of the authority that signed its
-/// certificate.
+/// What is too weak is told as that: a server's own key, that of the authority that signed its certificate,
+/// and the signature.
 #[test]
-fn openssl_makes_short_keys() {
+fn openssl_makes_weak_ones() {
     let folder = Folder::new("short");
     let thread = started();
     let short = [&["-newkey", "rsa:1024"][..], &NAMES].concat();
@@ -147,7 +147,28 @@ fn openssl_makes_short_keys() {
         ]
         .concat(),
     );
-    for made in [&short, &leaf] {
+    // And a signature that anyone could forge.
+    let root = [&["-newkey", "rsa:2048"][..], &NAMES].concat();
+    let root = Made::by_req(&folder.0, "root", &root);
+    let (root_cert, root_key) = (root.cert.to_str().unwrap(), root.key.to_str().unwrap());
+    let sha1 = [
+        &["-newkey", "rsa:2048", "-sha1"][..],
+        &NAMES,
+        &["-CA", root_cert, "-CAkey", root_key],
+        &["-extensions", "v3_req"],
+    ]
+    .concat();
+    let sha1 = Made::by_req(&folder.0, "sha1", &sha1);
+    let too_short = "an RSA key of 1024 bits is too short, 2048 are the least";
+    for (made, trusted, words) in [
+        (&short, &short, too_short),
+        (&leaf, &short, too_short),
+        (
+            &sha1,
+            &root,
+            "the signature algorithm is too weak: RSA with SHA-1",
+        ),
+    ] {
         let port = free_port();
         let args = [
             "s_server",
@@ -161,10 +182,14 @@ fn openssl_makes_short_keys() {
             "DEFAULT@SECLEVEL=0",
         ];
         let mut server = Talk::start("openssl", &args);
-        while server.hear() != "ACCEPT" {}
-        let refusal = refused(dial(&thread, "localhost", port, short.trusted()));
-        assert_eq!(refusal, CertificateProblem::KeyLength { bits: 1024 });
-        let words = "an RSA key of 1024 bits is too short, 2048 are the least";
+        loop {
+            match server.hear().as_str() {
+                "ACCEPT" => break,
+                "" => panic!("openssl s_server ended"),
+                _ => {}
+            }
+        }
+        let refusal = refused(dial(&thread, "localhost", port, trusted.trusted()));
         assert_eq!(refusal.to_string(), words);
     }
     thread.stop();
