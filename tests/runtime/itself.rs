@@ -14,21 +14,21 @@ fn free_port(ip: IpAddr) -> Option<u16> {
     listener.local_addr().ok().map(|address| address.port())
 }
 
-/// How many sockets the kernel has left at that port, those that wait out their time included.
+/// How many sockets the kernel has that are connected to themselves at that port, those that wait out their
+/// time included.
 #[cfg(target_os = "linux")]
 fn left_at(port: u16) -> usize {
     let tables = ["/proc/net/tcp", "/proc/net/tcp6"];
     let tables = tables.map(|path| std::fs::read_to_string(path).unwrap_or_default());
-    let local = format!(":{port:04X} ");
     let lines = tables.iter().flat_map(|table| table.lines());
-    lines
-        .filter_map(|line| line.split_once(": ")) // behind the number of the line
-        .filter(|(_, rest)| {
-            rest.split_inclusive(' ')
-                .next()
-                .is_some_and(|at| at.ends_with(&local))
-        })
-        .count()
+    let to_itself = |line: &&str| {
+        let fields: Vec<_> = line.split_whitespace().take(3).collect();
+        let [_, local, peer] = fields[..] else {
+            return false;
+        };
+        local == peer && local.ends_with(&format!(":{port:04X}"))
+    };
+    lines.filter(to_itself).count()
 }
 
 /// It is refused, in whatever form the address is written, and leaves the port free.
