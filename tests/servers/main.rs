@@ -8,6 +8,7 @@ mod clients;
 mod common;
 mod deadlines;
 mod floods;
+mod half_open;
 mod hostile;
 mod load;
 mod moves;

@@ -220,6 +220,20 @@ impl Connect {
         self.settings.idle_timeout = limit;
         self
     }
+
+    /// Let this side go on sending when the peer has ended its side, as one does that ends it behind its
+    /// request and waits for the answer: [`TcpClient::on_end`](crate::TcpClient::on_end) is told, and the
+    /// connection stays until this side ends, too ([`Channel::close`](crate::Channel::close), or [`Channel::shutdown`](crate::Channel::shutdown)), the
+    /// peer goes away, or a limit is reached. The limits for being quiet go on: nothing is read any more, so
+    /// that [`read_timeout`](Self::read_timeout) counts from what was read last. With TLS the peer's
+    /// end is its `close_notify`; peers with TLS 1.2 may send that and hear no more (RFC 5246 section 7.2.1).
+    /// Default off: the peer's end ends this side, behind what is queued.
+    ///
+    /// Netty: `ALLOW_HALF_CLOSURE`; Node: `allowHalfOpen`; libuv always does so.
+    pub fn allow_half_open(mut self, on: bool) -> Self {
+        self.settings.allow_half_open = on;
+        self
+    }
 }
 
 impl fmt::Debug for Connect {

@@ -428,17 +428,56 @@ impl<'a> Conn<'a> {
     }
 
     /// Ends this side alone, behind what is queued (half close): nothing more can be sent, what the
-    /// peer sends still comes, and its end ends the connection. TLS 1.2 peers may take it for the
-    /// end of both sides (RFC 5246 section 7.2.1).
+    /// peer sends still comes, and its end ends the connection. Where the peer has ended its side already
+    /// it is the end of both. TLS 1.2 peers may take it for the end of both sides (RFC 5246 section 7.2.1).
     pub fn shutdown(&self) {
-        let first = {
+        let (first, both) = {
             let mut slots = self.core().slots.borrow_mut();
-            let slot = slots.get_mut(self.key).filter(|slot| slot.life.is_up());
-            slot.is_some_and(|slot| !std::mem::replace(&mut slot.half_closed, true))
+            match slots.get_mut(self.key).filter(|slot| slot.life.is_up()) {
+                Some(slot) if slot.read_closed => (false, true),
+                Some(slot) => (!std::mem::replace(&mut slot.half_closed, true), false),
+                None => (false, false),
+            }
         };
-        if first {
+        if both {
+            self.finish(CloseReason::Peer);
+        } else if first {
             self.core().mark_dirty(self.key);
         }
+    }
+
+    /// For [`Handler::on_end`](super::Handler::on_end): finishes this side, too, unless it may stay half
+    /// open ([`Listen::allow_half_open`](super::Listen::allow_half_open)) and has not ended before.
+    pub fn end_with_peer(&self) {
+        let stays = {
+            let slots = self.core().slots.borrow();
+            let slot = slots.get(self.key);
+            slot.is_some_and(|slot| slot.settings.allow_half_open && !slot.half_closed)
+        };
+        if !stays || mutant!("half_open_ends_with_peer") {
+            self.finish(CloseReason::Peer);
+        }
+    }
+
+    /// See [`Listen::allow_half_open`](super::Listen::allow_half_open). Turned off when the peer has ended
+    /// its side, it ends this side, too, behind what is queued.
+    pub fn set_allow_half_open(&self, on: bool) {
+        let ends = match self.core().slots.borrow_mut().get_mut(self.key) {
+            Some(slot) => {
+                slot.settings.allow_half_open = on;
+                !on && slot.read_closed && slot.life.is_up()
+            }
+            None => false,
+        };
+        if ends {
+            self.finish(CloseReason::Peer);
+        }
+    }
+
+    /// Whether the peer has ended its side, and this was read.
+    pub fn has_peer_ended(&self) -> bool {
+        let slots = self.core().slots.borrow();
+        slots.get(self.key).is_some_and(|slot| slot.read_closed)
     }
 
     /// Takes the connection off this loop, for another one: at the end of this turn the handler's

@@ -55,9 +55,10 @@ pub trait Handler {
         let _ = conn;
     }
 
-    /// The peer ended its side in order. Default: finish this side too.
+    /// The peer ended its side in order: nothing more comes. Default:
+    /// [`end_with_peer`](Conn::end_with_peer).
     fn on_end(&mut self, conn: &Conn<'_>) {
-        conn.finish(CloseReason::Peer);
+        conn.end_with_peer();
     }
 
     /// The loop is stopping: finish. Default: write out what was accepted, then close. Not called

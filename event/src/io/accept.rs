@@ -168,6 +168,7 @@ impl Transport {
             stream: Some(stream),
             peer: Some(peer),
             moved: false,
+            read_closed: false,
             settings,
             out: OutQueue::default(),
             #[cfg(feature = "tls")]
@@ -291,6 +292,7 @@ impl LoopCore {
             peer: slot.peer.clone(),
             local: slot.local.clone(),
             moved: true,
+            read_closed: slot.read_closed,
             settings: slot.settings.clone(),
             out: match mutant!("moved_queue_lost") {
                 true => OutQueue::default(),

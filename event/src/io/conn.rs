@@ -65,6 +65,8 @@ pub(crate) struct ConnSlot {
     pub(crate) urgent: bool,
     /// The end of the stream was read.
     pub(crate) read_closed: bool,
+    /// The poller spoke of an end or an error after that: the connection may have gone altogether.
+    pub(crate) may_be_gone: bool,
     /// The user reads no further for now.
     pub(crate) reading_paused: bool,
     /// The user sends no more, and its side ends behind what is queued.
@@ -170,6 +172,7 @@ impl ConnSlot {
         slot.local = parts.local.take();
         slot.out = std::mem::take(&mut parts.out);
         slot.writable = true;
+        slot.read_closed = parts.read_closed;
         #[cfg(feature = "tls")]
         {
             slot.tls = parts.tls.take();
@@ -198,6 +201,7 @@ impl ConnSlot {
             hangup: false,
             urgent: false,
             read_closed: false,
+            may_be_gone: false,
             reading_paused: false,
             half_closed: false,
             fin_sent: false,

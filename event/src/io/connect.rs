@@ -340,7 +340,7 @@ impl LoopCore {
     pub(super) fn read_what_came_early(&self, key: Key) {
         let early = {
             let slots = self.slots.borrow();
-            slots.get(key).is_some_and(|slot| slot.readable)
+            slots.get(key).is_some_and(ConnSlot::has_something)
         };
         if early && !mutant!("edge_of_connect_lost") {
             self.mark_ready(key);

@@ -9,7 +9,8 @@ use crate::local_loop::LocalLoop;
 use crate::machine::lifecycle::Lifecycle;
 use crate::mutant::mutant;
 use crate::proxy::ProxyError;
-use crate::sys::Readiness;
+use crate::sys::{Readiness, Stream};
+use std::io;
 use std::sync::Arc;
 
 /// Reads of one connection in one tick.
@@ -45,6 +46,7 @@ impl LoopCore {
                 slot.readable |= event.readable || event.hangup;
                 slot.writable |= event.writable;
                 slot.hangup |= event.hangup;
+                slot.may_be_gone |= event.hangup && slot.read_closed;
                 slot.urgent |= event.urgent && !mutant!("urgent_data_hides_the_rest");
                 true
             }
@@ -77,6 +79,7 @@ impl LoopCore {
             Lifecycle::Connecting => self.check_racers(local, key),
             Lifecycle::Securing if readable && !has_turn => self.queue_handshake(key),
             _ => {
+                self.check_half_open(key);
                 if flush {
                     self.mark_dirty(key);
                 }
@@ -84,6 +87,25 @@ impl LoopCore {
                     self.read(local, key);
                 }
             }
+        }
+    }
+
+    /// Nothing is read from a half-open connection any more: that it broke is looked for when the poller
+    /// speaks of something.
+    fn check_half_open(&self, key: Key) {
+        let gone = match self.slots.borrow_mut().get_mut(key) {
+            Some(slot) if slot.may_be_gone && slot.life.is_up() => {
+                slot.may_be_gone = false;
+                match slot.stream.as_ref().map(Stream::connected) {
+                    Some(Ok(false)) => Some(io::ErrorKind::ConnectionReset.into()),
+                    Some(Err(e)) => Some(e),
+                    Some(Ok(true)) | None => None,
+                }
+            }
+            _ => None,
+        };
+        if let Some(e) = gone.filter(|_| !mutant!("half_open_for_ever")) {
+            self.begin_close(key, CloseReason::Io(Arc::new(e)));
         }
     }
 

@@ -247,7 +247,8 @@ impl LoopCore {
         let mut slots = self.slots.borrow_mut();
         let slot = slots.get_mut(key).filter(|slot| !slot.life.is_closed());
         // What the handler has kept, and what a pause holds back, is before it.
-        let slot = slot.filter(|slot| !slot.behind && !slot.holds_back());
+        let overtakes = mutant!("end_overtakes_pause");
+        let slot = slot.filter(|slot| overtakes || (!slot.behind && !slot.holds_back()));
         let Some(tls) = slot.and_then(|slot| slot.tls.as_mut()) else {
             return false;
         };

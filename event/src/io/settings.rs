@@ -33,6 +33,8 @@ pub(crate) struct Settings {
     pub(crate) read_timeout: Option<Duration>,
     /// Neither read nor written.
     pub(crate) idle_timeout: Option<Duration>,
+    /// The peer's end of its side is not the end of this side.
+    pub(crate) allow_half_open: bool,
 }
 
 impl ConnSettings {
@@ -51,6 +53,7 @@ impl ConnSettings {
             recv_buffer: None,
             read_timeout: None,
             idle_timeout: None,
+            allow_half_open: false,
         };
         Self {
             budget: Arc::new(SendBudget::new(Self::SEND_LIMIT)),

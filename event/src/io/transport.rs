@@ -24,6 +24,8 @@ pub(crate) struct Parts {
     pub(crate) local: Option<Address>,
     /// It was open on another loop.
     pub(crate) moved: bool,
+    /// The peer's end was read there.
+    pub(crate) read_closed: bool,
     pub(crate) settings: ConnSettings,
     pub(crate) out: OutQueue,
     /// TLS that is to be begun.

@@ -110,6 +110,17 @@ impl TcpClient {
         drop(old);
     }
 
+    /// Called when the peer has ended its side, in order: nothing more comes from it. What is sent here
+    /// still goes out. Then this side ends, too, unless it may
+    /// [stay half open](crate::Connect::allow_half_open). While reading is paused the end waits, like what is
+    /// before it.
+    ///
+    /// Node: `'end'`; libuv: `UV_EOF`; Netty: `ChannelInputShutdownEvent`.
+    pub fn on_end(&self, f: impl FnMut(&Channel) + Send + 'static) {
+        let old = lock(&self.callbacks).end.replace(Box::new(f));
+        drop(old);
+    }
+
     /// Called when everything that was queued has been written.
     ///
     /// libhv: `TcpClient::onWriteComplete`.

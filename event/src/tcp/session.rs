@@ -23,6 +23,7 @@ pub(super) struct Callbacks {
     pub(super) connect: Option<OnChannel>,
     pub(super) message: Option<OnMessage>,
     pub(super) write_complete: Option<OnChannel>,
+    pub(super) end: Option<OnChannel>,
     pub(super) close: Option<OnClose>,
 }
 
@@ -194,6 +195,13 @@ impl Handler for Session {
         if let (Some(f), Some(channel)) = (&mut self.callbacks.write_complete, &self.channel) {
             f(channel);
         }
+    }
+
+    fn on_end(&mut self, conn: &Conn<'_>) {
+        if let (Some(f), Some(channel)) = (&mut self.callbacks.end, &self.channel) {
+            f(channel);
+        }
+        conn.end_with_peer();
     }
 
     fn on_leave(mut self: Box<Self>, conn: &Conn<'_>, transport: Transport) {

@@ -168,6 +168,7 @@ impl Link {
     pub(super) fn connected(&mut self) -> io::Result<bool> {
         match self.state {
             State::Connecting => Ok(false),
+            State::Up if self.is_broken() => Err(io::ErrorKind::ConnectionReset.into()),
             State::Up => Ok(true),
             State::Failed(kind) => Err(kind.into()),
         }

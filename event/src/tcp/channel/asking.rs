@@ -97,6 +97,13 @@ impl Channel {
         drop(old);
     }
 
+    /// Whether this side may go on sending when the peer has ended its side. See
+    /// [`Listen::allow_half_open`](crate::Listen::allow_half_open). Turned off when the peer has, it ends
+    /// this side, too, behind what is queued. Any thread.
+    pub fn set_allow_half_open(&self, on: bool) {
+        self.with_conn(move |conn| conn.set_allow_half_open(on));
+    }
+
     /// Closes the connection when nothing was read for this long, counted from now; `None`: no
     /// limit. See [`Connect::read_timeout`](crate::Connect::read_timeout). Any thread.
     ///

@@ -122,7 +122,8 @@ impl Channel {
     }
 
     /// Ends this side alone, behind what is queued (half close): nothing more can be sent, what the
-    /// peer sends still comes, and its end ends the connection. Any thread.
+    /// peer sends still comes, and its end ends the connection. Where the peer has ended its side already
+    /// ([`set_allow_half_open`](Channel::set_allow_half_open)) it is the end of both. Any thread.
     pub fn shutdown(&self) {
         self.with_conn(|conn| conn.shutdown());
     }

@@ -83,6 +83,13 @@ impl Handler for Accepted {
         }
     }
 
+    fn on_end(&mut self, conn: &Conn<'_>) {
+        if let (Some(f), Some(channel)) = (&self.callbacks.end, &self.channel) {
+            f(channel);
+        }
+        conn.end_with_peer();
+    }
+
     fn on_leave(mut self: Box<Self>, conn: &Conn<'_>, transport: Transport) {
         self.flow.leave(conn);
         match self.flow.destination.take() {

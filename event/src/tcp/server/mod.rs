@@ -102,6 +102,17 @@ impl TcpServer {
             .set(|callbacks| callbacks.message = Some(Arc::new(f)));
     }
 
+    /// Called when the peer has ended its side, in order: nothing more comes from it. What is sent here
+    /// still goes out. Then this side ends, too, unless it may
+    /// [stay half open](crate::Listen::allow_half_open). While reading is paused the end waits, like what is
+    /// before it.
+    ///
+    /// Node: `'end'`; libuv: `UV_EOF`; Netty: `ChannelInputShutdownEvent`.
+    pub fn on_end(&self, f: impl Fn(&Channel) + Send + Sync + 'static) {
+        self.shared
+            .set(|callbacks| callbacks.end = Some(Arc::new(f)));
+    }
+
     /// Called when everything that was queued on a connection has been written.
     ///
     /// libhv: `TcpServer::onWriteComplete`.

@@ -28,6 +28,7 @@ pub(super) struct Callbacks {
     pub(super) connection: Option<OnChannel>,
     pub(super) message: Option<OnMessage>,
     pub(super) write_complete: Option<OnChannel>,
+    pub(super) end: Option<OnChannel>,
     pub(super) close: Option<OnClose>,
     pub(super) failed: Option<OnFailed>,
 }
