@@ -160,6 +160,7 @@ fn fail_codes_scenario(transport: Transport) {
         server.wait("closed", |seen| seen.closed.len() == n + 1);
         let event = server.seen.read(|seen| seen.closed[n].clone());
         assert!(!event.clean && event.code == 1006, "{event}");
+        assert_eq!(event.initiator, Initiator::Local, "{event}"); // found here
         assert!(
             matches!(&event.error, Some(ConnectionError::Protocol(e)) if *e == error),
             "{event}"
