@@ -4,12 +4,13 @@ use crate::conn::{
     Acceptor, AdoptError, Conn, ConnId, Connect, Handler, ListenerId, Listening, Transport,
 };
 use crate::core::idle::IdleId;
-use crate::core::slots::Key;
+use crate::core::slots::{Key, OwnKey};
 use crate::core::sources::AddError;
 use crate::core::timers::TimerId;
 use crate::core::{Deferred, LoopCore, TimerAction};
 use crate::error::{CloseReason, LoopClosed};
 use crate::event_loop::EventLoop;
+use crate::mutant::mutant;
 use crate::sys::clock;
 use rand::Rng;
 use std::any::Any;
@@ -46,21 +47,17 @@ pub trait Attachment: Any {
 
 /// Names a lookup of one loop; see [`LocalLoop::resolve_dns`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct DnsQuery(Key);
+pub struct DnsQuery(OwnKey);
 
 /// Names an [`Attachment`] of one loop. Never names another one, also when it is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct AttachmentId(Key);
+pub struct AttachmentId(OwnKey);
 
 impl AttachmentId {
-    /// The id as a number, for atomics.
+    /// The id as a number, for atomics; [`LocalLoop::attachment_id`] of the same loop has it back. On
+    /// another loop the same number is another's.
     pub fn to_bits(self) -> u64 {
-        self.0.to_token() as u64
-    }
-
-    /// The id of a number from [`to_bits`](AttachmentId::to_bits); any other names nothing.
-    pub fn from_bits(bits: u64) -> Self {
-        Self(Key::from_token(bits as usize))
+        self.0.key().to_token() as u64
     }
 }
 
@@ -136,12 +133,12 @@ impl LocalLoop {
         repeat: Option<u32>,
         f: Box<dyn FnMut(TimerId)>,
     ) {
-        let Some(deadline) = from.checked_add(period) else {
-            // Later than the clock can tell: it never comes.
-            log::debug!("hvloop: a timer of {period:?} never fires");
-            return self.core.drop_user(f);
-        };
         if repeat == Some(0) {
+            return self.core.drop_user(f);
+        }
+        // `None`: later than the clock can tell. It is there all the same, to be reset and killed.
+        let deadline = from.checked_add(period);
+        if deadline.is_none() && mutant!("far_timer_dropped") {
             return self.core.drop_user(f);
         }
         self.core
@@ -232,7 +229,8 @@ impl LocalLoop {
         connect: Connect,
         handler: Box<dyn Handler>,
     ) -> Result<ConnId, LoopClosed<Box<dyn Handler>>> {
-        self.core.connect(connect, handler).map(ConnId)
+        let key = self.core.connect(connect, handler)?;
+        Ok(ConnId(self.core.own(key)))
     }
 
     /// Takes an open listener on this loop, which from now on accepts.
@@ -248,7 +246,7 @@ impl LocalLoop {
     ) -> io::Result<ListenerId> {
         let Listening { listener, listen } = listening;
         let (e, acceptor) = match self.core.listen(listener, listen, acceptor) {
-            Ok(key) => return Ok(ListenerId(key)),
+            Ok(key) => return Ok(ListenerId(self.core.own(key))),
             Err(AddError::Closed(LoopClosed(acceptor))) => {
                 (io::ErrorKind::NotConnected.into(), acceptor)
             }
@@ -260,7 +258,8 @@ impl LocalLoop {
 
     /// Closes a listener, at the end of this turn; connections that wait in its backlog are reset.
     pub fn close_listener(&self, id: ListenerId) {
-        self.core.begin_close(id.0, CloseReason::Local);
+        let key = self.core.mine(id.0);
+        self.core.begin_close(key, CloseReason::Local);
     }
 
     /// Takes a connected socket on this loop; its events go to `handler`, [`Handler::on_up`] first,
@@ -277,7 +276,8 @@ impl LocalLoop {
         transport: Transport,
         handler: Box<dyn Handler>,
     ) -> Result<ConnId, AdoptError> {
-        self.core.adopt(transport, handler).map(ConnId)
+        let key = self.core.adopt(transport, handler)?;
+        Ok(ConnId(self.core.own(key)))
     }
 
     /// Gives a handler that [`connect`](LocalLoop::connect) refused its one `on_close`, with
@@ -319,13 +319,14 @@ impl LocalLoop {
         host: &str,
         f: impl FnOnce(io::Result<Vec<SocketAddr>>) + 'static,
     ) -> io::Result<DnsQuery> {
-        self.core.resolve_dns(host, Box::new(f)).map(DnsQuery)
+        let key = self.core.resolve_dns(host, Box::new(f))?;
+        Ok(DnsQuery(self.core.own(key)))
     }
 
     /// Gives a lookup up: its callback is dropped here and never called. `false`: it was answered
     /// already.
     pub fn cancel_dns(&self, query: DnsQuery) -> bool {
-        self.core.cancel_dns(query.0)
+        self.core.cancel_dns(self.core.mine(query.0))
     }
 
     /// The connection of that id, if it has not ended.
@@ -344,19 +345,27 @@ impl LocalLoop {
             return Err(LoopClosed(()));
         }
         let key = self.core.attachments.borrow_mut().insert(attachment);
-        Ok(AttachmentId(key))
+        Ok(AttachmentId(self.core.own(key)))
+    }
+
+    /// The id whose number [`AttachmentId::to_bits`] gave, on this loop; any other number names
+    /// nothing.
+    pub fn attachment_id(&self, bits: u64) -> AttachmentId {
+        AttachmentId(self.core.own(Key::from_token(bits as usize)))
     }
 
     /// The attachment of that id, if it is of type `T`.
     pub fn attachment<T: Attachment>(&self, id: AttachmentId) -> Option<Rc<T>> {
-        let attachment = self.core.attachments.borrow().get(id.0).cloned()?;
+        let key = self.core.mine(id.0);
+        let attachment = self.core.attachments.borrow().get(key).cloned()?;
         let any: Rc<dyn Any> = attachment;
         any.downcast().ok()
     }
 
     /// Takes an attachment off the loop.
     pub fn detach(&self, id: AttachmentId) {
-        let attachment = self.core.attachments.borrow_mut().remove(id.0);
+        let key = self.core.mine(id.0);
+        let attachment = self.core.attachments.borrow_mut().remove(key);
         self.core.drop_user(attachment);
     }
 

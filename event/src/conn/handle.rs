@@ -28,11 +28,12 @@ impl<'a> Conn<'a> {
     }
 
     pub(crate) fn find(local: &'a LocalLoop, id: ConnId) -> Option<Self> {
+        let key = local.core().mine(id.0);
         let there = {
             let slots = local.core().slots.borrow();
-            slots.get(id.0).is_some_and(|slot| !slot.life.is_closed())
+            slots.get(key).is_some_and(|slot| !slot.life.is_closed())
         };
-        there.then_some(Self { local, key: id.0 })
+        there.then_some(Self { local, key })
     }
 
     fn core(&self) -> &'a LoopCore {
@@ -41,7 +42,7 @@ impl<'a> Conn<'a> {
 
     /// Its name.
     pub fn id(&self) -> ConnId {
-        ConnId(self.key)
+        ConnId(self.core().own(self.key))
     }
 
     /// Its loop.

@@ -1,6 +1,6 @@
 //! Where to listen, and how what is accepted is treated.
 
-use crate::core::slots::Key;
+use crate::core::slots::OwnKey;
 use crate::io::budget::SendBudget;
 use crate::io::settings::ConnSettings;
 use crate::sys::{Address, ListenSettings, Listener};
@@ -224,7 +224,7 @@ impl Listening {
 
 /// Names a listener of one loop. Never names another one, also when it is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ListenerId(pub(crate) Key);
+pub struct ListenerId(pub(crate) OwnKey);
 
 impl fmt::Debug for Listen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

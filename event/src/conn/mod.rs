@@ -16,12 +16,12 @@ pub use crate::io::{accept::Acceptor, budget::SendBudget, transport::Transport};
 pub use crate::listener_set::{ListenerSet, MakeHandler, Ticket};
 pub(crate) use connect::Target;
 
-use crate::core::slots::Key;
+use crate::core::slots::OwnKey;
 use crate::error::{CloseReason, LoopClosed};
 
 /// Names a connection of one loop. Never names another one, also when it has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ConnId(pub(crate) Key);
+pub struct ConnId(pub(crate) OwnKey);
 
 /// What [`LocalLoop::adopt`](crate::LocalLoop::adopt) gives back when the loop takes nothing more.
 pub type AdoptError = LoopClosed<(Transport, Box<dyn Handler>)>;

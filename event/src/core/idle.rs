@@ -1,12 +1,12 @@
 //! Callbacks for when the loop has nothing to do.
 
 use super::LoopCore;
-use super::slots::Key;
+use super::slots::{Key, OwnKey};
 use crate::mutant::mutant;
 
 /// Names an idle callback of one loop. Never names another one, also when it is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct IdleId(Key);
+pub struct IdleId(OwnKey);
 
 /// A user's callback.
 pub(crate) type OnIdle = Box<dyn FnMut(IdleId)>;
@@ -21,15 +21,17 @@ pub(crate) struct Idle {
 impl LoopCore {
     /// See [`LocalLoop::set_idle`](crate::LocalLoop::set_idle).
     pub(crate) fn set_idle(&self, repeat: Option<u32>, callback: OnIdle) -> IdleId {
-        IdleId(self.idles.borrow_mut().insert(Idle {
+        let key = self.idles.borrow_mut().insert(Idle {
             callback: Some(callback),
             left: repeat,
-        }))
+        });
+        IdleId(self.own(key))
     }
 
     /// Takes one off and drops its callback, with no borrow held. `false`: there was none.
     pub(crate) fn kill_idle(&self, id: IdleId) -> bool {
-        let removed = self.idles.borrow_mut().remove(id.0);
+        let key = self.mine(id.0);
+        let removed = self.idles.borrow_mut().remove(key);
         let existed = removed.is_some();
         self.drop_user(removed);
         existed
@@ -49,7 +51,7 @@ impl LoopCore {
             let Some(mut callback) = callback else {
                 continue;
             };
-            self.call_user("idle", || callback(IdleId(key)));
+            self.call_user("idle", || callback(IdleId(self.own(key))));
             let ended = self.put_back_idle(key, callback);
             self.drop_user(ended);
         }

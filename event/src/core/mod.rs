@@ -29,7 +29,7 @@ use drain::Drain;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use shared::LoopShared;
-use slots::{Key, Slots};
+use slots::{Key, OwnKey, Slots};
 use sources::SourceSlot;
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -158,6 +158,16 @@ impl LoopCore {
     /// The time that this tick works with; taken once a tick, after the poll.
     pub(crate) fn now(&self) -> Instant {
         self.now.get()
+    }
+
+    /// A key of this loop's, for a name that users get.
+    pub(crate) fn own(&self, key: Key) -> OwnKey {
+        OwnKey::new(key, self.shared.number)
+    }
+
+    /// The key behind a name; that of nothing if it names something of another loop's.
+    pub(crate) fn mine(&self, key: OwnKey) -> Key {
+        key.on(self.shared.number)
     }
 
     /// Whether a tick is on the stack.
@@ -292,12 +302,11 @@ impl LoopCore {
         }
     }
 
-    /// Arms a timer; `first` and `period` are counted from now, read fresh so that it is never
-    /// early.
+    /// Arms a timer for `deadline`; `None`: later than the clock can tell.
     pub(crate) fn arm(
         &self,
         id: TimerId,
-        deadline: Instant,
+        deadline: Option<Instant>,
         period: Option<std::time::Duration>,
         repeat: Option<u32>,
         action: TimerAction,
@@ -349,7 +358,13 @@ impl LoopCore {
         let id = self.shared.next_timer_id();
         // A limit too far away for the clock to express is no limit.
         let deadline = clock::now().checked_add(after)?;
-        self.arm(id, deadline, None, Some(1), TimerAction::Conn(key, what));
+        self.arm(
+            id,
+            Some(deadline),
+            None,
+            Some(1),
+            TimerAction::Conn(key, what),
+        );
         Some(id)
     }
 }

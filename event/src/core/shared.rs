@@ -2,6 +2,7 @@
 
 use crate::local_loop::LocalLoop;
 use crate::metrics::{Counters, Metrics};
+use crate::mutant::mutant;
 use crate::options::LoopOptions;
 use crate::report::ShutdownReport;
 use crate::sync::{Gate, Inbox};
@@ -17,15 +18,23 @@ use super::timers::TimerId;
 /// Work for the loop's thread.
 pub(crate) type Task = Box<dyn FnOnce(&LocalLoop) + Send>;
 
+/// Numbers the loops, timers and holds of the process: none has that of another one, on whatever loop.
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+fn next_id() -> u64 {
+    NEXT_ID.fetch_add(1, Ordering::Relaxed)
+}
+
 /// See the module.
 pub(crate) struct LoopShared {
+    /// Tells loops apart, for the names of what is on them.
+    pub(crate) number: u64,
     pub(crate) options: LoopOptions,
     pub(crate) inbox: Inbox<Task>,
     pub(crate) gate: Gate,
     pub(crate) counters: Counters,
     pub(crate) dns: DnsPool,
     waker: LoopWaker,
-    next_id: AtomicU64,
     /// Timers that other threads have armed and the loop does not know yet.
     arming: AtomicU64,
     /// The poller, until a thread runs the loop.
@@ -45,7 +54,7 @@ impl LoopShared {
             counters: Counters::default(),
             dns: DnsPool::new(options.resolver.clone()),
             waker,
-            next_id: AtomicU64::new(1),
+            number: next_id(),
             arming: AtomicU64::new(0),
             poller: Mutex::new(Some(poller)),
             holds: Mutex::default(),
@@ -54,14 +63,11 @@ impl LoopShared {
         }))
     }
 
-    /// A number that names one timer or hold of this loop.
-    fn next_id(&self) -> u64 {
-        self.next_id.fetch_add(1, Ordering::Relaxed)
-    }
-
-    /// A name for a timer, given out on any thread before the loop knows of it.
+    /// A name for a timer, given out on any thread before the loop knows of it. No timer of another
+    /// loop has it.
     pub(crate) fn next_timer_id(&self) -> TimerId {
-        TimerId::from_raw(NonZeroU64::MIN.saturating_add(self.next_id()))
+        let since_it_was_made = u64::from(mutant!("timer_ids_of_each_loop")) * self.number;
+        TimerId::from_raw(NonZeroU64::MIN.saturating_add(next_id() - since_it_was_made))
     }
 
     /// Counts a timer on its way to the loop, before it is posted.
@@ -84,7 +90,7 @@ impl LoopShared {
         if !self.gate.acquire() {
             return None;
         }
-        let id = self.next_id();
+        let id = next_id();
         lock(&self.holds).insert(id, Arc::from(name));
         Some(id)
     }

@@ -49,6 +49,33 @@ impl Key {
     }
 }
 
+/// A key, and the loop whose it is: keys of two loops look alike. For the names that users get.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct OwnKey {
+    key: Key,
+    /// The [number](super::shared::LoopShared::number) of the loop.
+    of: u64,
+}
+
+impl OwnKey {
+    pub(crate) fn new(key: Key, of: u64) -> Self {
+        Self { key, of }
+    }
+
+    /// The key, on that loop; on any other the key of nothing.
+    pub(crate) fn on(self, number: u64) -> Key {
+        match self.of == number || mutant!("ids_of_any_loop") {
+            true => self.key,
+            false => Key::NONE,
+        }
+    }
+
+    /// The key alone.
+    pub(crate) fn key(self) -> Key {
+        self.key
+    }
+}
+
 /// Entries that come into being together. Entries never move: a loop with many connections grows
 /// without copying them, and without room for as many again.
 const CHUNK: usize = 16;

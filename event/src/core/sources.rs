@@ -275,7 +275,7 @@ impl LoopCore {
         after: std::time::Duration,
     ) -> Option<super::timers::TimerId> {
         let id = self.shared.next_timer_id();
-        let deadline = crate::sys::clock::now().checked_add(after)?;
+        let deadline = crate::sys::clock::now().checked_add(after);
         let action = super::TimerAction::Source(key);
         self.arm(id, deadline, None, Some(1), action);
         Some(id)

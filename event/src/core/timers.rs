@@ -14,8 +14,8 @@ use std::fmt;
 use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
 
-/// Names one timer of one loop. Never reused, so that it cannot name another timer once its own is
-/// gone.
+/// Names one timer among all of the process. Never reused, so that it names nothing once its own is
+/// gone, and nothing on another loop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TimerId(NonZeroU64);
 
@@ -25,7 +25,8 @@ impl TimerId {
         Self(raw)
     }
 
-    /// The number behind the id, for logs and foreign interfaces (libhv: `TimerID`).
+    /// The number behind the id, for logs and foreign interfaces (libhv: `TimerID`). No other timer of
+    /// the process has it.
     pub fn raw(self) -> u64 {
         self.0.get()
     }
@@ -113,7 +114,8 @@ impl<C> Timers<C> {
         }
     }
 
-    /// Arms a new timer for `deadline`.
+    /// Arms a new timer for `deadline`; `None`: later than an `Instant` can tell, so that it never
+    /// fires unless it is reset.
     ///
     /// `period` is the interval at which it goes on after that, and the delay that a
     /// [`reset`](Self::reset) restarts it with; with `None` it fires once. Zero: once a turn.
@@ -122,12 +124,12 @@ impl<C> Timers<C> {
     pub(crate) fn insert(
         &mut self,
         id: TimerId,
-        deadline: Instant,
+        deadline: impl Into<Option<Instant>>,
         period: Option<Duration>,
         remaining: Option<u32>,
         callback: C,
     ) {
-        let place = (deadline, self.take_seq());
+        let place = deadline.into().map(|at| (at, self.take_seq()));
         let timer = Timer {
             callback: Some(callback),
             period,
@@ -135,9 +137,11 @@ impl<C> Timers<C> {
                 Some(_) => remaining.map(|n| n.max(1)),
                 None => Some(1),
             },
-            when: When::At(place),
+            when: place.map_or(When::Never, When::At),
         };
-        self.queue.insert(place, id);
+        if let Some(place) = place {
+            self.queue.insert(place, id);
+        }
         let old = self.timers.insert(id, timer);
         debug_assert!(old.is_none(), "timer id {id} was given out twice");
     }

@@ -117,7 +117,7 @@ impl Engine {
 
     /// The client's engine on that loop, if it has one.
     pub(super) fn find(local: &LocalLoop, inner: &Arc<Inner>) -> Option<Rc<Self>> {
-        let engine = local.attachment::<Self>(inner.engine()?)?;
+        let engine = local.attachment::<Self>(inner.engine(local)?)?;
         // An owning client may have moved to another loop.
         Arc::ptr_eq(&engine.inner, inner).then_some(engine)
     }
@@ -439,7 +439,7 @@ impl Engine {
 
     /// Takes the engine off the loop.
     fn leave(&self, local: &LocalLoop) {
-        if let Some(id) = self.inner.engine() {
+        if let Some(id) = self.inner.engine(local) {
             let mine = local
                 .attachment::<Self>(id)
                 .is_some_and(|engine| std::ptr::eq(&*engine, self));

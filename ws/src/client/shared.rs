@@ -9,7 +9,7 @@ use crate::url::WsUrl;
 use hvloop_event::conn::SendBudget;
 #[cfg(feature = "tls")]
 use hvloop_event::tls::{TlsClientConfig, TlsConfigError};
-use hvloop_event::{AttachmentId, Backoff, EventLoop, EventLoopThread, StartError};
+use hvloop_event::{AttachmentId, Backoff, EventLoop, EventLoopThread, LocalLoop, StartError};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
@@ -185,10 +185,10 @@ impl Inner {
         self.session.fetch_add(1, Ordering::AcqRel) + 1
     }
 
-    pub(super) fn engine(&self) -> Option<AttachmentId> {
+    pub(super) fn engine(&self, local: &LocalLoop) -> Option<AttachmentId> {
         match self.engine.load(Ordering::Acquire) {
             0 => None,
-            bits => Some(AttachmentId::from_bits(bits - 1)),
+            bits => Some(local.attachment_id(bits - 1)),
         }
     }
 

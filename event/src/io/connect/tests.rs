@@ -28,7 +28,7 @@ impl Handler for Teller {
     fn on_up(&mut self, conn: &Conn<'_>) {
         conn.opened();
         let slots = conn.local().core().slots.borrow();
-        let slot = slots.get(conn.id().0).unwrap();
+        let slot = slots.get(conn.id().0.key()).unwrap();
         let Some(Stream::Tcp(stream)) = &slot.stream else {
             panic!("no TCP");
         };
