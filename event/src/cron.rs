@@ -180,23 +180,28 @@ impl<F: FnMut(TimerId)> Scheduled<F> {
         Some(rest.min(LOOK_AGAIN))
     }
 
-    /// The timer fired: calls if it is time, and says how long until the next look.
-    fn look(&mut self, id: TimerId) -> Option<Duration> {
-        let now = clock::wall();
-        if self.next.is_some_and(|next| now >= next) {
+    /// The timer fired: calls if it is time, and looks again later.
+    fn look(&mut self, id: TimerId) {
+        let is_time = self.advance(clock::wall());
+        // Before the call: it may panic, and must not come again for that.
+        again(id, self.wait());
+        if is_time {
             (self.callback)(id);
-            if let Some(left) = &mut self.left {
-                *left = left.saturating_sub(1);
-                if *left == 0 {
-                    return None;
-                }
-            }
-            self.next = self.schedule.after(now);
-        } else if let Some(next) = self.next {
+        }
+    }
+
+    /// Whether it is time; then that one is over.
+    fn advance(&mut self, now: DateTime<Local>) -> bool {
+        let Some(next) = self.next else { return false };
+        if now < next {
             // The calendar was set back: an earlier time may come first.
             self.next = self.schedule.after(now).map(|first| first.min(next));
+            return false;
         }
-        self.wait()
+        self.left = self.left.map(|left| left.saturating_sub(1));
+        let more = self.left != Some(0);
+        self.next = self.schedule.after(now).filter(|_| more);
+        true
     }
 }
 
@@ -222,7 +227,7 @@ impl EventLoop {
         let mut scheduled = Scheduled::new(schedule, repeat, f);
         let wait = scheduled.wait().unwrap_or(LOOK_AGAIN);
         let repeat = repeat.filter(|repeat| *repeat == 0);
-        self.set_timer(wait, repeat, move |id| again(id, scheduled.look(id)))
+        self.set_timer(wait, repeat, move |id| scheduled.look(id))
     }
 }
 
@@ -237,7 +242,7 @@ impl LocalLoop {
         let mut scheduled = Scheduled::new(schedule, repeat, f);
         let wait = scheduled.wait().unwrap_or(LOOK_AGAIN);
         let repeat = repeat.filter(|repeat| *repeat == 0);
-        self.set_timer(wait, repeat, move |id| again(id, scheduled.look(id)))
+        self.set_timer(wait, repeat, move |id| scheduled.look(id))
     }
 }
 
@@ -288,6 +293,28 @@ mod tests {
             let schedule = CronSchedule::parse(pattern).expect("a schedule");
             assert_eq!(schedule.after(local(from)), Some(local(next)), "{pattern}");
         }
+    }
+
+    /// A callback that panics was called: not again before the next time, and not more often than asked.
+    #[test]
+    fn a_callback_that_panics_has_had_its_turn() {
+        let schedule = CronSchedule::parse("0 0 * * *").expect("a schedule");
+        let mut calls = 0;
+        let mut scheduled = Scheduled::new(schedule, Some(2), |_| {
+            calls += 1;
+            panic!("on purpose, in a cron callback");
+        });
+        let id = TimerId::from_raw(std::num::NonZeroU64::MIN);
+        for left in [1, 0] {
+            scheduled.next = Some(clock::wall());
+            for _ in 0..3 {
+                let look = std::panic::AssertUnwindSafe(|| scheduled.look(id));
+                let _ = std::panic::catch_unwind(look);
+            }
+            assert_eq!(scheduled.left, Some(left));
+            assert_eq!(scheduled.wait().is_some(), left > 0);
+        }
+        assert_eq!(calls, 2);
     }
 
     #[test]

@@ -1,8 +1,11 @@
 //! A loop on a thread of its own.
 
+use crate::core::guard::drop_payload;
 use crate::core::shared::lock;
 use crate::error::{JoinError, RunError, StartError};
 use crate::event_loop::EventLoop;
+use crate::log;
+use crate::mutant::mutant;
 use crate::report::ShutdownReport;
 use crate::sys::thread;
 use std::fmt;
@@ -14,7 +17,8 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 /// A loop on a thread of its own.
 ///
 /// Dropping it stops the loop and waits until everything on it is closed; on the loop's own thread,
-/// which cannot wait for itself, it stops the loop and leaves the thread to end by itself.
+/// which cannot wait for itself, it stops the loop and leaves the thread to end by itself. A loop that
+/// somebody else runs is left alone. One that nobody has run is closed: what was queued for it is dropped.
 ///
 /// ```
 /// use hvloop_event::EventLoopThread;
@@ -52,6 +56,18 @@ enum Stage {
     Starting,
     Running,
     Ended(Result<ShutdownReport, Arc<RunError>>),
+}
+
+impl Stage {
+    /// Whether the loop runs, or ran, on this thread.
+    fn has_the_loop(&self) -> bool {
+        match self {
+            Self::New => false,
+            Self::Starting | Self::Running => true,
+            Self::Ended(Ok(_)) => true,
+            Self::Ended(Err(e)) => !matches!(**e, RunError::AlreadyRunning | RunError::Closed),
+        }
+    }
 }
 
 impl EventLoopThread {
@@ -113,7 +129,13 @@ impl EventLoopThread {
             state.thread.store(thread::token(), Ordering::Relaxed);
             hook("pre", pre);
             let running = || state.set(Stage::Running);
-            let result = event_loop.run_with(running).map_err(Arc::new);
+            let run = AssertUnwindSafe(|| event_loop.run_with(running));
+            let result = catch_unwind(run).unwrap_or_else(|payload| {
+                drop_payload(payload);
+                let text = "the loop's own code panicked";
+                Err(RunError::Io(io::Error::other(text)))
+            });
+            let result = result.map_err(Arc::new);
             hook("post", post);
             state.set(Stage::Ended(result));
         });
@@ -156,6 +178,14 @@ impl EventLoopThread {
         self.event_loop.stop();
     }
 
+    /// Stops the loop if this is the thread that runs it: not if that was refused.
+    pub(crate) fn stop_own(&self) {
+        let own = lock(&self.state.stage).has_the_loop();
+        if own || mutant!("refused_thread_stops") {
+            self.event_loop.stop();
+        }
+    }
+
     /// Whether this is the loop's thread; also before and after the loop runs, in the hooks.
     pub(crate) fn is_current(&self) -> bool {
         self.state.thread.load(Ordering::Relaxed) == thread::token()
@@ -186,8 +216,9 @@ impl EventLoopThread {
         };
         // The first one to come also waits for the thread itself to be gone.
         let handle = lock(&self.handle).take();
-        if let Some(Err(_)) = handle.map(thread::JoinHandle::join) {
+        if let Some(Err(payload)) = handle.map(thread::JoinHandle::join) {
             log::error!("hvloop: a loop thread panicked at its end");
+            drop_payload(payload);
         }
         result.map_err(|e| JoinError::Failed(Arc::from(e.to_string())))
     }
@@ -198,10 +229,14 @@ impl Drop for EventLoopThread {
         if self.process != thread::process() {
             return; // in a child made by fork, which has no such thread
         }
-        self.event_loop.stop();
+        if matches!(*lock(&self.state.stage), Stage::New) {
+            self.event_loop.abandon();
+            return;
+        }
+        self.stop_own();
         match self.join() {
             Ok(_) | Err(JoinError::NotStarted | JoinError::WouldDeadlock) => {}
-            Err(e) => log::error!("hvloop: {e}"),
+            Err(e) => log::warn!("hvloop: a loop thread ended: {e}"),
         }
     }
 }
@@ -221,8 +256,9 @@ impl State {
 }
 
 fn hook(which: &str, f: impl FnOnce()) {
-    if catch_unwind(AssertUnwindSafe(f)).is_err() {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
         log::error!("hvloop: the {which} hook of a loop thread panicked");
+        drop_payload(payload);
     }
 }
 

@@ -15,8 +15,9 @@ use std::time::Duration;
 /// Several loops, each on a thread of its own, and a choice among them for new work.
 ///
 /// The loops are there from the beginning, so that clients can be put on them before
-/// [`start`](EventLoopThreadPool::start). Dropping the pool stops all loops side by side and waits
-/// for them; on a thread of one of its loops, that one is left to end by itself.
+/// [`start`](EventLoopThreadPool::start). Dropping the pool stops all loops that it started side by side
+/// and waits for them; on a thread of one of its loops, that one is left to end by itself. See
+/// [`EventLoopThread`] for loops that it did not start.
 ///
 /// ```
 /// use hvloop_event::{EventLoopThreadPool, LoadBalance};
@@ -119,7 +120,7 @@ impl EventLoopThreadPool {
             if let Err(e) = started {
                 // A second start() must not stop what the first one started.
                 if !matches!(e, StartError::AlreadyStarted) {
-                    self.stop();
+                    self.stop_own();
                 }
                 return Err(e);
             }
@@ -142,24 +143,20 @@ impl EventLoopThreadPool {
     ) -> Result<(), StartError> {
         let pinned = move |n| {
             if !crate::sys::thread::pin(n) {
-                log::warn!("hvloop: thread {n} of a pool is not bound to a CPU");
+                crate::log::warn!("hvloop: thread {n} of a pool is not bound to a CPU");
             }
             pre(n);
         };
         self.start_with(pinned, post)
     }
 
-    /// The loop for the next piece of work. For
-    /// [`LeastConnections`](LoadBalance::LeastConnections), what was posted to a loop and has not
-    /// got there yet does not count. Any thread.
+    /// The loop for the next piece of work, one that runs if there is any: see [`LoadBalance`]. Any
+    /// thread.
     ///
     /// libhv: `nextLoop(lb)`.
     pub fn next_loop(&self, balance: LoadBalance) -> &EventLoop {
-        let connections = |n: usize| self.threads[n].event_loop().metrics().connections;
-        let n = self
-            .chooser
-            .choose(balance, self.threads.len(), connections);
-        self.threads[n].event_loop()
+        let at = |n: usize| self.threads[n].event_loop();
+        at(self.chooser.choose(balance, self.threads.len(), at))
     }
 
     /// The loop of that number, from 0. Any thread.
@@ -190,6 +187,11 @@ impl EventLoopThreadPool {
         self.event_loops().for_each(EventLoop::stop);
     }
 
+    /// Stops the loops that run on the pool's own threads.
+    fn stop_own(&self) {
+        self.threads.iter().for_each(EventLoopThread::stop_own);
+    }
+
     /// Like [`stop`](EventLoopThreadPool::stop), with a limit for the drain of each loop.
     pub fn stop_with(&self, limit: Duration) {
         self.event_loops().for_each(|at| at.stop_with(limit));
@@ -216,7 +218,7 @@ impl EventLoopThreadPool {
 impl Drop for EventLoopThreadPool {
     fn drop(&mut self) {
         // All before any is waited for, which the drop of each thread does.
-        self.stop();
+        self.stop_own();
     }
 }
 

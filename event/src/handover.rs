@@ -20,7 +20,8 @@ pub(crate) fn send_to(
     if to.same_loop(&from.event_loop()) {
         return adopt(from, transport, make(), taken);
     }
-    // Held, so that the other loop does not end while the connection is on its way to it.
+    // Held, so that the other loop does not end while the connection is on its way to it, which counts
+    // it already.
     let Ok(hold) = to.hold("a connection on its way") else {
         return refuse(from, transport, make());
     };
@@ -28,7 +29,7 @@ pub(crate) fn send_to(
     let parcel = Arc::new(Mutex::new(Some((transport, make))));
     let sent = {
         let parcel = parcel.clone();
-        to.post_event(move |local| {
+        to.post_connect(move |local| {
             let parcel = lock(&parcel).take();
             let Some((transport, make)) = parcel else {
                 return;

@@ -2,7 +2,7 @@
 
 use crate::core::shared::LoopShared;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 /// Keeps a stopping loop draining until it is dropped, or the loop's deadline passes.
 ///
@@ -11,20 +11,24 @@ use std::sync::Arc;
 /// [`ShutdownReport`](crate::ShutdownReport::still_held); dropping it later does nothing.
 #[must_use = "dropping a Hold at once holds nothing"]
 pub struct Hold {
-    shared: Arc<LoopShared>,
+    /// Not the loop itself: a call that waits for the loop may have this.
+    shared: Weak<LoopShared>,
     id: u64,
 }
 
 impl Hold {
-    pub(crate) fn new(shared: Arc<LoopShared>, name: &str) -> Option<Self> {
+    pub(crate) fn new(shared: &Arc<LoopShared>, name: &str) -> Option<Self> {
         let id = shared.hold(name)?;
+        let shared = Arc::downgrade(shared);
         Some(Self { shared, id })
     }
 }
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        self.shared.release_hold(self.id);
+        if let Some(shared) = self.shared.upgrade() {
+            shared.release_hold(self.id);
+        }
     }
 }
 

@@ -58,6 +58,9 @@ mod load_balance;
 #[cfg(not(loom))]
 mod local_loop;
 #[cfg(not(loom))]
+#[doc(hidden)]
+pub mod log;
+#[cfg(not(loom))]
 mod machine;
 #[cfg(not(loom))]
 mod metrics;

@@ -10,6 +10,7 @@ use crate::core::timers::TimerId;
 use crate::core::{Deferred, LoopCore, TimerAction};
 use crate::error::{CloseReason, LoopClosed};
 use crate::event_loop::EventLoop;
+use crate::log;
 use crate::mutant::mutant;
 use crate::sys::clock;
 use rand::Rng;
@@ -154,10 +155,7 @@ impl LocalLoop {
     /// Lets a timer count from now again, with a new period if one is given; `false`: there is no
     /// such timer.
     pub fn reset_timer(&self, id: TimerId, period: Option<Duration>) -> bool {
-        self.core
-            .timers
-            .borrow_mut()
-            .reset(id, clock::now(), period)
+        self.core.reset_timer(id, period)
     }
 
     /// Calls `f` once each time the loop has nothing to do, before it sleeps; `repeat` times

@@ -59,6 +59,8 @@ impl Counter {
 pub(crate) struct Counters {
     pub(crate) ticks: Counter,
     pub(crate) tasks: Counter,
+    /// What they took, with what was between those of one turn.
+    pub(crate) task_ns: Counter,
     pub(crate) timers_fired: Counter,
     pub(crate) timers: Counter,
     pub(crate) connections: Counter,

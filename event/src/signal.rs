@@ -3,6 +3,7 @@
 use crate::core::shared::lock;
 use crate::error::LoopClosed;
 use crate::event_loop::EventLoop;
+use crate::log;
 use crate::source::IoHandle;
 use crate::sys::{Interest, SignalPipe};
 use std::fmt;
@@ -97,8 +98,12 @@ impl EventLoop {
     pub fn stop_on_signals(&self, signals: &[i32]) -> io::Result<()> {
         let stopped = Arc::new(AtomicBool::new(false));
         for signal in signals {
-            let (event_loop, stopped) = (self.clone(), stopped.clone());
+            // No handle: the callback may wait for a loop that is never run.
+            let (event_loop, stopped) = (self.downgrade(), stopped.clone());
             self.add_signal(*signal, move |signal| {
+                let Some(event_loop) = event_loop.upgrade().map(Self::from_shared) else {
+                    return;
+                };
                 match stopped.swap(true, Ordering::AcqRel) {
                     false => {
                         log::info!("hvloop: signal {signal}: the loop stops");

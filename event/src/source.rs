@@ -5,6 +5,7 @@ use crate::core::sources::{AddError, SourceCall, SourceHandler, SourceIo};
 use crate::error::{CloseReason, LoopClosed};
 use crate::event_loop::EventLoop;
 use crate::local_loop::LocalLoop;
+use crate::log;
 use crate::sys::{ForeignSource, Interest, Poller, foreign};
 use std::fmt;
 use std::io;
@@ -136,8 +137,10 @@ where
         let source = &mut self.source;
         let changed = local
             .core()
-            .with_poller(|poller| foreign::reregister(source, poller, key, interest));
-        if let Err(e) = changed {
+            .call_with_poller("source reregister", |poller| {
+                foreign::reregister(source, poller, key, interest)
+            });
+        if let Some(Err(e)) = changed {
             log::error!("hvloop: cannot look for {interest:?} on a source: {e}");
         }
     }

@@ -161,8 +161,10 @@ fn run_twice_is_an_error() {
     let second = EventLoopThread::with_loop(event_loop.clone());
     let refused = second.start().unwrap_err().to_string();
     assert!(refused.contains("already running"), "{refused}");
-    // Dropping the second thread stops the loop that it was given.
+    // Dropping the second thread leaves the loop that it was refused alone.
     drop(second);
+    assert!(!event_loop.is_stopping());
+    thread.stop();
     assert!(thread.join().unwrap().is_clean());
     assert!(matches!(event_loop.run(), Err(RunError::Closed)));
     assert!(matches!(event_loop.run_once(None), Err(RunError::Closed)));

@@ -273,7 +273,7 @@ fn timer_killed_before_run() {
     assert_eq!(event_loop.metrics().timers_fired, 1);
 }
 
-/// Too far away for the clock, and no times at all: never called, dropped on the loop's thread.
+/// No times at all, and too far away for the clock and killed: never called, dropped on the loop's thread.
 #[test]
 fn timer_that_never_fires_is_dropped() {
     let thread = started();
@@ -284,10 +284,16 @@ fn timer_that_never_fires_is_dropped() {
             let _captured = &told;
             panic!("never");
         };
-        thread
+        let id = thread
             .event_loop()
             .set_timer(period, repeat, timer)
             .unwrap();
+        if repeat.is_none() {
+            // It is there all the same: see `timers_without_end`.
+            on_loop(thread.event_loop(), move |local| {
+                assert!(local.kill_timer(id));
+            });
+        }
         assert!(dropped.wait(DEADLINE, |dropped| !dropped.is_empty()));
         dropped.read(|dropped| assert_eq!(dropped[..], [loop_thread]));
     }

@@ -1,8 +1,9 @@
 //! The shutdown: Draining, Closing, Stopped (`docs/design.md`, section "Shutdown").
 
-use super::{LoopCore, TimerAction};
+use super::LoopCore;
 use crate::error::CloseReason;
 use crate::local_loop::LocalLoop;
+use crate::log;
 use crate::mutant::mutant;
 use crate::report::ShutdownReport;
 use crate::sync::Phase;
@@ -10,8 +11,12 @@ use crate::sys::clock;
 use std::io;
 use std::time::{Duration, Instant};
 
-/// Tasks run between two looks at the deadline.
-const TASKS_A_LOOK: usize = 64;
+/// Turns, tasks and time that a loop still has when nothing is left but work that was queued while it
+/// drained: what follows from what was accepted comes to its end, and work that makes work anew, or
+/// comes as fast as it is done, does not keep the loop from its own.
+const LAST_TURNS: u32 = 1024;
+const LAST_TASKS: usize = 4096;
+const LAST_TIME: Duration = Duration::from_secs(1);
 
 /// How long a turn goes on once it has seen that the loop is to stop.
 const GRACE: Duration = Duration::from_millis(10);
@@ -26,6 +31,11 @@ pub(super) struct Drain {
     /// When what is left is closed by force.
     deadline: Option<Instant>,
     made: Instant,
+    /// Since when nothing is left but queued work, the turns since then, and the tasks that had run
+    /// before.
+    last_since: Option<Instant>,
+    last_turns: u32,
+    ran_before: usize,
     report: ShutdownReport,
     /// What ended the loop if it was not a stop.
     failure: Option<io::Error>,
@@ -38,6 +48,9 @@ impl Drain {
             limit: Duration::MAX,
             deadline: None,
             made: now,
+            last_since: None,
+            last_turns: 0,
+            ran_before: 0,
             report: ShutdownReport::default(),
             failure: None,
         }
@@ -106,6 +119,64 @@ impl LoopCore {
         }
     }
 
+    /// Adds the time that a task took. While stopping, no more tasks are taken than can be run in the time
+    /// that is left.
+    pub(super) fn note_task_time(&self, took: Duration) {
+        let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        self.shared.counters.task_ns.add(took);
+        let most = match &*self.drain.borrow() {
+            Drain { began: None, .. } => return,
+            Drain { last_since, .. } => last_since.map_or(u64::MAX - 1, |_| LAST_TASKS as u64),
+        };
+        if let Some(deadline) = self.drain_deadline() {
+            let left = deadline.saturating_duration_since(self.seen.get());
+            self.shared.set_room(left, most);
+        }
+    }
+
+    /// Whether a stop has to be noticed, or the drain's deadline.
+    pub(super) fn must_move_on(&self) -> bool {
+        let stopping = self.drain.borrow().began.is_some();
+        match stopping {
+            true => self.is_overdue(),
+            false => self.shared.gate.stop_requested(),
+        }
+    }
+
+    /// Whether the drain's deadline is over, as of the last callback.
+    pub(super) fn is_overdue(&self) -> bool {
+        if self.drain.borrow().began.is_none() {
+            return false;
+        }
+        self.follow_limit();
+        let now = self.seen.get().max(self.now());
+        self.drain_deadline().is_some_and(|at| now >= at)
+    }
+
+    /// Whether nothing is left that the end has to wait for. See [`LAST_TURNS`].
+    fn is_quiet(&self) -> bool {
+        if self.shared.inbox.is_empty() && !self.has_calls_pending() {
+            return true;
+        }
+        if self.shared.gate.holds() > 0 || mutant!("queued_work_holds_up") {
+            return false;
+        }
+        let now = self.seen.get().max(self.now());
+        let mut drain = self.drain.borrow_mut();
+        let since = match drain.last_since {
+            Some(since) => since,
+            None => {
+                drain.ran_before = drain.report.tasks_run;
+                self.shared.set_room(LAST_TIME, LAST_TASKS as u64);
+                *drain.last_since.insert(now)
+            }
+        };
+        drain.last_turns += 1;
+        drain.last_turns > LAST_TURNS
+            || drain.report.tasks_run - drain.ran_before > LAST_TASKS
+            || now.saturating_duration_since(since) > LAST_TIME
+    }
+
     /// Counts how a connection ended, if the loop is draining.
     pub(crate) fn note_end(&self, was_open: bool, reason: &CloseReason, lost: usize) {
         let mut drain = self.drain.borrow_mut();
@@ -136,7 +207,11 @@ impl LoopCore {
                 self.drain.borrow_mut().began = Some(clock::now());
                 self.follow_limit();
                 if !mutant!("stop_overtakes_tasks") {
-                    self.run_tasks_before_stop(local);
+                    // What was accepted before the stop may be a message for a connection: it goes out
+                    // before the connection is told to finish. What comes later waits for its turn, and
+                    // so does the rest of a queue too long for the deadline: else those who go on
+                    // sending could put it off further.
+                    self.run_some_tasks(local, self.shared.inbox.len());
                 }
                 gate.begin_drain();
                 self.enter_drain(local);
@@ -145,35 +220,17 @@ impl LoopCore {
             Phase::Draining => {}
             Phase::Closing | Phase::Stopped => return true,
         }
-        self.follow_limit();
         // All together: nothing queued, nothing to call, nobody holds.
-        if self.shared.inbox.is_empty() && !self.has_calls_pending() && gate.try_close() {
+        if self.is_quiet() && gate.try_close() {
             return true;
         }
+        self.follow_limit();
         let due = self.drain_deadline().is_some_and(|at| clock::now() >= at)
             && !mutant!("deadline_ignored");
         if due {
             self.force(local);
         }
         due
-    }
-
-    /// What was accepted before the stop may be a message for a connection: it goes out before the
-    /// connection is told to finish. What comes later waits for its turn, and so does the rest of a
-    /// queue too long for the deadline: else those who go on sending could put it off further.
-    fn run_tasks_before_stop(&self, local: &LocalLoop) {
-        for done in 1..=self.shared.inbox.len() {
-            if done % TASKS_A_LOOK == 0 {
-                self.follow_limit();
-                if self.drain_deadline().is_some_and(|at| clock::now() >= at) {
-                    break;
-                }
-            }
-            match self.shared.inbox.pop() {
-                Some(task) => self.run_task(local, task),
-                None => break,
-            }
-        }
     }
 
     /// Tells everything to finish, in the order of the contract.
@@ -270,8 +327,12 @@ impl LoopCore {
         }
         // Only what did not keep the loop alive is left.
         self.force_all(&CloseReason::Stopped);
-        // What those tasks began to close, or put off: nothing new can begin any more.
-        while self.has_calls_pending() {
+        // What those tasks began to close, or put off. Nothing new can begin any more, so that this ends;
+        // but for a handler that lets itself be refused again each time.
+        for _ in 0..LAST_TURNS {
+            if !self.has_calls_pending() {
+                break;
+            }
             self.run_deferred(local);
             self.run_all_closing(local);
         }
@@ -281,12 +342,7 @@ impl LoopCore {
             self.call_user("end", || attachment.on_loop_end(local));
             self.drop_user(attachment);
         }
-        let timers: Vec<TimerAction> = self.timers.borrow_mut().drain();
-        self.drop_user(timers);
-        let idles = self.idles.borrow_mut().drain();
-        self.drop_user(idles);
-        let context = self.context.borrow_mut().take();
-        self.drop_user(context);
+        self.drop_all();
         self.ticking.set(false);
         self.finished.set(true);
         drop(self.poller.borrow_mut().take());
@@ -299,5 +355,62 @@ impl LoopCore {
             Some(error) => Err(error),
             None => Ok(drain.report.clone()),
         }
+    }
+
+    /// Drops everything of the user's. A drop may leave something new, which then goes, too.
+    fn drop_all(&self) {
+        for _ in 0..LAST_TURNS {
+            let timers = self.timers.borrow_mut().drain();
+            let idles = self.idles.borrow_mut().drain();
+            let deferred = std::mem::take(&mut *self.deferred.borrow_mut());
+            let tasks = std::mem::take(&mut *self.local_tasks.borrow_mut());
+            let lookups = self.lookups.borrow_mut().drain();
+            let attachments = self.attachments.borrow_mut().drain();
+            let context = self.context.borrow_mut().take();
+            let empty = timers.is_empty()
+                && idles.is_empty()
+                && deferred.is_empty()
+                && tasks.is_empty()
+                && lookups.is_empty()
+                && attachments.is_empty()
+                && context.is_none();
+            if empty {
+                break;
+            }
+            self.drop_each(timers);
+            self.drop_each(idles);
+            self.drop_each(deferred);
+            self.drop_each(tasks);
+            self.drop_each(lookups);
+            self.drop_each(attachments);
+            self.drop_user(context);
+        }
+    }
+
+    /// The loop's thread ends, or unwinds, and has not finished it: the sockets close without their
+    /// callbacks, everything of the user's is dropped, and whoever waits for the loop waits no more.
+    pub(crate) fn give_up(&self) {
+        if self.finished.replace(true) {
+            return;
+        }
+        log::error!(
+            "hvloop: loop {} ended with its thread, without a stop",
+            self.shared.options.name
+        );
+        self.ticking.set(false);
+        self.host_waits.set(false);
+        self.shared.inbox.close();
+        let slots = self.slots.borrow_mut().drain();
+        self.drop_each(slots);
+        let sources = self.sources.borrow_mut().drain();
+        self.drop_each(sources);
+        self.closing.borrow_mut().clear();
+        if !mutant!("loop_kept_by_its_timers") {
+            self.drop_all();
+        }
+        drop(self.poller.borrow_mut().take());
+        self.shared.counters.timers.set(0);
+        self.shared.counters.connections.set(0);
+        self.shared.close(ShutdownReport::default());
     }
 }

@@ -1,9 +1,42 @@
 //! Calling and dropping user code: no borrow held, panics caught, time taken.
 
 use super::LoopCore;
-use crate::sys::clock;
+use super::shared::LoopShared;
+use crate::log;
+use crate::sys::{Poller, clock};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Drops what a panic left: even that may panic.
+pub(crate) fn drop_payload(payload: Box<dyn Any + Send>) {
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(again);
+    }
+}
+
+impl LoopShared {
+    /// Drops what may be the user's, where no thread runs the loop (any more).
+    pub(super) fn drop_user<T>(&self, value: T) {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
+            self.note_panic("drop", payload);
+        }
+    }
+
+    /// Counts and logs a panic that was caught.
+    fn note_panic(&self, what: &str, payload: Box<dyn Any + Send>) {
+        self.counters.panics.add(1);
+        let text = payload
+            .downcast_ref::<&str>()
+            .copied()
+            .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+            .unwrap_or("no message");
+        log::error!(
+            "hvloop: a {what} callback of loop {} panicked: {text}",
+            self.options.name
+        );
+        drop_payload(payload);
+    }
+}
 
 impl LoopCore {
     /// Calls user code. `None`: it panicked, which was logged and counted; what it leaves behind
@@ -12,7 +45,9 @@ impl LoopCore {
         debug_assert!(self.is_unborrowed(), "a borrow is alive at a user callback");
         let start = clock::now();
         let result = catch_unwind(AssertUnwindSafe(f));
-        let took = clock::now().saturating_duration_since(start);
+        let end = clock::now();
+        self.seen.set(end);
+        let took = end.saturating_duration_since(start);
         let took_ns = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         let counters = &self.shared.counters;
         if took_ns > counters.longest_callback_ns.get() {
@@ -28,7 +63,7 @@ impl LoopCore {
         match result {
             Ok(value) => Some(value),
             Err(payload) => {
-                self.note_panic(what, payload);
+                self.shared.note_panic(what, payload);
                 None
             }
         }
@@ -38,25 +73,33 @@ impl LoopCore {
     pub(crate) fn drop_user<T>(&self, value: T) {
         debug_assert!(self.is_unborrowed(), "a borrow is alive at a user's drop");
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
-            self.note_panic("drop", payload);
+            self.shared.note_panic("drop", payload);
         }
     }
 
-    fn note_panic(&self, what: &str, payload: Box<dyn Any + Send>) {
-        self.shared.counters.panics.add(1);
-        let text = payload
-            .downcast_ref::<&str>()
-            .copied()
-            .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-            .unwrap_or("no message");
-        log::error!(
-            "hvloop: a {what} callback of loop {} panicked: {text}",
-            self.shared.options.name
-        );
-        // Even a panic's payload may panic when dropped.
-        if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-            std::mem::forget(again);
+    /// Drops several values, each by itself: a second panic on the way out of the first would end the
+    /// process.
+    pub(crate) fn drop_each<T>(&self, values: impl IntoIterator<Item = T>) {
+        for value in values {
+            self.drop_user(value);
         }
+    }
+
+    /// Lets a user's source do something with the poller, which is borrowed meanwhile; nothing that the
+    /// source may call wants it for itself. `None`: it panicked, which was logged and counted, or the
+    /// loop has closed.
+    pub(crate) fn call_with_poller<R>(
+        &self,
+        what: &str,
+        f: impl FnOnce(&Poller) -> R,
+    ) -> Option<R> {
+        let called = match &*self.poller.borrow() {
+            Some(poller) => catch_unwind(AssertUnwindSafe(|| f(poller))),
+            None => return None,
+        };
+        called
+            .map_err(|payload| self.shared.note_panic(what, payload))
+            .ok()
     }
 
     /// I4: no borrow is alive.

@@ -25,6 +25,7 @@ impl LoopCore {
             callback: Some(callback),
             left: repeat,
         });
+        self.tell_host();
         IdleId(self.own(key))
     }
 

@@ -7,7 +7,7 @@
 pub(crate) mod buffers;
 pub(crate) mod current;
 mod drain;
-mod guard;
+pub(crate) mod guard;
 pub(crate) mod idle;
 #[cfg(hvloop_sim)]
 mod invariants;
@@ -22,7 +22,6 @@ use crate::error::CloseReason;
 use crate::io::conn::ConnSlot;
 use crate::local_loop::{Attachment, LocalLoop};
 use crate::mutant::mutant;
-use crate::report::ShutdownReport;
 use crate::sys::{Poller, Readiness, Stream, clock, random_seed, thread};
 use buffers::BufferPool;
 use drain::Drain;
@@ -99,6 +98,14 @@ pub(crate) struct LoopCore {
     pub(crate) buffers: BufferPool,
     events: Cell<Vec<Readiness>>,
     now: Cell<Instant>,
+    /// When the last callback had ended.
+    seen: Cell<Instant>,
+    /// A host waits on the poller's descriptor, or is about to.
+    host_waits: Cell<bool>,
+    /// The connections that are part of the loop's load.
+    counted: Cell<i64>,
+    /// What comes now is part of it already.
+    arriving: Cell<bool>,
     /// `finish` has run.
     finished: Cell<bool>,
     /// A tick is on the stack.
@@ -145,6 +152,10 @@ impl LoopCore {
             buffers: BufferPool::default(),
             events: Cell::default(),
             now: Cell::new(now),
+            seen: Cell::new(now),
+            host_waits: Cell::new(false),
+            counted: Cell::new(0),
+            arriving: Cell::new(false),
             finished: Cell::new(false),
             ticking: Cell::new(false),
             tasks_left: Cell::new(false),
@@ -178,6 +189,14 @@ impl LoopCore {
     /// Whether the calling thread owns the loop (I1): always, but for threads that are simulated.
     pub(crate) fn is_mine(&self) -> bool {
         self.shared.gate.owner() == thread::token()
+    }
+
+    /// Ends the wait of a host that this thread is about to begin: there is something to do, or it is due
+    /// earlier than the host was told. Costs a look where no host waits.
+    pub(crate) fn tell_host(&self) {
+        if self.host_waits.replace(false) && !mutant!("host_not_told") {
+            self.shared.inbox.notify();
+        }
     }
 
     /// Runs `f` with the loop's random numbers.
@@ -214,11 +233,12 @@ impl LoopCore {
     /// Puts a call off to step 8 of this tick, or of the next one.
     pub(crate) fn defer(&self, call: Deferred) {
         self.deferred.borrow_mut().push_back(call);
+        self.tell_host();
     }
 
     /// Queues a task that is not `Send`, for step 4 of the next tick.
     pub(crate) fn queue_local(&self, task: LocalTask) {
-        let Some(permit) = self.shared.inbox.reserve() else {
+        let Some(permit) = self.shared.reserve() else {
             return self.drop_user(task);
         };
         self.local_tasks.borrow_mut().push_back(task);
@@ -238,6 +258,7 @@ impl LoopCore {
         {
             slot.in_dirty = true;
             self.dirty.borrow_mut().push(key);
+            self.tell_host();
         }
     }
 
@@ -246,6 +267,7 @@ impl LoopCore {
     pub(crate) fn mark_ready(&self, key: Key) {
         if let Some(false) = self.set_ready_mark(key, true) {
             self.ready.borrow_mut().push(key);
+            self.tell_host();
         }
     }
 
@@ -282,6 +304,27 @@ impl LoopCore {
     pub(crate) fn count_connections(&self) {
         let count = self.slots.borrow().len() as u64;
         self.shared.counters.connections.set(count);
+        if !self.arriving.get() {
+            self.count_load(0);
+        }
+    }
+
+    /// One that counts already, as on its way, is about to arrive.
+    pub(crate) fn arrives_now(&self) {
+        self.arriving.set(true);
+    }
+
+    /// It has arrived, or has not: it counts no more as on its way.
+    pub(crate) fn arrived(&self, on_their_way: i64) {
+        self.arriving.set(false);
+        self.count_load(-on_their_way);
+    }
+
+    /// Adds to the load what has come and gone since the last time, and so many more.
+    fn count_load(&self, more: i64) {
+        let count = self.shared.counters.connections.get() as i64; // memory ends long before
+        self.shared
+            .add_load(count - self.counted.replace(count) + more);
     }
 
     /// Begins the end of a connection or a source: nothing is read or written any more, and step 10
@@ -299,6 +342,7 @@ impl LoopCore {
         };
         if first {
             self.closing.borrow_mut().push_back((key, reason));
+            self.tell_host();
         }
     }
 
@@ -314,6 +358,17 @@ impl LoopCore {
         let mut timers = self.timers.borrow_mut();
         timers.insert(id, deadline, period, repeat, action);
         self.shared.counters.timers.set(timers.len() as u64);
+        self.tell_host();
+    }
+
+    /// Lets a timer count from now again. See [`Timers::reset`].
+    pub(crate) fn reset_timer(&self, id: TimerId, period: Option<std::time::Duration>) -> bool {
+        let reset = {
+            let mut timers = self.timers.borrow_mut();
+            timers.reset(id, clock::now(), period)
+        };
+        self.tell_host();
+        reset
     }
 
     /// Takes a timer off and drops its callback, with no borrow held. `false`: there was none.
@@ -370,15 +425,7 @@ impl LoopCore {
 }
 
 impl Drop for LoopCore {
-    /// A thread that drove its loop by `run_once` has ended without stopping it: the sockets close
-    /// with this, without their callbacks, and whoever waits for the loop must not wait for ever.
     fn drop(&mut self) {
-        if !self.finished.get() {
-            log::error!(
-                "hvloop: loop {} ended with its thread, without a stop",
-                self.shared.options.name
-            );
-            self.shared.close(ShutdownReport::default());
-        }
+        self.give_up();
     }
 }

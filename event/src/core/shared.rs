@@ -5,13 +5,14 @@ use crate::metrics::{Counters, Metrics};
 use crate::mutant::mutant;
 use crate::options::LoopOptions;
 use crate::report::ShutdownReport;
-use crate::sync::{Gate, Inbox};
-use crate::sys::{DnsPool, LoopWaker, Poller};
+use crate::sync::{Gate, Inbox, Permit};
+use crate::sys::{DnsPool, LoopWaker, Poller, thread};
 use std::collections::BTreeMap;
 use std::io;
 use std::num::NonZeroU64;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use super::timers::TimerId;
 
@@ -37,7 +38,13 @@ pub(crate) struct LoopShared {
     waker: LoopWaker,
     /// Timers that other threads have armed and the loop does not know yet.
     arming: AtomicU64,
-    /// The poller, until a thread runs the loop.
+    /// Connections that there are, and that are on their way to the loop, which does not know of them
+    /// yet. One number, so that none counts twice while it arrives.
+    load: AtomicI64,
+    /// How many tasks may wait, once a stop was asked for.
+    room: AtomicU64,
+    /// The poller, until a thread runs the loop. `None` although none does: see
+    /// [`park`](LoopShared::park).
     poller: Mutex<Option<Poller>>,
     /// Explicit holds by name, for the report.
     holds: Mutex<BTreeMap<u64, Arc<str>>>,
@@ -56,6 +63,8 @@ impl LoopShared {
             waker,
             number: next_id(),
             arming: AtomicU64::new(0),
+            load: AtomicI64::new(0),
+            room: AtomicU64::new(u64::MAX),
             poller: Mutex::new(Some(poller)),
             holds: Mutex::default(),
             report: Mutex::default(),
@@ -113,22 +122,116 @@ impl LoopShared {
         lock(&self.holds).values().map(|n| n.to_string()).collect()
     }
 
-    /// Takes the poller, once.
-    pub(crate) fn take_poller(&self) -> Option<Poller> {
-        lock(&self.poller).take()
+    /// Asks the loop to stop. Any thread.
+    pub(crate) fn stop(&self, limit: Option<Duration>) {
+        self.gate.request_stop(limit);
+        let room = self.room_for(self.gate.drain_limit()).min(MOST_ROOM);
+        self.room.fetch_min(room, Ordering::Relaxed);
+        self.inbox.notify();
+    }
+
+    /// How many tasks may wait from now on: those that can be run in that time, and so many at the most.
+    /// The loop's thread, while it stops.
+    pub(super) fn set_room(&self, time: Duration, most: u64) {
+        let room = self.room_for(time).min(most);
+        self.room.store(room, Ordering::Relaxed);
+    }
+
+    /// How many tasks can be run in half of that time, by what they have taken so far: others run on the
+    /// same processors, too. One at the least, and those of a moment.
+    fn room_for(&self, time: Duration) -> u64 {
+        let ran = self.counters.tasks.get();
+        // As if there had been some more that took no time: a slow one among few is no rule, and nor is a
+        // quick one.
+        let each = self.counters.task_ns.get() / (ran + TASKS_TO_JUDGE_BY);
+        let tasks = time.max(LAST_MOMENT).as_nanos() / (2 * u128::from(each.max(1)));
+        let most = match ran >= TASKS_TO_JUDGE_BY {
+            true => u64::MAX - 1,
+            false => FIRST_ROOM,
+        };
+        u64::try_from(tasks).unwrap_or(u64::MAX).clamp(1, most)
+    }
+
+    /// Asks for room for one task. `None`: the loop takes no more. Of a loop that stops that is also so
+    /// once more tasks wait than it may still run: senders that are faster than the loop would else put
+    /// its end off, and it may not even have had its turn yet.
+    pub(crate) fn reserve(&self) -> Option<Permit<'_, Task>> {
+        let room = self.room.load(Ordering::Relaxed);
+        if room != u64::MAX && self.inbox.len() as u64 >= room && !mutant!("drain_takes_all") {
+            self.inbox.refuse();
+        }
+        self.inbox.reserve()
+    }
+
+    /// Takes the poller, for the thread that has begun to run the loop; opens it again if it was
+    /// [parked](LoopShared::park).
+    ///
+    /// # Errors
+    ///
+    /// What the system said to the latter.
+    pub(crate) fn take_poller(&self) -> io::Result<Poller> {
+        match lock(&self.poller).take() {
+            Some(poller) => Ok(poller),
+            None => Poller::open_again(&self.waker),
+        }
+    }
+
+    /// Called when a handle goes. A call that waits for a loop that nobody has run yet may have the last
+    /// handles of it, and then nobody ever will: so the descriptors are given back while work waits.
+    /// [`take_poller`](LoopShared::take_poller) opens them again.
+    #[cfg(not(hvloop_sim))]
+    pub(crate) fn park(&self) {
+        if self.gate.phase() != crate::sync::Phase::Idle || self.inbox.is_empty() {
+            return;
+        }
+        if mutant!("never_run_keeps_descriptors") {
+            return;
+        }
+        let mut poller = lock(&self.poller);
+        if let Some(poller) = poller.take() {
+            drop(poller);
+            self.waker.close();
+        }
+    }
+
+    /// Ends a loop that nobody has run, and that nobody is to run any more: what was queued is dropped,
+    /// and who waits is told. `false`: somebody runs it, or it has stopped.
+    pub(crate) fn abandon(&self) -> bool {
+        if !self.gate.claim(thread::token()) {
+            return false;
+        }
+        drop(lock(&self.poller).take());
+        self.close(ShutdownReport::default());
+        true
+    }
+
+    /// How many connections there are, and are on their way; on another thread than the loop's, were a
+    /// moment ago.
+    pub(crate) fn load(&self) -> i64 {
+        self.load.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn add_load(&self, connections: i64) {
+        if connections != 0 {
+            self.load.fetch_add(connections, Ordering::Relaxed);
+        }
     }
 
     /// The end: refuses work, closes the waker (the last file descriptor that handles keep alive),
     /// and wakes whoever waits for the loop.
     pub(crate) fn close(&self, report: ShutdownReport) {
         self.inbox.close();
-        // Anything is left only where the loop could not be set up, or ended with its thread.
-        while let Some(task) = self.inbox.pop() {
-            drop(task);
-        }
+        self.drop_tasks();
         self.waker.close();
         *lock(&self.report) = Some(report);
         self.gate.finish();
+    }
+
+    /// Anything is left only where the loop never ran, could not be set up, or ended with its thread.
+    fn drop_tasks(&self) {
+        while let Some(task) = self.inbox.pop() {
+            self.drop_user(task);
+        }
     }
 
     pub(crate) fn metrics(&self) -> Metrics {
@@ -139,6 +242,44 @@ impl LoopShared {
         lock(&self.report).clone()
     }
 }
+
+impl Drop for LoopShared {
+    fn drop(&mut self) {
+        self.drop_tasks();
+    }
+}
+
+/// A connection on its way to a loop, for the count of those that it has.
+pub(crate) struct Arriving(Weak<LoopShared>);
+
+impl Arriving {
+    pub(crate) fn at(shared: &Arc<LoopShared>) -> Self {
+        shared.add_load(i64::from(!mutant!("arriving_not_counted")));
+        Self(Arc::downgrade(shared))
+    }
+}
+
+impl Drop for Arriving {
+    fn drop(&mut self) {
+        let Some(shared) = self.0.upgrade() else {
+            return;
+        };
+        let arrived = i64::from(!mutant!("arriving_not_counted"));
+        match super::current::find(&shared) {
+            Some(local) => local.core().arrived(arrived),
+            None => shared.add_load(-arrived),
+        }
+    }
+}
+
+/// Time for tasks even at a deadline.
+const LAST_MOMENT: Duration = Duration::from_millis(200);
+
+/// How many tasks may wait: at the most until the loop has noticed its stop, and as long as it has not run
+/// enough of them to tell what they take.
+const MOST_ROOM: u64 = 16 * 1024;
+const FIRST_ROOM: u64 = 2 * 1024;
+const TASKS_TO_JUDGE_BY: u64 = 64;
 
 /// Locks. A panic while one of these locks is held cannot leave its data half changed, so that a
 /// poisoned lock is as good as any.

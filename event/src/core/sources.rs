@@ -172,9 +172,14 @@ impl LoopCore {
             background,
             name,
         });
-        let registered = self.with_poller(|poller| {
+        // The handler's half may be the user's, and panic.
+        let registered = self.call_with_poller("source register", |poller| {
             io.register(poller, key)?;
             handler.register(poller, key)
+        });
+        let registered = registered.unwrap_or_else(|| {
+            let text = "the loop has closed, or the source panicked";
+            Err(io::Error::other(text))
         });
         if let Err(e) = registered {
             let slot = self.sources.borrow_mut().remove(key);
@@ -246,18 +251,14 @@ impl LoopCore {
             Some(slot) => (slot.io.take(), slot.handler.take()),
             None => return,
         };
-        let off = self.with_poller(|poller| {
+        self.call_with_poller("source deregister", |poller| {
             if let Some(io) = &mut io {
                 io.deregister(poller);
             }
             if let Some(handler) = &mut handler {
                 handler.deregister(poller);
             }
-            Ok(())
         });
-        if let Err(e) = off {
-            log::debug!("hvloop: a source outlived its poller: {e}");
-        }
         drop(io);
         if let Some(handler) = handler {
             handler.on_close(local, reason);

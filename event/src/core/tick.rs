@@ -5,6 +5,7 @@ use super::slots::Key;
 use super::{Deferred, LoopCore, TimerAction};
 use crate::error::CloseReason;
 use crate::local_loop::LocalLoop;
+use crate::log;
 use crate::mutant::mutant;
 use crate::sync::Phase;
 use crate::sys::clock;
@@ -12,6 +13,9 @@ use std::time::Duration;
 
 /// Tasks run in one tick; the rest waits for the next one, behind I/O and timers.
 const TASK_BATCH: usize = 1024;
+/// Tasks that may run, and the time that they may take, between two looks at the drain's deadline.
+const TASKS_A_LOOK: usize = 64;
+const A_MOMENT: Duration = Duration::from_millis(10);
 /// TLS handshakes that go on in one tick: each may cost a millisecond of CPU time.
 const HANDSHAKES: usize = 8;
 /// Deferred calls run in one tick.
@@ -21,6 +25,7 @@ impl LoopCore {
     /// Turns once, blocking in the poll for at most `limit` (`None`: until there is something to
     /// do). `true`: the loop has closed and this was its last turn.
     pub(crate) fn turn(&self, local: &LocalLoop, limit: Option<Duration>) -> bool {
+        self.host_waits.set(false);
         self.ticking.set(true);
         let closed = self.steps(local, limit);
         self.ticking.set(false);
@@ -64,7 +69,7 @@ impl LoopCore {
 
     /// For a host that waits in its own poll: how long it may, before it lets the loop turn
     /// (`None`: without limit). From now on what other threads send makes the poller's descriptor
-    /// readable.
+    /// readable, and so does what this thread itself does.
     pub(crate) fn prepare_wait(&self) -> Option<Duration> {
         let paused =
             self.shared.gate.phase() == Phase::Paused && !self.shared.gate.stop_requested();
@@ -78,6 +83,7 @@ impl LoopCore {
             false => self.until_next_deadline(),
         };
         let may_sleep = timeout != Some(Duration::ZERO) && self.shared.inbox.prepare_sleep();
+        self.host_waits.set(may_sleep);
         if may_sleep {
             timeout
         } else {
@@ -152,13 +158,28 @@ impl LoopCore {
     /// Step 4: the tasks that were queued when the step began, at most a batch of them.
     fn run_tasks(&self, local: &LocalLoop) {
         let queued = self.shared.inbox.len();
-        for _ in 0..queued.min(TASK_BATCH) {
+        self.run_some_tasks(local, queued.min(TASK_BATCH));
+        self.tasks_left.set(!self.shared.inbox.is_empty());
+    }
+
+    /// Runs so many tasks; no more than take a moment once a stop is wanted that step 11 has not noticed,
+    /// or the drain's deadline is over.
+    pub(super) fn run_some_tasks(&self, local: &LocalLoop, count: usize) {
+        let start = clock::now();
+        let mut last = start;
+        for done in 0..count {
+            let long = done >= TASKS_A_LOOK || last.saturating_duration_since(start) >= A_MOMENT;
+            if long && self.must_move_on() {
+                break;
+            }
             let Some(task) = self.shared.inbox.pop() else {
                 break;
             };
             self.run_task(local, task);
+            let end = self.seen.get();
+            self.note_task_time(end.saturating_duration_since(last));
+            last = end;
         }
-        self.tasks_left.set(!self.shared.inbox.is_empty());
     }
 
     /// Runs one task.
@@ -248,7 +269,7 @@ impl LoopCore {
             }
             let done = self.timers.borrow_mut().finish(fired, now);
             self.drop_user(done);
-            if mutant!("one_timer_a_turn") {
+            if mutant!("one_timer_a_turn") || self.is_overdue() {
                 break;
             }
         }

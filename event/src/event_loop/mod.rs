@@ -1,11 +1,12 @@
 //! The handle of a loop.
 
+mod tasks;
 mod timers;
 
 use crate::core::LoopCore;
 use crate::core::current;
 use crate::core::idle::IdleId;
-use crate::core::shared::{LoopShared, Task};
+use crate::core::shared::LoopShared;
 use crate::error::{LoopClosed, RunError};
 use crate::hold::Hold;
 use crate::local_loop::LocalLoop;
@@ -17,7 +18,7 @@ use crate::sys::thread;
 use std::fmt;
 use std::io;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 /// An event loop: one thread runs it, every callback runs on that thread, and other threads hand
@@ -96,9 +97,12 @@ impl EventLoop {
     /// `run`, telling when this thread has become the loop's.
     pub(crate) fn run_with(&self, running: impl FnOnce()) -> Result<ShutdownReport, RunError> {
         let local = self.local_or_enter()?;
+        let whole = Unwinding(&self.shared);
         running();
         while !local.core().turn(&local, None) {}
-        self.leave(local)
+        let left = self.leave(local);
+        std::mem::forget(whole);
+        left
     }
 
     /// Turns the loop once, waiting at most `timeout` for something to do (`None`: without limit).
@@ -110,11 +114,13 @@ impl EventLoop {
     /// As [`run`](EventLoop::run); the loop belongs to another thread.
     pub fn run_once(&self, timeout: Option<Duration>) -> Result<Turn, RunError> {
         let local = self.local_or_enter()?;
-        if local.core().turn(&local, timeout) {
-            self.leave(local).map(Turn::Stopped)
-        } else {
-            Ok(Turn::Continue)
-        }
+        let whole = Unwinding(&self.shared);
+        let turned = match local.core().turn(&local, timeout) {
+            true => self.leave(local).map(Turn::Stopped),
+            false => Ok(Turn::Continue),
+        };
+        std::mem::forget(whole);
+        turned
     }
 
     /// This thread's half of the loop, which it may own already by `run_once`.
@@ -135,11 +141,9 @@ impl EventLoop {
             Err(BeginRunError::AlreadyRunning) => return Err(RunError::AlreadyRunning),
             Err(BeginRunError::Closed) => return Err(RunError::Closed),
         }
-        let Some(poller) = self.shared.take_poller() else {
-            // I1: only the thread that won `begin_run` gets here, and it does so once.
-            return Err(RunError::AlreadyRunning);
-        };
-        match LoopCore::new(self.shared.clone(), poller) {
+        // I1: only the thread that won `begin_run` gets here, and it does so once.
+        let poller = self.shared.take_poller();
+        match poller.and_then(|poller| LoopCore::new(self.shared.clone(), poller)) {
             Ok(core) => {
                 let core = Rc::new(core);
                 current::own(core.clone());
@@ -167,18 +171,21 @@ impl EventLoop {
     /// thread and any callback, any number of times, before, while and after the loop runs. It is
     /// never lost and cannot be taken back.
     ///
+    /// Tasks that were accepted before the stop run, and so do those that are accepted while the loop
+    /// drains. They keep it from its end for a short while at the most (1,024 turns, 4,096 tasks or one
+    /// second) once nothing else does; and if more wait than can be run until the deadline, the loop
+    /// takes no more. What is not taken comes back to its sender.
+    ///
     /// libhv: `EventLoop::stop`, `hloop_stop`.
     pub fn stop(&self) {
-        self.shared.gate.request_stop(None);
-        self.shared.inbox.notify();
+        self.shared.stop(None);
     }
 
     /// Like [`stop`](EventLoop::stop), with at most `limit` for the connections to finish, counted
     /// from when the loop notices; zero closes by force at once. Shortens the limit of a stop that
     /// is under way; never lengthens it.
     pub fn stop_with(&self, limit: Duration) {
-        self.shared.gate.request_stop(Some(limit));
-        self.shared.inbox.notify();
+        self.shared.stop(Some(limit));
     }
 
     /// Blocks until the loop has stopped, or `timeout` is over (`None`: without limit). `true`: it
@@ -272,62 +279,6 @@ impl EventLoop {
         Arc::ptr_eq(&self.shared, &other.shared)
     }
 
-    /// Runs `f` on the loop's thread: at once if this is it, else in its next turn.
-    ///
-    /// # Errors
-    ///
-    /// The loop is closed; `f` comes back.
-    ///
-    /// libhv: `EventLoop::runInLoop`.
-    pub fn run_in_loop<F: FnOnce() + Send + 'static>(&self, f: F) -> Result<(), LoopClosed<F>> {
-        if self.is_in_loop_thread() {
-            // In the caller's own frame: a panic is the caller's, as with any call.
-            f();
-            return Ok(());
-        }
-        self.queue_in_loop(f)
-    }
-
-    /// Runs `f` on the loop's thread in its next task phase, never in this call. Accepted tasks run
-    /// exactly once, in the order in which one thread queued them, also those queued before `run`
-    /// or just before a stop. The only exception is a loop that is never run.
-    ///
-    /// # Errors
-    ///
-    /// The loop is closed; `f` comes back.
-    ///
-    /// libhv: `EventLoop::queueInLoop`.
-    pub fn queue_in_loop<F: FnOnce() + Send + 'static>(&self, f: F) -> Result<(), LoopClosed<F>> {
-        match self.shared.inbox.reserve() {
-            Some(permit) => {
-                permit.send(Box::new(move |_: &LocalLoop| f()));
-                Ok(())
-            }
-            None => Err(LoopClosed(f)),
-        }
-    }
-
-    /// Like [`queue_in_loop`](EventLoop::queue_in_loop), with the loop as its thread sees it as an
-    /// argument.
-    ///
-    /// # Errors
-    ///
-    /// The loop is closed; `f` comes back.
-    ///
-    /// libhv: `EventLoop::postEvent`.
-    pub fn post_event<F>(&self, f: F) -> Result<(), LoopClosed<F>>
-    where
-        F: FnOnce(&LocalLoop) + Send + 'static,
-    {
-        match self.shared.inbox.reserve() {
-            Some(permit) => {
-                permit.send(Box::new(f) as Task);
-                Ok(())
-            }
-            None => Err(LoopClosed(f)),
-        }
-    }
-
     /// Calls `f` once each time the loop has nothing to do. See [`LocalLoop::set_idle`].
     ///
     /// # Errors
@@ -344,23 +295,20 @@ impl EventLoop {
         })
     }
 
-    /// As [`run_in_loop`](EventLoop::run_in_loop), for code that needs the loop's side: at once if
-    /// this is the loop's thread, else in its next turn.
-    ///
-    /// # Errors
-    ///
-    /// The loop is closed; `f` was dropped.
-    pub fn with_local<F>(&self, f: F) -> Result<(), LoopClosed>
-    where
-        F: FnOnce(&LocalLoop) + Send + 'static,
-    {
-        match current::find(&self.shared) {
-            Some(local) => {
-                f(&local);
-                Ok(())
-            }
-            None => self.post_event(f).map_err(LoopClosed::without_value),
-        }
+    /// How many connections it has, those on their way included. Any thread.
+    pub(crate) fn load(&self) -> i64 {
+        self.shared.load()
+    }
+
+    /// Ends it, if nobody has run it.
+    pub(crate) fn abandon(&self) -> bool {
+        self.shared.abandon()
+    }
+
+    /// The same loop, without being a handle of it.
+    #[cfg(all(unix, not(hvloop_sim)))]
+    pub(crate) fn downgrade(&self) -> Weak<LoopShared> {
+        Arc::downgrade(&self.shared)
     }
 
     /// Keeps a stopping loop draining until the [`Hold`] is dropped or the deadline passes; for
@@ -370,7 +318,7 @@ impl EventLoop {
     ///
     /// The loop is closed.
     pub fn hold(&self, name: &str) -> Result<Hold, LoopClosed> {
-        Hold::new(self.shared.clone(), name).ok_or(LoopClosed(()))
+        Hold::new(&self.shared, name).ok_or(LoopClosed(()))
     }
 
     /// Reads the loop's counters.
@@ -381,6 +329,23 @@ impl EventLoop {
     /// The loop's name, from [`LoopOptions::name`].
     pub fn name(&self) -> &str {
         &self.shared.options.name
+    }
+}
+
+/// Dropped by a panic that leaves the loop's own code, for which no callback can be the reason: it ends
+/// the loop, so that nobody waits for it.
+struct Unwinding<'a>(&'a Arc<LoopShared>);
+
+impl Drop for Unwinding<'_> {
+    fn drop(&mut self) {
+        current::give_up(self.0);
+    }
+}
+
+#[cfg(not(hvloop_sim))]
+impl Drop for EventLoop {
+    fn drop(&mut self) {
+        self.shared.park();
     }
 }
 

@@ -11,6 +11,7 @@ use crate::core::timers::TimerId;
 use crate::core::{Deferred, LoopCore};
 use crate::error::{CloseReason, LoopClosed};
 use crate::local_loop::LocalLoop;
+use crate::log;
 use crate::mutant::mutant;
 use crate::sync::Phase;
 use crate::sys::{AcceptError, Address, Listener, Stream};

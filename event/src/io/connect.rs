@@ -8,6 +8,7 @@ use crate::core::LoopCore;
 use crate::core::slots::Key;
 use crate::error::{CloseReason, LoopClosed};
 use crate::local_loop::LocalLoop;
+use crate::log;
 use crate::machine::addresses::interleave;
 use crate::machine::race::{Action, ConnectRace};
 use crate::mutant::mutant;

@@ -6,6 +6,7 @@ use crate::core::buffers::BufferPool;
 use crate::core::slots::Key;
 use crate::core::{Deferred, LoopCore};
 use crate::error::CloseReason;
+use crate::log;
 use crate::machine::lifecycle::Lifecycle;
 use crate::mutant::mutant;
 use std::io;

@@ -10,6 +10,7 @@ use crate::core::buffers::BufferPool;
 use crate::core::slots::Key;
 use crate::error::CloseReason;
 use crate::local_loop::LocalLoop;
+use crate::log;
 use crate::machine::lifecycle::Lifecycle;
 use crate::mutant::mutant;
 use crate::tls::{RecordHeads, TlsError, TlsServerConfig, TlsSession, TlsVersion};

@@ -7,6 +7,7 @@ use crate::error::CloseReason;
 use crate::event_loop::EventLoop;
 use crate::load_balance::{Chooser, LoadBalance};
 use crate::local_loop::LocalLoop;
+use crate::log;
 use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
@@ -15,7 +16,7 @@ use std::sync::{Arc, Mutex};
 
 /// The account of a server's connections.
 pub(super) struct Admission {
-    workers: Vec<Worker>,
+    workers: Vec<EventLoop>,
     /// Connections stay on the loop that accepted them.
     on_own_loop: bool,
     balance: Mutex<LoadBalance>,
@@ -27,11 +28,6 @@ pub(super) struct Admission {
     tickets: AtomicU64,
     by_address: Mutex<ByAddress>,
     state: Mutex<State>,
-}
-
-struct Worker {
-    event_loop: EventLoop,
-    connections: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -50,12 +46,8 @@ struct State {
 
 impl Admission {
     pub(super) fn new(workers: Vec<EventLoop>, on_own_loop: bool) -> Self {
-        let worker = |event_loop| Worker {
-            event_loop,
-            connections: AtomicUsize::new(0),
-        };
         Self {
-            workers: workers.into_iter().map(worker).collect(),
+            workers,
             on_own_loop,
             balance: Mutex::default(),
             chooser: Chooser::default(),
@@ -89,7 +81,7 @@ impl Admission {
     }
 
     pub(super) fn workers(&self) -> impl Iterator<Item = &EventLoop> {
-        self.workers.iter().map(|worker| &worker.event_loop)
+        self.workers.iter()
     }
 
     /// How often it was stopped so far.
@@ -105,7 +97,7 @@ impl Admission {
             state.handshakes.values().copied().collect()
         };
         for (worker, id) in handshakes {
-            let closed = self.workers[worker].event_loop.with_local(move |local| {
+            let closed = self.workers[worker].with_local(move |local| {
                 if let Some(conn) = local.conn(id) {
                     conn.close_now(CloseReason::Local);
                 }
@@ -129,8 +121,6 @@ impl Admission {
             return None;
         };
         let worker = admission.choose(acceptor);
-        let count = &admission.workers[worker].connections;
-        count.fetch_add(1, Ordering::Relaxed);
         Some(Ticket {
             number: admission.tickets.fetch_add(1, Ordering::Relaxed),
             admission: self_.clone(),
@@ -167,16 +157,11 @@ impl Admission {
     }
 
     fn choose(&self, acceptor: &EventLoop) -> usize {
-        let own = |worker: &Worker| worker.event_loop.same_loop(acceptor);
-        let own = self.workers.iter().position(own);
+        let own = self.workers.iter().position(|w| w.same_loop(acceptor));
         own.filter(|_| self.on_own_loop).unwrap_or_else(|| {
             let balance = *lock(&self.balance);
-            let connections = |n: usize| {
-                let count = &self.workers[n].connections;
-                count.load(Ordering::Relaxed) as u64
-            };
             self.chooser
-                .choose(balance, self.workers.len(), connections)
+                .choose(balance, self.workers.len(), |n| &self.workers[n])
         })
     }
 }
@@ -207,7 +192,7 @@ impl Ticket {
     /// The loop that serves it.
     #[must_use]
     pub fn event_loop(&self) -> &EventLoop {
-        &self.admission.workers[self.worker].event_loop
+        &self.admission.workers[self.worker]
     }
 
     /// To be called when that loop has taken the connection, which is not up yet.
@@ -240,9 +225,6 @@ impl Drop for Ticket {
                 }
             }
         }
-        admission.workers[self.worker]
-            .connections
-            .fetch_sub(1, Ordering::Relaxed);
         admission.connections.fetch_sub(1, Ordering::Relaxed);
     }
 }

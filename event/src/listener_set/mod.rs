@@ -14,6 +14,7 @@ use crate::event_loop_thread_pool::EventLoopThreadPool;
 use crate::handover::send_to;
 use crate::load_balance::LoadBalance;
 use crate::local_loop::LocalLoop;
+use crate::log;
 use crate::sys::Address;
 use std::fmt;
 use std::io;
@@ -42,6 +43,14 @@ struct Listeners {
     /// Counts closings: a listener that is on its way to its loop meanwhile is closed there.
     closings: u64,
     open: Vec<(EventLoop, ListenerId)>,
+    /// On their way to their loops, which may never run: closing them must not wait for that.
+    on_their_way: Vec<Arc<Mutex<Option<Parcel>>>>,
+}
+
+/// What a listener's loop gets.
+struct Parcel {
+    listening: Listening,
+    acceptor: Accepting,
 }
 
 impl ListenerSet {
@@ -119,10 +128,12 @@ impl ListenerSet {
     ///
     /// # Errors
     ///
-    /// What the system said, usually that the address is in use; or the loop is stopping
-    /// ([`io::ErrorKind::NotConnected`]). No listener is left open then.
+    /// What the system said, usually that the address is in use; or the loop is stopping (of several:
+    /// all of them; [`io::ErrorKind::NotConnected`]). No listener is left open then.
     pub fn listen(&self, mut listen: Listen, make: Arc<MakeHandler>) -> io::Result<Address> {
-        if self.acceptors.iter().any(EventLoop::is_stopping) {
+        let left = |event_loop: &&EventLoop| !event_loop.is_stopping();
+        let acceptors: Vec<_> = self.acceptors.iter().filter(left).collect();
+        if acceptors.is_empty() {
             return Err(io::ErrorKind::NotConnected.into());
         }
         let several = self.acceptors.len() > 1;
@@ -133,17 +144,34 @@ impl ListenerSet {
         listen.socket.reuse_port |= several;
         let closings = lock(&self.listening).closings;
         let mut listeners = Vec::new();
-        for event_loop in &self.acceptors {
+        for event_loop in acceptors {
             let listening = listen.clone().bind()?;
             // The others go where port 0 led.
             listen.address = listening.address().clone();
             listeners.push((event_loop, listening));
         }
         for (event_loop, listening) in listeners {
-            let admission = self.admission.clone();
-            let (listeners, make) = (self.listening.clone(), make.clone());
+            let acceptor = Accepting {
+                admission: self.admission.clone(),
+                make: make.clone(),
+                stops: 0,
+            };
+            let parcel = Parcel {
+                listening,
+                acceptor,
+            };
+            let parcel = Arc::new(Mutex::new(Some(parcel)));
+            {
+                let ways = &mut lock(&self.listening).on_their_way;
+                ways.retain(|parcel| lock(parcel).is_some());
+                ways.push(parcel.clone());
+            }
+            let listeners = self.listening.clone();
             let accept = move |local: &_| {
-                accept_on(local, listening, closings, &listeners, admission, make);
+                let parcel = lock(&parcel).take();
+                if let Some(parcel) = parcel {
+                    accept_on(local, parcel, closings, &listeners);
+                }
             };
             if event_loop.with_local(accept).is_err() {
                 self.close_listeners();
@@ -155,11 +183,16 @@ impl ListenerSet {
 
     /// Closes the listeners: nothing is accepted any more, connections go on.
     pub fn close_listeners(&self) {
-        let listeners = {
+        let (listeners, on_their_way) = {
             let mut listening = lock(&self.listening);
             listening.closings += 1;
-            std::mem::take(&mut listening.open)
+            let on_their_way = std::mem::take(&mut listening.on_their_way);
+            (std::mem::take(&mut listening.open), on_their_way)
         };
+        for parcel in on_their_way {
+            let parcel = lock(&parcel).take();
+            drop(parcel); // with no lock held: closed
+        }
         for (event_loop, id) in listeners {
             let closed = event_loop.with_local(move |local| local.close_listener(id));
             if closed.is_err() {
@@ -177,23 +210,15 @@ impl ListenerSet {
 }
 
 /// Puts a listener on its loop, on the loop's thread.
-fn accept_on(
-    local: &LocalLoop,
-    listening: Listening,
-    closings: u64,
-    listeners: &Mutex<Listeners>,
-    admission: Arc<Admission>,
-    make: Arc<MakeHandler>,
-) {
+fn accept_on(local: &LocalLoop, parcel: Parcel, closings: u64, listeners: &Mutex<Listeners>) {
     if lock(listeners).closings != closings {
         return; // closed meanwhile, with this
     }
-    let stops = admission.stops();
-    let acceptor = Accepting {
-        admission,
-        make,
-        stops,
-    };
+    let Parcel {
+        listening,
+        mut acceptor,
+    } = parcel;
+    acceptor.stops = acceptor.admission.stops();
     let address = listening.address().clone();
     match local.listen(listening, Box::new(acceptor)) {
         Ok(id) => {

@@ -194,6 +194,24 @@ impl Gate {
         })
     }
 
+    /// The calling thread owns a loop that nobody runs, to end it by [`finish`](Gate::finish) without
+    /// running it. `false`: another thread owns it, or it has stopped.
+    pub(crate) fn claim(&self, owner: u64) -> bool {
+        debug_assert_ne!(owner, NOBODY, "a thread's token is not zero");
+        let claimed =
+            self.owner
+                .compare_exchange(NOBODY, owner, Ordering::AcqRel, Ordering::Acquire);
+        if claimed.is_err() {
+            return false;
+        }
+        // Without an owner it is Idle or Stopped, and with this one it stays so.
+        let idle = self.phase() == Phase::Idle;
+        if !idle {
+            self.owner.store(NOBODY, Ordering::Release);
+        }
+        idle
+    }
+
     /// The phase's part of `begin_run`. It is Stopped if it is not Idle: only a thread that found
     /// no owner gets here.
     fn idle_to_running(&self) -> Result<(), BeginRunError> {

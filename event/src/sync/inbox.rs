@@ -118,6 +118,11 @@ impl<T> Inbox<T> {
         self.len() == 0
     }
 
+    /// Refuses every later [`reserve`](Inbox::reserve). Any thread. [`close`](Inbox::close) follows.
+    pub(crate) fn refuse(&self) {
+        self.word.fetch_or(CLOSED, Ordering::AcqRel);
+    }
+
     /// Refuses every later [`reserve`](Inbox::reserve) and waits until the permits given out are
     /// used or dropped, which is a few instructions of other threads. [`pop`](Inbox::pop) until
     /// `None` yields all that was accepted, then and for ever. May be called again. The loop's

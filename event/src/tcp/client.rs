@@ -8,6 +8,8 @@ use crate::core::shared::lock;
 use crate::error::{CloseReason, SendError};
 use crate::event_loop::EventLoop;
 use crate::framing::Unpack;
+use crate::local_loop::LocalLoop;
+use crate::log;
 use crate::machine::backoff::{PolicyError, ReconnectPolicy};
 use crate::proxy::ProxyTargetError;
 use std::fmt;
@@ -184,6 +186,10 @@ impl TcpClient {
     /// libhv: `TcpClient::createsocket` and `start`.
     pub fn connect(&self, options: Connect) -> Result<(), ConnectError> {
         options.tunnel().map_err(ConnectError::Proxy)?;
+        // At once, and not by an `on_close`, which may call this again, and so on.
+        if self.event_loop.is_stopping() {
+            return Err(ConnectError::LoopClosed);
+        }
         let session = {
             let mut current = lock(&self.current);
             if current.live {
@@ -210,10 +216,15 @@ impl TcpClient {
             unpack,
             retry,
         );
-        let posted = self
-            .event_loop
-            .with_local(move |local| Box::new(begun).begin(local, options));
-        posted.map_err(|_| {
+        let begin = move |local: &LocalLoop| Box::new(begun).begin(local, options);
+        let posted = match self.event_loop.local() {
+            Some(local) => {
+                begin(&local);
+                Ok(())
+            }
+            None => self.event_loop.post_connect(begin).map_err(drop),
+        };
+        posted.map_err(|()| {
             lock(&self.current).live = false;
             ConnectError::LoopClosed
         })

@@ -6,6 +6,7 @@ use crate::core::sources::SourceCall;
 use crate::error::{CloseReason, DatagramError, LoopClosed};
 use crate::event_loop::EventLoop;
 use crate::io::datagram::check_size;
+use crate::log;
 use crate::sys::{Datagrams, Interface, MulticastOut};
 use std::fmt;
 use std::io;

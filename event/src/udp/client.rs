@@ -6,6 +6,7 @@ use crate::core::shared::lock;
 use crate::error::{CloseReason, DatagramError};
 use crate::event_loop::EventLoop;
 use crate::local_loop::{DnsQuery, LocalLoop};
+use crate::log;
 use crate::mutant::mutant;
 use crate::sys::{Datagrams, same_endpoint};
 use crate::tcp::ConnectError;
@@ -99,6 +100,10 @@ impl UdpClient {
     ///
     /// libhv: `UdpClient::createsocket` and `start`.
     pub fn open(&self, host: &str, port: u16, options: UdpOptions) -> Result<(), ConnectError> {
+        // At once, and not by an `on_close`, which may call this again, and so on.
+        if self.event_loop.is_stopping() {
+            return Err(ConnectError::LoopClosed);
+        }
         let number = {
             let mut current = lock(&self.current);
             if current.live {

@@ -15,6 +15,7 @@ use crate::core::sources::{AddError, SourceCall};
 use crate::error::{CloseReason, LoopClosed};
 use crate::io::datagram::{DatagramHandler, DatagramSocket};
 use crate::local_loop::LocalLoop;
+use crate::log;
 use crate::sys::Datagrams;
 use std::io;
 use std::net::SocketAddr;

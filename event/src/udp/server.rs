@@ -1,6 +1,6 @@
 //! A UDP socket at an address of its own.
 
-use super::{Callbacks, UdpChannel, UdpHandler, UdpOptions};
+use super::{Callbacks, UdpChannel, UdpHandler, UdpOptions, refuse};
 use crate::core::shared::lock;
 use crate::error::{CloseReason, DatagramError};
 use crate::event_loop::EventLoop;
@@ -34,6 +34,8 @@ pub struct UdpServer {
     event_loop: EventLoop,
     callbacks: Mutex<Callbacks>,
     channel: Arc<Mutex<Option<UdpChannel>>>,
+    /// On its way to the loop, which may never run: closing it must not wait for that.
+    on_its_way: Arc<Mutex<Option<Datagrams>>>,
 }
 
 impl UdpServer {
@@ -45,6 +47,7 @@ impl UdpServer {
             event_loop: event_loop.clone(),
             callbacks: Mutex::default(),
             channel: Arc::default(),
+            on_its_way: Arc::default(),
         }
     }
 
@@ -109,9 +112,15 @@ impl UdpServer {
             channel: channel.clone(),
             ended: Box::new(|| {}),
         };
-        let posted = self
-            .event_loop
-            .with_local(move |local| handler.begin(local, socket));
+        *lock(&self.on_its_way) = Some(socket);
+        let on_its_way = self.on_its_way.clone();
+        let posted = self.event_loop.with_local(move |local| {
+            let socket = lock(&on_its_way).take();
+            match socket {
+                Some(socket) => handler.begin(local, socket),
+                None => refuse(local, Box::new(handler), CloseReason::Local),
+            }
+        });
         posted.map_err(|_| {
             channel.mark_closed();
             io::Error::from(io::ErrorKind::NotConnected)
@@ -141,6 +150,8 @@ impl UdpServer {
     /// libhv: `UdpServer::closesocket`, `stop`.
     pub fn close(&self) {
         if let Some(channel) = self.channel() {
+            let socket = lock(&self.on_its_way).take();
+            drop(socket);
             channel.close();
         }
     }

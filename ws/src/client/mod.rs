@@ -41,6 +41,7 @@ use crate::protocol::{Role, opcode, outgoing_close_code};
 use crate::url::WsUrl;
 use callbacks::Callbacks;
 use engine::Engine;
+use hvloop_event::log;
 use hvloop_event::{
     EventLoop, EventLoopThread, JoinError, LocalLoop, ProxyTargetError, SendError, ShutdownReport,
 };
@@ -262,7 +263,7 @@ impl WebSocketClient {
                 Ok(())
             }
             None => event_loop
-                .post_event(move |local| Engine::begin(local, inner, plan))
+                .post_connect(move |local| Engine::begin(local, inner, plan))
                 .map_err(|_| OpenError::LoopClosed),
         }
     }

@@ -6,6 +6,7 @@ use crate::deflate::DeflateOptions;
 use crate::event::CloseEvent;
 use crate::handshake::{HeadError, UpgradeRequest, credentials};
 use crate::url::{UrlError, WsUrl};
+use hvloop_event::log;
 use hvloop_event::{EventLoop, LocalLoop};
 use std::borrow::Cow;
 use std::error::Error;

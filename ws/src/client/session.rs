@@ -6,6 +6,7 @@ use crate::handshake::{ClientHandshake, Progress};
 use crate::link::{Link, Reading, Stage};
 use hvloop_event::CloseReason;
 use hvloop_event::conn::{Conn, Handler};
+use hvloop_event::log;
 use std::rc::Rc;
 
 /// See the module. Owned by the connection's slot on the loop.

@@ -7,6 +7,7 @@ use crate::handshake::{UpgradeRequest, UpgradeResponse};
 use crate::lock::lock;
 use crate::url::WsUrl;
 use hvloop_event::conn::SendBudget;
+use hvloop_event::log;
 #[cfg(feature = "tls")]
 use hvloop_event::tls::{TlsClientConfig, TlsConfigError};
 use hvloop_event::{AttachmentId, Backoff, EventLoop, EventLoopThread, LocalLoop, StartError};

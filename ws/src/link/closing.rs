@@ -5,6 +5,7 @@ use crate::event::{CloseEvent, ConnectionError, Initiator};
 use crate::handshake::HandshakeError;
 use crate::mutant::mutant;
 use hvloop_event::conn::Conn;
+use hvloop_event::log;
 #[cfg(feature = "tls")]
 use hvloop_event::tls::TlsError;
 use hvloop_event::{CloseReason, LocalLoop, ProxyError};

@@ -7,6 +7,7 @@ use crate::protocol::{
     Control, Data, OpCode, Role, encode_close, encode_frame, encode_message, message_len,
 };
 use hvloop_event::conn::Conn;
+use hvloop_event::log;
 use hvloop_event::{LocalLoop, SendError};
 use std::num::NonZeroUsize;
 use std::rc::Rc;

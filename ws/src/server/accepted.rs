@@ -12,6 +12,7 @@ use crate::mutant::mutant;
 use crate::protocol::Role;
 use hvloop_event::CloseReason;
 use hvloop_event::conn::{Conn, Handler, Ticket};
+use hvloop_event::log;
 use std::rc::Rc;
 use std::sync::Arc;
 

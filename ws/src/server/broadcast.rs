@@ -4,6 +4,7 @@ use super::channel::WebSocketChannel;
 use crate::deflate::{DeflateOptions, Deflater, MAX_BITS, MIN_BITS};
 use crate::mutant::mutant;
 use crate::protocol::{Data, OpCode, encode_compressed, encode_frame};
+use hvloop_event::log;
 use hvloop_event::{EventLoop, LocalLoop};
 use std::sync::Arc;
 

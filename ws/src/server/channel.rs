@@ -9,6 +9,7 @@ use crate::link::{Link, Outgoing, post_message};
 use crate::lock::lock;
 use crate::protocol::{Data, Role, opcode, outgoing_close_code};
 use hvloop_event::conn::{Conn, SendBudget};
+use hvloop_event::log;
 use hvloop_event::{
     Address, AttachmentId, ChannelId, CloseReason, EventLoop, LocalLoop, SendError,
 };

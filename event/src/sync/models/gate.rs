@@ -117,6 +117,25 @@ fn owner_is_one_thread() {
 }
 
 #[test]
+fn claimed_or_run() {
+    loom::model(|| {
+        let gate = new_gate();
+        let other = gate.clone();
+        let thread = thread::spawn(move || other.begin_run(2));
+        let mine = gate.claim(1);
+        if mine {
+            assert_eq!(gate.phase(), Phase::Idle);
+            gate.finish();
+        }
+        match (mine, thread.join().expect("runner")) {
+            (true, Err(_)) => assert_eq!((gate.owner(), gate.phase()), (0, Phase::Stopped)),
+            (false, Ok(())) => assert_eq!((gate.owner(), gate.phase()), (2, Phase::Running)),
+            both => panic!("{both:?}"),
+        }
+    });
+}
+
+#[test]
 fn owner_is_none_after_finish() {
     loom::model(|| {
         let gate = new_gate();

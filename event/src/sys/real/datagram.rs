@@ -2,6 +2,7 @@
 
 use super::super::{DatagramSettings, Interface, MulticastOut, Poller};
 use crate::core::slots::Key;
+use crate::log;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

@@ -10,6 +10,7 @@
 
 use super::super::dns::{Done, Resolver};
 use super::{clock, thread};
+use crate::log;
 use crate::mutant::mutant;
 use std::any::Any;
 use std::collections::hash_map::Entry;

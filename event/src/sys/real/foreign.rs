@@ -2,6 +2,7 @@
 
 use super::super::Poller;
 use crate::core::slots::Key;
+use crate::log;
 use std::io;
 
 /// What a user may put on the loop: a source of mio's. For a mere descriptor, see

@@ -5,6 +5,7 @@ use super::stream::Stream;
 #[cfg(unix)]
 use super::unix_name::{self, SocketFile};
 use crate::core::slots::Key;
+use crate::log;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::fs::File;
 use std::io;

@@ -1,6 +1,7 @@
 //! Readiness from the operating system, through mio.
 
 use crate::core::slots::Key;
+use crate::log;
 use crate::sync::Wake;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -48,6 +49,18 @@ impl Poller {
         let waker = LoopWaker(Arc::new(Mutex::new(Some(waker))));
         let full = false;
         Ok((Self { poll, events, full }, waker))
+    }
+
+    /// Opens a poller for a waker that was closed.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Poller::new).
+    pub(crate) fn open_again(waker: &LoopWaker) -> io::Result<Self> {
+        let (poller, LoopWaker(fresh)) = Self::new()?;
+        let fresh = fresh.lock().unwrap_or_else(PoisonError::into_inner).take();
+        *waker.0.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
+        Ok(poller)
     }
 
     /// Blocks until something is ready, the waker was used or `timeout` is over (`None`: no limit),

@@ -4,6 +4,7 @@ use super::super::{Address, Got, Poller};
 #[cfg(unix)]
 use super::unix_name;
 use crate::core::slots::Key;
+use crate::log;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr};

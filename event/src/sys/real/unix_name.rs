@@ -2,6 +2,7 @@
 
 use super::super::{Address, abstract_name};
 use super::thread;
+use crate::log;
 use crate::mutant::mutant;
 use rustix::fs::{FlockOperation, flock};
 use socket2::{Domain, SockAddr, Socket, Type};

@@ -38,6 +38,15 @@ impl Poller {
         Ok((Self { id }, LoopWaker { id }))
     }
 
+    /// No simulated loop gives its poller up before it runs.
+    ///
+    /// # Errors
+    ///
+    /// Always.
+    pub(crate) fn open_again(_waker: &LoopWaker) -> io::Result<Self> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// Lets the world go on until something is ready, the waker was used or `timeout` is over.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use crate::core::shared::lock;
 use crate::error::CloseReason;
 use crate::event_loop::EventLoop;
 use crate::local_loop::LocalLoop;
+use crate::log;
 use crate::sys::Address;
 use std::any::Any;
 use std::collections::VecDeque;

@@ -5,6 +5,7 @@ use crate::conn::{Conn, Handler, Transport};
 use crate::error::CloseReason;
 use crate::handover::send_to;
 use crate::listener_set::Ticket;
+use crate::log;
 use crate::tcp::channel::Channel;
 use crate::tcp::flow::Flow;
 use std::sync::Arc;

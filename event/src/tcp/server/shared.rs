@@ -5,6 +5,7 @@ use crate::error::CloseReason;
 use crate::event_loop::EventLoop;
 use crate::framing::Unpack;
 use crate::local_loop::LocalLoop;
+use crate::log;
 use crate::sys::Address;
 use crate::tcp::channel::{Channel, ChannelId};
 use std::collections::HashMap;

@@ -12,6 +12,7 @@ use crate::url::WsTarget;
 #[cfg(feature = "tls")]
 use crate::url::WsUrl;
 use hvloop_event::conn::Conn;
+use hvloop_event::log;
 #[cfg(feature = "tls")]
 use hvloop_event::tls::{TlsClientConfig, TlsConfigError};
 use hvloop_event::{CloseReason, Connect, LocalLoop, LoopClosed};

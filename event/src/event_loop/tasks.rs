@@ -1,0 +1,112 @@
+//! Tasks, from any thread.
+
+use super::EventLoop;
+use crate::core::current;
+use crate::core::shared::{Arriving, Task};
+use crate::error::LoopClosed;
+use crate::local_loop::LocalLoop;
+
+impl EventLoop {
+    /// Runs `f` on the loop's thread: at once if this is it, else in its next turn.
+    ///
+    /// # Errors
+    ///
+    /// The loop is closed; `f` comes back.
+    ///
+    /// libhv: `EventLoop::runInLoop`.
+    pub fn run_in_loop<F: FnOnce() + Send + 'static>(&self, f: F) -> Result<(), LoopClosed<F>> {
+        if self.is_in_loop_thread() {
+            // In the caller's own frame: a panic is the caller's, as with any call.
+            f();
+            return Ok(());
+        }
+        self.queue_in_loop(f)
+    }
+
+    /// Runs `f` on the loop's thread in its next task phase, never in this call. Accepted tasks run
+    /// exactly once, in the order in which one thread queued them, also those queued before `run`
+    /// or just before a stop. While the loop drains it takes tasks, too; but work that makes work does
+    /// not keep it from its end: see [`stop`](EventLoop::stop).
+    ///
+    /// The only exception is a loop that is never run: its tasks are dropped with its last handle, or
+    /// with the [`EventLoopThread`](crate::EventLoopThread) that was to run it. (A task that has a handle
+    /// of its own loop keeps both in memory, without the loop's descriptors, unless such a thread goes.)
+    ///
+    /// # Errors
+    ///
+    /// The loop is closed; `f` comes back.
+    ///
+    /// libhv: `EventLoop::queueInLoop`.
+    pub fn queue_in_loop<F: FnOnce() + Send + 'static>(&self, f: F) -> Result<(), LoopClosed<F>> {
+        match self.shared.reserve() {
+            Some(permit) => {
+                permit.send(Box::new(move |_: &LocalLoop| f()));
+                Ok(())
+            }
+            None => Err(LoopClosed(f)),
+        }
+    }
+
+    /// Like [`queue_in_loop`](EventLoop::queue_in_loop), with the loop as its thread sees it as an
+    /// argument.
+    ///
+    /// # Errors
+    ///
+    /// The loop is closed; `f` comes back.
+    ///
+    /// libhv: `EventLoop::postEvent`.
+    pub fn post_event<F>(&self, f: F) -> Result<(), LoopClosed<F>>
+    where
+        F: FnOnce(&LocalLoop) + Send + 'static,
+    {
+        match self.shared.reserve() {
+            Some(permit) => {
+                permit.send(Box::new(f) as Task);
+                Ok(())
+            }
+            None => Err(LoopClosed(f)),
+        }
+    }
+
+    /// As [`run_in_loop`](EventLoop::run_in_loop), for code that needs the loop's side: at once if
+    /// this is the loop's thread, else in its next turn.
+    ///
+    /// # Errors
+    ///
+    /// The loop is closed; `f` was dropped.
+    pub fn with_local<F>(&self, f: F) -> Result<(), LoopClosed>
+    where
+        F: FnOnce(&LocalLoop) + Send + 'static,
+    {
+        match current::find(&self.shared) {
+            Some(local) => {
+                f(&local);
+                Ok(())
+            }
+            None => self.post_event(f).map_err(LoopClosed::without_value),
+        }
+    }
+
+    /// Like [`post_event`](EventLoop::post_event), for a task that begins a connection: from now on it
+    /// counts as one of the loop's for [`LoadBalance::LeastConnections`](crate::LoadBalance). For
+    /// protocols.
+    ///
+    /// # Errors
+    ///
+    /// The loop is closed; `f` comes back.
+    pub fn post_connect<F>(&self, f: F) -> Result<(), LoopClosed<F>>
+    where
+        F: FnOnce(&LocalLoop) + Send + 'static,
+    {
+        let Some(permit) = self.shared.reserve() else {
+            return Err(LoopClosed(f));
+        };
+        let arriving = Arriving::at(&self.shared);
+        permit.send(Box::new(move |local: &LocalLoop| {
+            local.core().arrives_now();
+            f(local);
+            drop(arriving); // it is there by now, or has failed
+        }));
+        Ok(())
+    }
+}
