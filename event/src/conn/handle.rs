@@ -6,7 +6,7 @@ use crate::core::{Deferred, LoopCore};
 use crate::error::{CloseReason, SendError};
 use crate::local_loop::LocalLoop;
 use crate::mutant::mutant;
-use crate::sys::Address;
+use crate::sys::{Address, clock};
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -225,7 +225,7 @@ impl<'a> Conn<'a> {
                 return Err(SendError::NotOpen);
             }
             if slot.unsent() == 0 {
-                slot.last_progress = core.now();
+                slot.last_progress = clock::now();
             }
             let tail = slot.tail(&core.buffers);
             let before = tail.len();
@@ -327,7 +327,7 @@ impl<'a> Conn<'a> {
                 return Err(SendError::NotOpen);
             }
             if slot.unsent() == 0 {
-                slot.last_progress = core.now();
+                slot.last_progress = clock::now();
             }
             slot.queue().push_shared(data, &core.buffers);
             let unsent = slot.unsent();
@@ -389,7 +389,7 @@ impl<'a> Conn<'a> {
             let mut slots = self.core().slots.borrow_mut();
             let slot = slots.get_mut(self.key);
             slot.is_some_and(|slot| {
-                slot.last_read = self.core().now();
+                slot.last_read = clock::now();
                 std::mem::take(&mut slot.reading_paused)
             })
         };

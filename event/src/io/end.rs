@@ -8,6 +8,7 @@ use crate::error::CloseReason;
 use crate::local_loop::LocalLoop;
 use crate::machine::lifecycle::{Finish, Lifecycle};
 use crate::mutant::mutant;
+use crate::sys::clock;
 
 impl LoopCore {
     /// See [`Conn::finish`] and [`Conn::finish_agreed`].
@@ -23,7 +24,7 @@ impl LoopCore {
                 slot.settled = agreed;
                 if slot.settings.stall_limit().is_none() {
                     // It could stand for as long as it liked until now.
-                    slot.last_progress = self.now();
+                    slot.last_progress = clock::now();
                 }
                 slot.begin_discarding();
             }

@@ -9,6 +9,7 @@ use crate::error::CloseReason;
 use crate::log;
 use crate::machine::lifecycle::Lifecycle;
 use crate::mutant::mutant;
+use crate::sys::clock;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -33,7 +34,8 @@ impl LoopCore {
     /// Writes what is queued, as far as the socket takes it, and moves a finishing connection on.
     /// Calls no user.
     pub(crate) fn flush(&self, key: Key) {
-        let now = self.now();
+        // Not the turn's time, which callbacks may have left behind by more than a limit.
+        let now = clock::now();
         let (flushed, written, low_water, sent, read_on) = {
             let mut slots = self.slots.borrow_mut();
             let Some(slot) = slots.get_mut(key) else {
@@ -201,7 +203,7 @@ impl LoopCore {
         }
         let waits = match self.slots.borrow_mut().get_mut(key) {
             Some(slot) if slot.stream.is_some() && slot.wants_write() => {
-                slot.last_progress = self.now();
+                slot.last_progress = clock::now();
                 true
             }
             _ => false,
