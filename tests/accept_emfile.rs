@@ -2,12 +2,13 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used)]
 
+use hvloop::event::Metrics;
 use hvloop::{EventLoopThread, Listen, TcpServer};
 use hvloop_test_support::{DEADLINE, fds, wait_for};
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const CHILD: &str = "HVLOOP_TEST_EMFILE";
 
@@ -27,6 +28,33 @@ fn echo(stream: &mut TcpStream) {
     let mut back = [0; 4];
     stream.read_exact(&mut back).unwrap();
     assert_eq!(&back, b"echo");
+}
+
+/// How long so many failed accepts take from the first to the last, with somebody at the door all the time.
+fn errors_take(
+    count: u64,
+    address: SocketAddr,
+    streams: &mut Vec<TcpStream>,
+    metrics: &dyn Fn() -> Metrics,
+) -> Duration {
+    let mut first = None;
+    let before = metrics().accept_errors;
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        // The descriptor of one that came before is taken again at once.
+        drop(streams.pop());
+        streams.extend(TcpStream::connect(address));
+        let errors = metrics().accept_errors - before;
+        let now = Instant::now();
+        if errors > 0 {
+            let first = *first.get_or_insert(now);
+            if errors >= count {
+                return now - first;
+            }
+        }
+        assert!(now < deadline, "{errors} errors");
+        std::thread::park_timeout(Duration::from_millis(1));
+    }
 }
 
 /// The program; does nothing in the parent.
@@ -73,12 +101,27 @@ fn child_program() {
         echo(&mut first);
     }
 
+    // The pauses grow to a second, and no further: 100 + 200 + 400 + 800 + 3 * 1,000 ms, or a little more.
+    let grown = errors_take(8, address, &mut streams, &metrics);
+    assert!(grown < Duration::from_secs(10), "{grown:?}");
+
     // With descriptors, new connections are taken again, with no event to tell of it.
     drop(streams);
     assert!(wait_for(DEADLINE.as_secs(), || server.connection_num() == 1));
     let mut again = TcpStream::connect(address).unwrap();
     echo(&mut again);
     echo(&mut first);
+
+    // One was let in: the next shortage begins with short pauses, of 50 + 100 + 200 ms.
+    let mut streams = Vec::new();
+    while let Ok(stream) = TcpStream::connect(address) {
+        streams.push(stream);
+    }
+    let begun = metrics().accept_errors;
+    let shrunk = errors_take(4, address, &mut streams, &metrics);
+    assert!(shrunk < Duration::from_millis(2500), "{shrunk:?}");
+    assert!(metrics().accept_errors >= begun + 3);
+    drop(streams);
     drop((first, again));
     thread.stop();
     assert!(thread.join().unwrap().is_clean());

@@ -2,9 +2,11 @@
 
 use crate::common::{Net, Recorded, Transport, started, stop_clean};
 use hvloop::{Connect, TcpClient};
-use hvloop_test_support::{DEADLINE, wait_for};
+use hvloop_test_support::{DEADLINE, Event, Monitor, wait_for};
 use std::io::Read;
 use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Over the limit connections are closed at once, and counted; there is room again when one ends.
 #[test]
@@ -120,5 +122,42 @@ fn address_in_use() {
     let second = Recorded::on(&thread);
     let e = second.server.listen(net.at(address)).unwrap_err();
     assert_eq!(e.kind(), std::io::ErrorKind::AddrInUse);
+    stop_clean(&thread);
+}
+
+/// A turn takes 16 connections, however many wait.
+#[test]
+fn accept_budget_of_a_turn() {
+    let (net, thread) = (Net::new(Transport::Tcp), started());
+    let server = hvloop::TcpServer::new(thread.event_loop());
+    let (opened, next_turn) = (Arc::new(AtomicUsize::new(0)), Monitor::new(None));
+    let (o, n) = (opened.clone(), next_turn.clone());
+    server.on_connection(move |channel| {
+        if o.fetch_add(1, Ordering::Relaxed) == 0 {
+            let (o, n) = (o.clone(), n.clone());
+            let look = move || n.update(|n| *n = Some(o.load(Ordering::Relaxed)));
+            channel.event_loop().queue_in_loop(look).unwrap();
+        }
+    });
+    let address = crate::common::inet(server.listen(net.listen()).unwrap());
+    let (busy, over) = (Event::new(), Event::new());
+    let (b, o) = (busy.clone(), over.clone());
+    let wait = move || {
+        b.set();
+        o.expect("the peers");
+    };
+    thread.event_loop().queue_in_loop(wait).unwrap();
+    busy.expect("the pause");
+    let peers: Vec<_> = (0..60)
+        .map(|_| TcpStream::connect(address).unwrap())
+        .collect();
+    over.set();
+    assert!(next_turn.wait(DEADLINE, |opened| opened.is_some()));
+    let taken = next_turn.read(|opened| opened.unwrap());
+    assert!(taken <= 16, "{taken} in one turn");
+    assert!(wait_for(DEADLINE.as_secs(), || opened
+        .load(Ordering::Relaxed)
+        == 60));
+    drop(peers);
     stop_clean(&thread);
 }

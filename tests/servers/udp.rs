@@ -438,3 +438,39 @@ fn udp_close_during_lookup() {
     assert!(thread.join().unwrap().is_clean());
     assert_eq!(closed.read(Vec::len), 4);
 }
+
+/// A turn takes 32 datagrams, however many wait.
+#[test]
+fn datagram_budget_of_a_turn() {
+    let thread = started();
+    let server = UdpServer::new(thread.event_loop());
+    let (got, next_turn) = (Monitor::new(0_usize), Monitor::new(None));
+    let (g, n) = (got.clone(), next_turn.clone());
+    let event_loop = thread.event_loop().clone();
+    server.on_message(move |_, _, _| {
+        if g.update(|got| std::mem::replace(got, *got + 1)) == 0 {
+            let (g, n) = (g.clone(), n.clone());
+            let look = move || n.update(|n| *n = Some(g.read(|got| *got)));
+            event_loop.queue_in_loop(look).unwrap();
+        }
+    });
+    let address = server.bind(local(), UdpOptions::new()).unwrap();
+    let (busy, over) = (Event::new(), Event::new());
+    let (b, o) = (busy.clone(), over.clone());
+    let wait = move || {
+        b.set();
+        o.expect("the datagrams");
+    };
+    thread.event_loop().queue_in_loop(wait).unwrap();
+    busy.expect("the pause");
+    let socket = peer();
+    for _ in 0..80 {
+        socket.send_to(&[1], address).unwrap();
+    }
+    over.set();
+    assert!(next_turn.wait(DEADLINE, |got| got.is_some()));
+    let taken = next_turn.read(|got| got.unwrap());
+    assert!(taken <= 32, "{taken} in one turn");
+    assert!(got.wait(DEADLINE, |got| *got == 80));
+    stop_clean(&thread);
+}

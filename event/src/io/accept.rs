@@ -109,10 +109,16 @@ impl SourceHandler for Accepting {
         if self.waiting.is_some() || readable != Some(true) {
             return;
         }
-        for _ in 0..ACCEPTS {
+        let accepts = match mutant!("accepts_without_budget") {
+            true => usize::MAX,
+            false => ACCEPTS,
+        };
+        for _ in 0..accepts {
             match core.accept(key) {
                 Accepted::One(stream, peer) => {
-                    self.back_off = BACK_OFF.0;
+                    if !mutant!("accept_back_off_never_shrinks") {
+                        self.back_off = BACK_OFF.0;
+                    }
                     core.shared.counters.accepted.add(1);
                     let transport = Transport::accepted(stream, peer, &self.listen);
                     core.call_user("accept", || self.acceptor.on_accept(local, transport));
@@ -156,7 +162,11 @@ impl Accepting {
         core.shared.counters.accept_errors.add(1);
         self.waiting = core.arm_source_timer(key, self.back_off);
         core.with_source(key, |slot| slot.waiting = true);
-        self.back_off = (self.back_off * 2).min(BACK_OFF.1);
+        let longest = match mutant!("accept_back_off_without_end") {
+            true => BACK_OFF.1 * 100,
+            false => BACK_OFF.1,
+        };
+        self.back_off = (self.back_off * 2).min(longest);
     }
 }
 
