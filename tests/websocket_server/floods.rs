@@ -24,6 +24,8 @@ over_tcp_and_tls! {
     a_stop_does_not_wait_for_small_messages => plain_stop;
     /// The same, and they are compressed.
     a_stop_does_not_wait_for_compressed_messages => compressed_stop;
+    /// The same of a client, whose server sends both.
+    a_stop_does_not_wait_for_a_clients_messages => client_stop;
     /// A stop while messages are inflated that are far from whole.
     a_stop_does_not_wait_for_inflating => inflating_stop;
     /// Small messages, long ones, Pings, Close and the end in few reads, with pauses between: all of it
@@ -215,6 +217,40 @@ fn compressed_stop(transport: Transport) {
     let message = deflated(b"x");
     let stream = compressed(opcode::TEXT, &message, None).repeat(2000);
     stop_within(&Net::new(transport), &stream);
+}
+
+fn client_stop(transport: Transport) {
+    let net = Net::new(transport);
+    let tls = match transport {
+        Transport::Tcp => Tls::Off,
+        Transport::Tls => Tls::On(&net.ca),
+    };
+    let server = ScriptServer::start(tls, |conn| {
+        conn.accept_upgrade_with(&["Sec-WebSocket-Extensions: permessage-deflate"])?;
+        let mut packed = encode_frame(opcode::TEXT, true, &deflated(b"x"));
+        packed[0] |= 0x40;
+        let plain = encode_frame(opcode::TEXT, true, b"x");
+        conn.send(&[plain, packed].concat().repeat(2000))?;
+        conn.read_close()?;
+        conn.send_close(1001, "")?;
+        conn.finish()
+    });
+    let thread = started();
+    let options = client_options(&net).deflate(deflate());
+    let client = WebSocketClient::with_options(thread.event_loop(), options);
+    let count = Monitor::new(0);
+    let (c, stop) = (count.clone(), thread.event_loop().clone());
+    client.on_message(move |_, _| {
+        std::thread::sleep(2 * MS);
+        if c.update(|count| std::mem::replace(count, *count + 1)) == 10 {
+            stop.stop();
+        }
+    });
+    client.open(&server.url()).unwrap();
+    let report = thread.join().unwrap();
+    assert!(report.is_clean(), "{report}");
+    let count = count.read(|count| *count);
+    assert!((11..60).contains(&count), "{count} messages");
 }
 
 /// The stop comes while peers have bombs under way that would take a thousand turns each; none gets whole.
