@@ -305,6 +305,9 @@ pub enum CloseReason {
     Unpack(UnpackError),
     /// Nothing came from the peer and nothing was written to it for this long.
     Idle(Duration),
+    /// The connections of the loop held more than so many bytes
+    /// ([`LoopOptions::memory_limit`](crate::LoopOptions::memory_limit)), this one the most.
+    MemoryLimit(usize),
     /// A callback of the connection panicked.
     Panicked,
     /// The protocol above ended it; the text says why.
@@ -340,6 +343,10 @@ impl fmt::Display for CloseReason {
             Self::Silent(t) => write!(f, "the peer sent nothing for {t:?}"),
             Self::Unpack(e) => write!(f, "framing: {e}"),
             Self::Idle(t) => write!(f, "nothing was sent or received for {t:?}"),
+            Self::MemoryLimit(limit) => write!(
+                f,
+                "the loop's connections held more than {limit} bytes, this one the most"
+            ),
             Self::Panicked => f.write_str("a callback panicked"),
             Self::Protocol(why) => f.write_str(why),
         }

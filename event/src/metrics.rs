@@ -28,6 +28,11 @@ pub struct Metrics {
     pub bytes_in: u64,
     /// Bytes written to sockets.
     pub bytes_out: u64,
+    /// Bytes of memory that connections hold: see
+    /// [`LoopOptions::memory_limit`](crate::LoopOptions::memory_limit). As of the end of the last turn.
+    pub memory: u64,
+    /// Connections closed since they held too much memory.
+    pub memory_closes: u64,
     /// Panics caught in callbacks.
     pub panics: u64,
     /// The longest that one callback ran.
@@ -68,6 +73,8 @@ pub(crate) struct Counters {
     pub(crate) accept_errors: Counter,
     pub(crate) bytes_in: Counter,
     pub(crate) bytes_out: Counter,
+    pub(crate) memory: Counter,
+    pub(crate) memory_closes: Counter,
     pub(crate) panics: Counter,
     pub(crate) longest_callback_ns: Counter,
 }
@@ -84,6 +91,8 @@ impl Counters {
             accept_errors: self.accept_errors.get(),
             bytes_in: self.bytes_in.get(),
             bytes_out: self.bytes_out.get(),
+            memory: self.memory.get(),
+            memory_closes: self.memory_closes.get(),
             panics: self.panics.get(),
             longest_callback: Duration::from_nanos(self.longest_callback_ns.get()),
             holds,

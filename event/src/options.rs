@@ -22,6 +22,7 @@ pub struct LoopOptions {
     pub(crate) name: Arc<str>,
     pub(crate) drain_limit: Duration,
     pub(crate) slow_callback: Option<Duration>,
+    pub(crate) memory_limit: Option<usize>,
     pub(crate) resolver: Arc<dyn Resolver>,
     pub(crate) seed: Option<u64>,
 }
@@ -34,6 +35,7 @@ impl LoopOptions {
             name: Arc::from("hvloop"),
             drain_limit: Duration::from_secs(5),
             slow_callback: Some(Duration::from_millis(100)),
+            memory_limit: Some(1 << 30),
             resolver: Arc::new(SystemResolver),
             seed: None,
         }
@@ -58,6 +60,22 @@ impl LoopOptions {
     /// Default 100 ms.
     pub fn slow_callback(mut self, threshold: Option<Duration>) -> Self {
         self.slow_callback = threshold;
+        self
+    }
+
+    /// How many bytes of memory the loop's connections may hold together: send queues (as large as their
+    /// buffers are; the bytes of a broadcast once), messages of which not all has come, and what a pause
+    /// holds back. Over it the greediest are closed until a sixteenth of it is free: a WebSocket with 1009
+    /// for an unfinished message and 1008 for what is held back, and at once for its send queue, behind
+    /// which no Close would get anywhere; a [`Channel`](crate::Channel) with
+    /// [`CloseReason::MemoryLimit`](crate::CloseReason::MemoryLimit). The log names them, and
+    /// [`Metrics::memory_closes`](crate::Metrics::memory_closes) counts them. `None`: no limit. Default
+    /// 1 GiB, of each loop of a pool.
+    ///
+    /// Messages that other threads send count from when the loop has taken them. Not counted are the state
+    /// of TLS and of compression, and what is bounded by small fixed limits.
+    pub fn memory_limit(mut self, bytes: Option<usize>) -> Self {
+        self.memory_limit = bytes;
         self
     }
 

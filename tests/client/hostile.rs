@@ -3,6 +3,7 @@
 use crate::common::{Net, Recorded, Transport, patient};
 use crate::over_both;
 use hvloop::ws::ConnectionError;
+use hvloop::{EventLoop, EventLoopThread, LoopOptions};
 use hvloop_test_support::{DEADLINE, Event, Monitor, ScriptServer, encode_frame, opcode};
 use std::io;
 
@@ -11,6 +12,8 @@ over_both! {
     server_pings_without_reading => pings;
     /// A bounded number of bytes is read of what comes behind a failure.
     server_floods_after_a_failure => flood;
+    /// A message within its own limit, over that of the loop's memory.
+    long_message_over_the_loops_limit => long_message;
 }
 
 /// Which Ping a Pong answers.
@@ -86,4 +89,36 @@ fn flood(transport: Transport) {
     let read = thread.event_loop().metrics().bytes_in;
     assert!(read < 600_000, "{read} bytes were read");
     server.wait_finished(1);
+}
+
+fn long_message(transport: Transport) {
+    const LIMIT: usize = 1 << 20;
+    let net = Net::new(transport);
+    let told = Monitor::new(None);
+    let t = told.clone();
+    let server = ScriptServer::start(net.tls(), move |conn| {
+        conn.accept_upgrade()?;
+        let mut head = vec![0x82, 127];
+        head.extend(0xff_ffff_u64.to_be_bytes());
+        conn.send(&head)?;
+        for _ in 0..20 {
+            conn.send(&[0; 64 * 1024])?;
+        }
+        let close = conn.read_close()?;
+        t.update(|told| *told = close.close_code());
+        conn.finish()
+    });
+    let options = LoopOptions::new().memory_limit(Some(LIMIT));
+    let thread = EventLoopThread::with_loop(EventLoop::with_options(options).unwrap());
+    thread.start().unwrap();
+    let client = Recorded::new(thread.event_loop(), net.options());
+    client.client.open(&server.url()).unwrap();
+    let event = client.only_close();
+    assert!(
+        matches!(event.error, Some(ConnectionError::MemoryLimit(LIMIT))),
+        "{event}"
+    );
+    assert!(told.wait(DEADLINE, |told| *told == Some(1009)));
+    let metrics = thread.event_loop().metrics();
+    assert_eq!(metrics.memory_closes, 1);
 }

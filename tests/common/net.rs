@@ -128,14 +128,7 @@ pub struct Peer {
 impl Peer {
     #[track_caller]
     pub fn send(&mut self, data: &[u8]) {
-        match &mut self.tls {
-            Some(tls) => {
-                let mut stream = rustls::Stream::new(&mut **tls, &mut self.stream);
-                stream.write_all(data).unwrap();
-                stream.flush().unwrap();
-            }
-            None => self.stream.write_all(data).unwrap(),
-        }
+        self.try_send(data).unwrap();
     }
 
     /// Sends for as long as the other side is there.
@@ -144,16 +137,20 @@ impl Peer {
         let data = [0; 16 * 1024];
         let until = std::time::Instant::now() + DEADLINE;
         while std::time::Instant::now() < until {
-            let sent = match &mut self.tls {
-                Some(tls) => {
-                    let mut stream = rustls::Stream::new(&mut **tls, &mut self.stream);
-                    stream.write_all(&data).and_then(|()| stream.flush())
-                }
-                None => self.stream.write_all(&data),
-            };
-            if sent.is_err() {
+            if self.try_send(&data).is_err() {
                 break;
             }
+        }
+    }
+
+    /// Sends to one who may have closed.
+    pub fn try_send(&mut self, data: &[u8]) -> io::Result<()> {
+        match &mut self.tls {
+            Some(tls) => {
+                let mut stream = rustls::Stream::new(&mut **tls, &mut self.stream);
+                stream.write_all(data).and_then(|()| stream.flush())
+            }
+            None => self.stream.write_all(data),
         }
     }
 

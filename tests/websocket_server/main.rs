@@ -9,6 +9,7 @@ mod floods;
 mod flow;
 mod hostile;
 mod load;
+mod memory;
 mod messages;
 #[path = "../common/net.rs"]
 mod net;

@@ -119,6 +119,9 @@ pub enum ConnectionError {
     /// The send queue had no room for a message, and the options say
     /// [`WhenFull::Close`](crate::WhenFull::Close).
     PeerTooSlow,
+    /// The connections of the loop held more than so many bytes
+    /// ([`LoopOptions::memory_limit`](hvloop_event::LoopOptions::memory_limit)), this one the most.
+    MemoryLimit(usize),
     /// A callback panicked.
     CallbackPanicked,
 }
@@ -139,6 +142,10 @@ impl fmt::Display for ConnectionError {
             Self::PeerSilent(t) => write!(f, "the peer sent nothing for {t:?}"),
             Self::CloseTimedOut(t) => write!(f, "the peer did not answer the Close within {t:?}"),
             Self::MessageTimedOut(t) => write!(f, "the peer did not finish a message within {t:?}"),
+            Self::MemoryLimit(limit) => write!(
+                f,
+                "the loop's connections held more than {limit} bytes, this one the most"
+            ),
             Self::PeerTooSlow => f.write_str("the peer was too slow for what was sent"),
             Self::CallbackPanicked => f.write_str("a callback panicked"),
         }

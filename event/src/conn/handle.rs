@@ -237,6 +237,7 @@ impl<'a> Conn<'a> {
             );
             let unsent = slot.unsent();
             slot.above_high |= slot.water_marks.is_some_and(|(_, high)| unsent > high);
+            core.memory.charge(slot);
             unsent > FLUSH_EARLY
         };
         if early {
@@ -275,6 +276,21 @@ impl<'a> Conn<'a> {
     /// Writes what is queued, as far as the socket takes it, instead of at the end of this turn.
     pub fn flush(&self) {
         self.core().flush(self.key);
+    }
+
+    /// Says how many bytes of memory this protocol holds of what came on the connection and was not handed
+    /// on: unfinished messages, and what a pause holds back. They count for
+    /// [`LoopOptions::memory_limit`](crate::LoopOptions::memory_limit).
+    pub fn set_gathered(&self, bytes: usize) {
+        self.core().set_gathered(self.key, bytes);
+    }
+
+    /// Bytes of memory that the send queue takes, those aside that other queues hold, too.
+    pub fn queue_memory(&self) -> usize {
+        let slots = self.core().slots.borrow();
+        slots
+            .get(self.key)
+            .map_or(0, |slot| slot.charged - slot.gathered)
     }
 
     /// Whether the socket takes what is queued, as far as is known, and little of it waits: what is
@@ -330,6 +346,7 @@ impl<'a> Conn<'a> {
                 slot.last_progress = clock::now();
             }
             slot.queue().push_shared(data, &core.buffers);
+            core.memory.charge(slot);
             let unsent = slot.unsent();
             slot.above_high |= slot.water_marks.is_some_and(|(_, high)| unsent > high);
         }

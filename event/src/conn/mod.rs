@@ -67,6 +67,13 @@ pub trait Handler {
         conn.finish(CloseReason::Stopped);
     }
 
+    /// The connections of the loop hold more than `limit` bytes of memory
+    /// ([`LoopOptions::memory_limit`](crate::LoopOptions::memory_limit)), this one the most: give back what
+    /// was gathered, and end it. Default: close at once.
+    fn on_memory_limit(&mut self, conn: &Conn<'_>, limit: usize) {
+        conn.close_now(CloseReason::MemoryLimit(limit));
+    }
+
     /// This handler panicked. Default: close at once.
     fn on_panic(&mut self, conn: &Conn<'_>) {
         conn.close_now(CloseReason::Panicked);

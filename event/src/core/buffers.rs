@@ -1,6 +1,9 @@
 //! The buffers that connections share: an idle connection owns none.
 
+use crate::mutant::mutant;
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::sync::Arc;
 
 /// The size of the loop's two read buffers.
 const READ_BUFFER: usize = 64 * 1024;
@@ -19,6 +22,10 @@ pub(crate) struct BufferPool {
     /// Where short pieces are gathered for a write.
     scratch: Cell<Vec<u8>>,
     spare: RefCell<Vec<Vec<u8>>>,
+    /// The shared bytes in the queues of this loop, by their address, and in how many places.
+    shared: RefCell<HashMap<usize, usize>>,
+    /// Their sum.
+    shared_bytes: Cell<usize>,
 }
 
 impl BufferPool {
@@ -49,6 +56,38 @@ impl BufferPool {
 
     pub(crate) fn give_scratch(&self, buffer: Vec<u8>) {
         self.scratch.set(buffer);
+    }
+
+    /// A queue of this loop holds these bytes, too: the first of them counts them.
+    pub(crate) fn hold_shared(&self, data: &Arc<[u8]>) {
+        let mut shared = self.shared.borrow_mut();
+        let places = shared.entry(data.as_ptr().addr()).or_insert(0);
+        *places += 1;
+        if *places == 1 || mutant!("shared_counted_each_time") {
+            self.shared_bytes.set(self.shared_bytes.get() + data.len());
+        }
+    }
+
+    /// A queue of this loop holds them no longer.
+    pub(crate) fn release_shared(&self, data: &Arc<[u8]>) {
+        let mut shared = self.shared.borrow_mut();
+        let address = data.as_ptr().addr();
+        let Some(places) = shared.get_mut(&address) else {
+            return;
+        };
+        *places -= 1;
+        if *places == 0 {
+            shared.remove(&address);
+            self.shared_bytes.set(self.shared_bytes.get() - data.len());
+        }
+        if shared.is_empty() {
+            *shared = HashMap::new();
+        }
+    }
+
+    /// Bytes that the queues of this loop hold together.
+    pub(crate) fn shared_bytes(&self) -> usize {
+        self.shared_bytes.get()
     }
 
     /// An empty out-buffer, with room if one was spare.

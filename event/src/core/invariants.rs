@@ -22,6 +22,7 @@ impl LoopCore {
         for (key, slot) in slots.iter() {
             check_slot(slot).map_err(|e| format!("{e}: {key:?}, {}", slot.describe()))?;
         }
+        self.check_memory()?;
         let counted = self.shared.counters.timers.get();
         let timers = self.timers.borrow().len() as u64;
         if counted != timers {
@@ -97,6 +98,33 @@ impl LoopCore {
                     slot.describe()
                 ));
             }
+        }
+        Ok(())
+    }
+
+    /// The account of memory is what the connections hold, shared bytes once.
+    fn check_memory(&self) -> Result<(), String> {
+        let slots = self.slots.borrow();
+        let (mut own, mut shared) = (0, BTreeMap::new());
+        for (key, slot) in slots.iter() {
+            own += slot.charged;
+            if !slot.life.is_closed() && slot.charged != slot.memory() {
+                let (held, charged) = (slot.memory(), slot.charged);
+                return Err(format!(
+                    "{key:?} holds {held} bytes, and {charged} are counted: {}",
+                    slot.describe()
+                ));
+            }
+            for data in slot.queues().flat_map(|queue| queue.shared_data()) {
+                shared.insert(data.as_ptr().addr(), data.len());
+            }
+        }
+        let shared: usize = shared.values().sum();
+        let (counted, together) = (self.memory.own(), self.buffers.shared_bytes());
+        if (own, shared) != (counted, together) {
+            return Err(format!(
+                "{own} bytes and {shared} shared ones are held, {counted} and {together} counted"
+            ));
         }
         Ok(())
     }

@@ -12,6 +12,7 @@ pub(crate) mod idle;
 #[cfg(hvloop_sim)]
 mod invariants;
 mod lookup;
+pub(crate) mod memory;
 pub(crate) mod shared;
 pub(crate) mod slots;
 pub(crate) mod sources;
@@ -96,6 +97,7 @@ pub(crate) struct LoopCore {
     /// The user's, for [`LocalLoop::context`].
     pub(crate) context: RefCell<Option<Rc<dyn Any>>>,
     pub(crate) buffers: BufferPool,
+    pub(crate) memory: memory::Memory,
     events: Cell<Vec<Readiness>>,
     now: Cell<Instant>,
     /// When the last callback had ended.
@@ -150,6 +152,7 @@ impl LoopCore {
             idles: RefCell::new(Slots::new()),
             context: RefCell::default(),
             buffers: BufferPool::default(),
+            memory: memory::Memory::default(),
             events: Cell::default(),
             now: Cell::new(now),
             seen: Cell::new(now),

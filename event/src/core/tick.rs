@@ -61,8 +61,10 @@ impl LoopCore {
         self.run_deferred(local);
         // 9
         self.flush_dirty();
+        self.relieve(local);
         // 10
         self.run_closing(local);
+        self.count_memory();
         // 11
         self.advance_phase(local)
     }
@@ -131,6 +133,7 @@ impl LoopCore {
             || !self.dirty.borrow().is_empty()
             || !self.deferred.borrow().is_empty()
             || !self.closing.borrow().is_empty()
+            || self.memory.has_work()
             || self.phase_is_due()
     }
 
@@ -242,6 +245,7 @@ impl LoopCore {
             true => self.dispatch_source(local, key),
             false => self.dispatch(local, key),
         }
+        self.relieve(local);
     }
 
     /// Step 7: the timers that are due, of those armed before the step.

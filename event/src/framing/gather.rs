@@ -70,7 +70,6 @@ impl Gather {
     }
 
     /// Bytes of memory owned.
-    #[cfg(test)]
     pub(super) fn capacity(&self) -> usize {
         self.buffer.capacity()
     }

@@ -136,8 +136,7 @@ impl Reader {
     }
 
     /// Bytes of memory owned for what is held.
-    #[cfg(test)]
-    pub(super) fn capacity(&self) -> usize {
+    pub(crate) fn capacity(&self) -> usize {
         self.gather.capacity()
     }
 }

@@ -98,8 +98,7 @@ impl Unpacker {
     }
 
     /// Bytes of memory owned for what is held.
-    #[cfg(test)]
-    pub(super) fn capacity(&self) -> usize {
+    pub(crate) fn capacity(&self) -> usize {
         self.gather.capacity()
     }
 }

@@ -206,7 +206,9 @@ impl LoopCore {
         }
         #[cfg(feature = "tls")]
         let begin_tls = transport.parts.begin_tls.clone();
-        let slot = ConnSlot::adopted(transport, handler, self.now());
+        let mut slot = ConnSlot::adopted(transport, handler, self.now());
+        slot.queues().for_each(|queue| queue.arrive(&self.buffers));
+        self.memory.charge(&mut slot);
         let deadline = slot.settings.deadline;
         let unsent = slot.wants_write();
         let key = self.slots.borrow_mut().insert(slot);
@@ -298,6 +300,7 @@ impl LoopCore {
         if let Err(e) = off {
             log::debug!("hvloop: a connection outlived its poller: {e}");
         }
+        slot.queues().for_each(|queue| queue.leave(&self.buffers));
         let parts = Box::new(Parts {
             stream: Some(stream),
             peer: slot.peer.clone(),

@@ -93,6 +93,10 @@ pub(crate) struct ConnSlot {
     pub(crate) flood_timer: Option<TimerId>,
     /// Bytes that are still read, and discarded, of a connection that is ending.
     pub(crate) may_discard: usize,
+    /// Bytes of memory that the handler holds of what came.
+    pub(crate) gathered: usize,
+    /// What is on the loop's account of memory for this connection.
+    pub(crate) charged: usize,
     /// When the socket last took bytes, or the queue became non-empty.
     pub(crate) last_progress: Instant,
     /// When something was last read.
@@ -219,6 +223,8 @@ impl ConnSlot {
             quiet_timer: None,
             flood_timer: None,
             may_discard: 0,
+            gathered: 0,
+            charged: 0,
             last_progress: now,
             last_read: now,
             lost: 0,
@@ -327,6 +333,25 @@ impl ConnSlot {
         let waits = self.ahead > 0 && !mutant!("sent_mark_forgotten");
         self.ahead = self.ahead.saturating_sub(bytes);
         waits && self.ahead == 0
+    }
+
+    /// Bytes of memory that are this connection's own: its queues, and what was gathered.
+    pub(crate) fn memory(&self) -> usize {
+        self.queues().map(OutQueue::memory).sum::<usize>() + self.gathered
+    }
+
+    /// Bytes that would be there without this connection, but for what others hold, too.
+    pub(crate) fn greed(&self) -> usize {
+        self.charged + self.queues().map(OutQueue::shared_len).sum::<usize>()
+    }
+
+    /// What is queued for the socket, and for TLS.
+    pub(crate) fn queues(&self) -> impl Iterator<Item = &OutQueue> {
+        #[cfg(feature = "tls")]
+        let plain = self.tls.as_ref().map(|tls| tls.plain_queue());
+        #[cfg(not(feature = "tls"))]
+        let plain = None;
+        std::iter::once(&self.out).chain(plain)
     }
 
     /// Forgets what was not sent; the account is the caller's to settle.

@@ -359,7 +359,7 @@ impl LoopCore {
     }
 
     /// Calls the handler with no borrow held; a panic of its is turned into `on_panic`.
-    pub(super) fn with_handler<R>(
+    pub(crate) fn with_handler<R>(
         &self,
         local: &LocalLoop,
         key: Key,

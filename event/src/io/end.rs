@@ -195,6 +195,7 @@ impl LoopCore {
                 slot.lost = slot.settings.budget.queued();
             }
             slot.clear_queues(&self.buffers);
+            self.memory.discharge(slot);
             if !mutant!("account_not_settled") {
                 slot.settings.budget.release(unsent);
             }

@@ -48,6 +48,7 @@ impl LoopCore {
             let flushed = slot.write_out(&self.buffers, now, &mut written);
             let sent = slot.took(before.saturating_sub(slot.unsent()));
             let read_on = written > 0 && slot.discard_on();
+            self.memory.charge(slot);
             (flushed, written, slot.fell_low(), sent, read_on)
         };
         self.shared.counters.bytes_out.add(written as u64);

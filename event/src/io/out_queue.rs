@@ -131,6 +131,7 @@ impl OutQueue {
         };
         let shared = self.shared.get_or_insert_default();
         shared.len += data.len();
+        pool.hold_shared(data);
         shared.pieces.push_back(Piece {
             at: end + shared.moved,
             data: data.clone(),
@@ -156,6 +157,7 @@ impl OutQueue {
             if shared.written < piece.data.len() {
                 break;
             }
+            pool.release_shared(&piece.data);
             shared.pieces.pop_front();
             shared.written = 0;
         }
@@ -166,9 +168,40 @@ impl OutQueue {
         }
     }
 
+    /// Bytes of memory that are this queue's own.
+    pub(crate) fn memory(&self) -> usize {
+        let shared = self.shared.as_ref().map_or(0, |shared| {
+            size_of::<SharedPieces>() + shared.pieces.capacity() * size_of::<Piece>()
+        });
+        self.buffer.capacity() + shared
+    }
+
+    /// Bytes of the queue that others may hold, too.
+    pub(crate) fn shared_len(&self) -> usize {
+        self.shared.as_ref().map_or(0, |shared| shared.len)
+    }
+
+    /// The bytes that it shares.
+    pub(crate) fn shared_data(&self) -> impl Iterator<Item = &Arc<[u8]>> {
+        let shared = self.shared.iter();
+        shared.flat_map(|shared| shared.pieces.iter().map(|piece| &piece.data))
+    }
+
+    /// The queue leaves its loop, whose account has what it shares.
+    pub(crate) fn leave(&self, pool: &BufferPool) {
+        self.shared_data()
+            .for_each(|data| pool.release_shared(data));
+    }
+
+    /// The queue comes to a loop.
+    pub(crate) fn arrive(&self, pool: &BufferPool) {
+        self.shared_data().for_each(|data| pool.hold_shared(data));
+    }
+
     /// Forgets everything.
     pub(crate) fn clear(&mut self, pool: &BufferPool) {
         self.head = 0;
+        self.leave(pool);
         self.shared = None;
         pool.give_spare(std::mem::take(&mut self.buffer));
     }

@@ -67,6 +67,10 @@ impl TlsLayer {
         &mut self.plain
     }
 
+    pub(crate) fn plain_queue(&self) -> &OutQueue {
+        &self.plain
+    }
+
     pub(crate) fn alpn(&self) -> Option<Vec<u8>> {
         self.session.alpn().map(<[u8]>::to_vec)
     }

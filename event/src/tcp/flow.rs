@@ -40,6 +40,8 @@ pub(super) struct Flow {
     beating: Option<TimerId>,
     /// Where the connection goes when it has left its loop.
     pub(super) destination: Option<EventLoop>,
+    /// What the loop was told of the memory that this takes.
+    told: usize,
 }
 
 impl Flow {
@@ -70,6 +72,7 @@ impl Flow {
             }
             return;
         } else if let Err(e) = self.cut(conn, channel, data, deliver) {
+            self.tell_memory(conn);
             return break_off(conn, e);
         }
         self.follow(conn, channel, deliver);
@@ -112,6 +115,7 @@ impl Flow {
             }
             // What is held may be what is asked for now.
             if let Err(e) = self.cut(conn, channel, &mut [], deliver) {
+                self.tell_memory(conn);
                 return break_off(conn, e);
             }
             if let Some(event_loop) = move_to
@@ -120,6 +124,7 @@ impl Flow {
                 self.destination = Some(event_loop);
             }
         }
+        self.tell_memory(conn);
     }
 
     fn change(&mut self, conn: &Conn<'_>, channel: &Channel, cut: Cut, deliver: Deliver<'_>) {
@@ -223,6 +228,19 @@ impl Flow {
         Ok(())
     }
 
+    /// Tells the loop what memory is taken by what came and was not handed on.
+    fn tell_memory(&mut self, conn: &Conn<'_>) {
+        let memory = match &self.cutting {
+            Cutting::Not => 0,
+            Cutting::Packages(unpacker) => unpacker.capacity(),
+            Cutting::Once(reader) => reader.capacity(),
+        };
+        if memory != self.told {
+            self.told = memory;
+            conn.set_gathered(memory);
+        }
+    }
+
     /// Arms the heartbeat on this loop.
     fn arm_beat(&mut self, local: &LocalLoop, channel: &Channel) {
         self.stop_beat(local);
@@ -250,6 +268,8 @@ impl Flow {
     /// The connection has come to another loop.
     pub(super) fn arrive(&mut self, conn: &Conn<'_>, channel: &Channel) {
         self.destination = None;
+        self.told = 0;
+        self.tell_memory(conn);
         channel.flush(conn.local());
         if self.behind {
             conn.read_later();

@@ -213,4 +213,16 @@ pub const MUTANTS: &[(&str, &str)] = &[
         "proxy_refusal_taken",
         "a proxy's refusal is taken for a connection",
     ),
+    (
+        "memory_not_given_back",
+        "memory that a connection gives back stays on the loop's account",
+    ),
+    (
+        "memory_of_the_gone_counted",
+        "what a connection held stays on the loop's account when it has gone",
+    ),
+    (
+        "shared_counted_each_time",
+        "the bytes of a broadcast count for each queue that holds them",
+    ),
 ];

@@ -124,6 +124,13 @@ impl Handler for Session {
         self.link.sent(conn);
     }
 
+    fn on_memory_limit(&mut self, conn: &Conn<'_>, limit: usize) {
+        match self.link.stage() {
+            Stage::Opening => conn.close_now(CloseReason::MemoryLimit(limit)),
+            _ => self.reading.give_back(conn, limit),
+        }
+    }
+
     fn on_call(&mut self, conn: &Conn<'_>) {
         let engine = &self.engine;
         let mut deliver = |message: crate::Message<'_>| engine.deliver(conn.local(), message);

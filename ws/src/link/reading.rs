@@ -29,6 +29,8 @@ pub(crate) struct Reading {
     behind: bool,
     /// The stream has ended behind that.
     ended: bool,
+    /// What the loop was told of the memory that this takes.
+    told: usize,
 }
 
 impl Reading {
@@ -40,6 +42,7 @@ impl Reading {
             held_done: 0,
             behind: false,
             ended: false,
+            told: 0,
         }
     }
 
@@ -57,12 +60,42 @@ impl Reading {
         data: &mut [u8],
         deliver: &mut dyn FnMut(Message<'_>) -> Option<()>,
     ) {
-        if self.link.is_paused() || self.holds_back() {
+        let left = match self.link.is_paused() || self.holds_back() {
             // Read before the pause, and decrypted only now.
-            return self.held.extend_from_slice(data);
-        }
-        let left = self.parse(conn, data, deliver);
+            true => data.len(),
+            false => self.parse(conn, data, deliver),
+        };
         self.held.extend_from_slice(&data[data.len() - left..]);
+        self.tell_memory(conn);
+    }
+
+    /// Tells the loop what memory this takes, if that has changed.
+    fn tell_memory(&mut self, conn: &Conn<'_>) {
+        let memory = self.reader.memory() + self.held.capacity();
+        if memory != self.told {
+            self.told = memory;
+            conn.set_gathered(memory);
+        }
+    }
+
+    /// The connections of the loop hold too much, and this one the most.
+    pub(crate) fn give_back(&mut self, conn: &Conn<'_>, limit: usize) {
+        let (gathered, held) = (self.reader.memory(), self.held.capacity());
+        let error = ConnectionError::MemoryLimit(limit);
+        if conn.queue_memory() >= gathered + held || self.link.stage() != Stage::Open {
+            // Behind what is queued a Close would get nowhere.
+            self.link.blame(Initiator::Local, Some(error));
+            conn.close_now(CloseReason::MemoryLimit(limit));
+        } else {
+            let code = if gathered >= held { 1009 } else { 1008 };
+            self.link.fail(conn.local(), code, Initiator::Local, error);
+        }
+        // Nothing more is read.
+        self.reader = Reader::new(self.link.role, self.link.options.limits);
+        self.held = Vec::new();
+        self.held_done = 0;
+        self.behind = false;
+        self.tell_memory(conn);
     }
 
     /// Whether something that was read is not done.
@@ -168,6 +201,7 @@ impl Reading {
                 self.held = held;
             }
         }
+        self.tell_memory(conn);
         match self.ended && !self.holds_back() && !self.link.is_paused() {
             true => self.link.end_of_stream(conn),
             false => self.link.read_socket(conn),

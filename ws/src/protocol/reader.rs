@@ -286,6 +286,11 @@ impl Reader {
         }
     }
 
+    /// Bytes of memory that unfinished messages take.
+    pub(crate) fn memory(&self) -> usize {
+        self.text.capacity() + self.binary.capacity() + self.control.capacity()
+    }
+
     /// Whether a Close or an error ended the reading.
     pub fn is_finished(&self) -> bool {
         self.fused

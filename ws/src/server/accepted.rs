@@ -312,6 +312,13 @@ impl Handler for Accepted {
         }
     }
 
+    fn on_memory_limit(&mut self, conn: &Conn<'_>, limit: usize) {
+        match &mut self.state {
+            State::Open(open) => open.reading.give_back(conn, limit),
+            _ => conn.close_now(CloseReason::MemoryLimit(limit)),
+        }
+    }
+
     fn on_call(&mut self, conn: &Conn<'_>) {
         if let State::Open(open) = &mut self.state {
             open.read(|reading, deliver| reading.resume(conn, deliver), conn);
