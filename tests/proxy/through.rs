@@ -110,7 +110,7 @@ fn behind(transport: Transport) {
                 let Some(ConnectionError::Transport(CloseReason::Tls(e))) = &event.error else {
                     panic!("{event:?}");
                 };
-                assert!(e.to_string().contains("AccessDenied"), "{e}");
+                assert!(e.to_string().contains("access_denied"), "{e}");
             }
         }
     }

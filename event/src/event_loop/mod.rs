@@ -18,7 +18,7 @@ use crate::sys::thread;
 use std::fmt;
 use std::io;
 use std::rc::Rc;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// An event loop: one thread runs it, every callback runs on that thread, and other threads hand
@@ -307,7 +307,7 @@ impl EventLoop {
 
     /// The same loop, without being a handle of it.
     #[cfg(all(unix, not(hvloop_sim)))]
-    pub(crate) fn downgrade(&self) -> Weak<LoopShared> {
+    pub(crate) fn downgrade(&self) -> std::sync::Weak<LoopShared> {
         Arc::downgrade(&self.shared)
     }
 
