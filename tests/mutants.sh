@@ -11,19 +11,18 @@ export CARGO_TARGET_DIR=target/mutants
 export CARGO_PROFILE_DEV_DEBUG=0 CARGO_PROFILE_TEST_DEBUG=0
 # A test has its own limits of time; this one ends what has none, and shows nothing.
 readonly limit=180
+# A bug is mostly waited for, until a limit of the test.
+readonly jobs=4
 readonly logs=$CARGO_TARGET_DIR/logs
-
-passed=0
-failed=0
 
 # run LOG ARGUMENTS TEST: the test program runs the one test.
 run() {
     local log="$1" which
     read -ra which <<<"$2"
-    timeout "$limit" cargo test --quiet "${which[@]}" "$3" >"$log" 2>&1
+    timeout "$limit" cargo test --quiet "${which[@]}" "$3" >"$log" 2>&1 </dev/null
 }
 
-# check NAME ARGUMENTS TEST
+# check NAME ARGUMENTS TEST: one line, which begins with ok or FAILED.
 check() {
     local log="$logs/$1.log" status=0 verdict=""
     if ! grep -rqF "mutant!(\"$1\")" --include='*.rs' event/src ws/src; then
@@ -39,10 +38,8 @@ check() {
         fi
     fi
     if [[ -z "$verdict" ]]; then
-        passed=$((passed + 1))
         echo "ok      mutant $1: caught by $3"
     else
-        failed=$((failed + 1))
         echo "FAILED  mutant $1, $3: $verdict"
         tail -n 30 "$log" 2>/dev/null || true
     fi
@@ -53,15 +50,24 @@ trim() {
 }
 
 mkdir -p "$logs"
+rm -f "$logs"/*.verdict
 # Tests start programs of their own (tests/support).
 cargo build --quiet --package hvloop-test-support --bins
+cargo test --quiet --workspace --no-run
 while IFS='|' read -r name which test; do
     name=$(trim "$name")
     [[ -z "$name" || "$name" == '#'* ]] && continue
     if (($# > 0)) && [[ " $* " != *" $name "* ]]; then
         continue
     fi
-    check "$name" "$(trim "$which")" "$(trim "$test")"
+    while (($(jobs -rp | wc -l) >= jobs)); do
+        wait -n
+    done
+    check "$name" "$(trim "$which")" "$(trim "$test")" >"$logs/$name.verdict" &
 done <tests/mutants.txt
+wait
+cat "$logs"/*.verdict
+passed=$({ grep -lE "^ok " "$logs"/*.verdict || true; } | wc -l)
+failed=$({ grep -LE "^ok " "$logs"/*.verdict || true; } | wc -l)
 echo "$passed passed, $failed failed"
 ((failed == 0 && passed > 0))

@@ -108,7 +108,9 @@ impl Work {
             Ok(()) => self.tasks.borrow_mut()[n].accepted = true,
             Err(refused) => {
                 let status = ctx.event_loop.status();
-                ctx.check(status >= LoopStatus::Closing, || {
+                // A loop that is to stop takes no more than it can still run.
+                let may_refuse = status >= LoopStatus::Closing || ctx.first_stop().is_some();
+                ctx.check(may_refuse, || {
                     format!("I3: a task was refused while the loop was {status}")
                 });
                 drop(refused);
@@ -203,7 +205,9 @@ impl Work {
             Ok(hold) => self.holds.borrow_mut().push(hold),
             Err(_) => {
                 let status = ctx.event_loop.status();
-                ctx.check(status >= LoopStatus::Closing, || {
+                // A loop that is to stop takes no more than it can still run.
+                let may_refuse = status >= LoopStatus::Closing || ctx.first_stop().is_some();
+                ctx.check(may_refuse, || {
                     format!("a hold was refused while the loop was {status}")
                 });
             }
