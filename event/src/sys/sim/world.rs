@@ -13,6 +13,9 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+/// How long a loop without a timer may sleep: whatever there is for it comes sooner.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1000);
+
 /// What happens at a moment.
 pub(super) enum Happening {
     /// A "thread" does something.
@@ -306,13 +309,16 @@ impl World {
         if self.chance(|faults| faults.poll_interrupted) {
             return Ok(());
         }
-        let until = timeout.map(|timeout| self.now.get().saturating_add(timeout));
+        let began = self.now.get();
+        let until = timeout.map(|timeout| began.saturating_add(timeout));
         loop {
             self.happen();
             if self.pollers.borrow()[id].woken || self.net.borrow().is_ready(id) {
                 break;
             }
             let next = self.agenda.borrow().keys().next().map(|(at, _)| *at);
+            // Peers may go on for ever with what is nothing to the loop.
+            let next = next.filter(|next| until.is_some() || *next <= began + LONGEST_SLEEP);
             match (next, until) {
                 (None, None) => {
                     self.violation("the loop would sleep for ever");
