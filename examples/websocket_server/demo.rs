@@ -46,8 +46,8 @@ pub fn play(address: SocketAddr, server: &EventLoop) -> Result<(), Box<dyn Error
     ann.ws.close(4001, r#"ann says "bye""#)?;
     ann.closes(4001, "")?; // the server's Close has the code of the client's
     watcher.is_told(r#""lastClose":{"code":4001,"reason":"ann says \"bye\""}"#)?;
-    bob.ws.send_text("/close 1005")?;
-    bob.gets_text("close code 1005 may not be sent")?;
+    bob.ws.send_text("/close 1004")?;
+    bob.gets_text("close code 1004 may not be sent")?;
     bob.ws.send_text("/close 4002 bob has to go")?;
     bob.closes(4002, "bob has to go")?;
     watcher.is_told(r#""connections":1,"#)?;
