@@ -5,13 +5,13 @@ use crate::over_tcp_and_tls;
 use crate::pace::Pace;
 use crate::peer::{WsPeer, close_frame, frame, request};
 use crate::recorded::Recorded;
-use hvloop::ws::ConnectionError;
 use hvloop::ws::handshake::HttpResponse;
+use hvloop::ws::{ConnectionError, Initiator};
 use hvloop::{
     CloseReason, EventLoop, EventLoopThread, LoopOptions, Message, ServiceOptions, WebSocketServer,
     WebSocketService,
 };
-use hvloop_test_support::{DEADLINE, FrameReader, Monitor, opcode};
+use hvloop_test_support::{DEADLINE, FrameReader, Monitor, opcode, wait_for};
 use std::time::{Duration, Instant};
 
 over_tcp_and_tls! {
@@ -21,6 +21,7 @@ over_tcp_and_tls! {
     page_reaches_a_slow_reader => slow_page;
     page_that_was_cut_is_told => cut_page;
     end_in_the_request_is_answered_in_order => end_in_request;
+    end_without_close_is_the_reason_of_what_is_given_up => given_up;
 }
 
 fn pings(transport: Transport) {
@@ -43,6 +44,45 @@ fn pings(transport: Transport) {
     };
     assert!(silent >= interval + deadline, "{silent:?}");
     assert!((5..=16).contains(&pings), "{pings} Pings");
+    stop_clean(&thread);
+}
+
+/// The peer ended its side without a Close, and then the server gave up what was queued for it.
+fn given_up(transport: Transport) {
+    let (net, thread) = (Net::new(transport), started());
+    let server = WebSocketServer::new(thread.event_loop());
+    let (opened, closed) = (Monitor::new(None), Monitor::new(None));
+    let (o, c) = (opened.clone(), closed.clone());
+    let service = WebSocketService::new()
+        .on_open(move |channel, _| {
+            for _ in 0..128 {
+                channel.send(Message::Binary(&[7; 64 * 1024])).unwrap();
+            }
+            o.update(|opened| *opened = Some(channel.clone()));
+        })
+        .on_close(move |_, event| c.update(|closed| *closed = Some(event.clone())));
+    server.route("/", service);
+    let to = server.listen(net.listen()).unwrap().inet().unwrap();
+    let mut peer = WsPeer::open(&net, to, "/");
+    peer.peer.end();
+    assert!(opened.wait(DEADLINE, Option::is_some));
+    let channel = opened.read(Clone::clone).unwrap();
+    assert!(wait_for(30, || !channel.is_open()), "the end is read");
+    channel.close_now();
+    assert!(closed.wait(DEADLINE, Option::is_some));
+    let event = closed.read(Clone::clone).unwrap();
+    assert!(
+        matches!(
+            event.error,
+            Some(ConnectionError::Transport(CloseReason::Peer))
+        ),
+        "{event:?}"
+    );
+    assert_eq!(
+        (event.code, event.clean, event.initiator),
+        (1006, false, Initiator::Remote)
+    );
+    assert!(event.lost > 0, "{event:?}");
     stop_clean(&thread);
 }
 

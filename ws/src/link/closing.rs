@@ -222,9 +222,14 @@ impl Link {
         let verdict = std::mem::take(&mut *self.verdict.borrow_mut());
         // Written, too: else what was accepted before our Close is lost with it.
         let clean = verdict.close_sent && verdict.peer_close.is_some() && why.is_clean();
-        let error = verdict.error.or_else(|| {
-            let orderly = clean || matches!(why, CloseReason::Local | CloseReason::Stopped);
-            (!orderly).then(|| ConnectionError::Transport(why.clone()))
+        // The peer had ended the stream without a Close before this side gave up what was queued.
+        let deserted = verdict.initiator == Some(Initiator::Remote) && verdict.peer_close.is_none();
+        let error = verdict.error.or_else(|| match why {
+            _ if clean => None,
+            CloseReason::Local | CloseReason::Stopped => {
+                deserted.then_some(ConnectionError::Transport(CloseReason::Peer))
+            }
+            why => Some(ConnectionError::Transport(why.clone())),
         });
         let http_status = match &error {
             Some(ConnectionError::Handshake(e)) => match **e {
