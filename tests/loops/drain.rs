@@ -166,11 +166,12 @@ impl Flood {
             let (event_loop, counts, go_on) = (event_loop.clone(), counts.clone(), go_on.clone());
             std::thread::spawn(move || {
                 while go_on.load(Ordering::Relaxed) {
-                    let c = counts.clone();
+                    let (c, costs) = (counts.clone(), go_on.clone());
                     let queued = event_loop.queue_in_loop(move || {
                         one(&c.ran);
                         let until = Instant::now() + cost;
-                        while !cost.is_zero() && Instant::now() < until {}
+                        // Nothing once it is over: what was taken then has to run, however much it is.
+                        while costs.load(Ordering::Relaxed) && Instant::now() < until {}
                     });
                     if queued.is_err() {
                         return one(&counts.refused);

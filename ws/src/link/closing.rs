@@ -220,15 +220,17 @@ impl Link {
     /// What `on_close` is told, once the socket is closed for that reason.
     pub(crate) fn close_event(&self, was_open: bool, why: &CloseReason, lost: usize) -> CloseEvent {
         let verdict = std::mem::take(&mut *self.verdict.borrow_mut());
-        // Written, too: else what was accepted before our Close is lost with it.
-        let clean = verdict.close_sent && verdict.peer_close.is_some() && why.is_clean();
-        // The peer had ended the stream without a Close before this side gave up what was queued.
-        let deserted = verdict.initiator == Some(Initiator::Remote) && verdict.peer_close.is_none();
+        // Written, too: else what was accepted before our Close is lost with it, or that itself.
+        let agreed = verdict.close_sent && verdict.peer_close.is_some();
+        let clean = agreed && why.is_clean() && lost == 0;
+        let by_peer = verdict.initiator == Some(Initiator::Remote);
         let error = verdict.error.or_else(|| match why {
             _ if clean => None,
-            CloseReason::Local | CloseReason::Stopped => {
-                deserted.then_some(ConnectionError::Transport(CloseReason::Peer))
+            // The peer had ended the stream without a Close before this side gave up what was queued.
+            CloseReason::Local | CloseReason::Stopped if by_peer && !agreed => {
+                Some(ConnectionError::Transport(CloseReason::Peer))
             }
+            CloseReason::Local | CloseReason::Stopped if !by_peer => None,
             why => Some(ConnectionError::Transport(why.clone())),
         });
         let http_status = match &error {

@@ -72,7 +72,8 @@ pub fn check_close(ctx: &Ctx, c: usize, event: &CloseEvent) {
             stall: plan.write_stall,
         };
         let by_loop = session.accepted.iter().all(|accepted| accepted.on_loop);
-        if let Err(why) = limits::check_event(ctx, fd, event, &limits, by_loop) {
+        let given_up = record.ended.is_some();
+        if let Err(why) = limits::check_event(ctx, fd, event, &limits, by_loop, given_up) {
             ctx.violation(format!("client {c}, fd {fd}: {why}: {event:?}"));
         }
     }

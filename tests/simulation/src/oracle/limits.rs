@@ -57,13 +57,14 @@ fn may_be_cut_off(ctx: &Ctx, fd: u64) -> bool {
 }
 
 /// What must be so of a WebSocket that ended so. `by_loop`: all that it was given to send came from its
-/// loop's thread, so that nothing was on its way to it.
+/// loop's thread, so that nothing was on its way to it. `given_up`: this side has ended it, maybe at once.
 pub fn check_event(
     ctx: &Ctx,
     fd: u64,
     event: &CloseEvent,
     limits: &Limits,
     by_loop: bool,
+    given_up: bool,
 ) -> Result<(), String> {
     let (now, moved) = (ctx.world.elapsed(), ctx.world.moved(fd));
     let since = |at: Duration| now.saturating_sub(at);
@@ -85,7 +86,9 @@ pub fn check_event(
         Some(ConnectionError::PeerSilent(silent)) if since(moved.read) < *silent => {
             Err(format!("some was read {:?} before", since(moved.read)))
         }
-        Some(ConnectionError::Transport(CloseReason::Peer | CloseReason::Truncated)) if lost => {
+        Some(ConnectionError::Transport(CloseReason::Peer | CloseReason::Truncated))
+            if lost && !given_up =>
+        {
             Err("the peer could have had all".to_owned())
         }
         Some(ConnectionError::Transport(reason)) => check_reason(ctx, fd, reason, limits.linger),
