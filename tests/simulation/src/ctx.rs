@@ -187,7 +187,7 @@ impl Ctx {
         match op {
             Op::Open(c) => self.clients[c].open(self, c),
             Op::Send(c, size) => self.clients[c].send(self, size),
-            Op::Ping(c) => self.clients[c].ping(),
+            Op::Ping(c) => self.clients[c].ping(self),
             Op::PauseReading(c) => self.clients[c].pause_reading(self),
             Op::ResumeReading(c) => self.clients[c].resume_reading(self),
             Op::Close(c) => self.clients[c].close(self, false),

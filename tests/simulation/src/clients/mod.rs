@@ -46,6 +46,8 @@ pub struct Session {
     /// As `Visited::paused`.
     pub paused: bool,
     pub resumed_elsewhere: bool,
+    /// As `Visited::pinged_elsewhere`.
+    pub pinged_elsewhere: bool,
 }
 
 /// What happened to a client.
@@ -288,9 +290,14 @@ impl Client {
         }
     }
 
-    pub fn ping(&self) {
-        if let Some(ws) = &*self.ws.borrow() {
-            let _refused_if_not_open = ws.ping(b"ping");
+    pub fn ping(&self, ctx: &Ctx) {
+        let Some(ws) = &*self.ws.borrow() else {
+            return;
+        };
+        // Refused if it is not open.
+        let pinged = ws.ping(b"ping");
+        if let Some(session) = self.record.borrow_mut().sessions.last_mut() {
+            session.pinged_elsewhere |= pinged.is_ok() && !ctx.on_loop_thread();
         }
     }
 

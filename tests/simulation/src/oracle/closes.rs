@@ -71,7 +71,7 @@ pub fn check_close(ctx: &Ctx, c: usize, event: &CloseEvent) {
             linger: plan.close_timeout,
             stall: plan.write_stall,
         };
-        let by_loop = session.accepted.iter().all(|accepted| accepted.on_loop);
+        let by_loop = !session.pinged_elsewhere && session.accepted.iter().all(|a| a.on_loop);
         let given_up = record.ended.is_some();
         if let Err(why) = limits::check_event(ctx, fd, event, &limits, by_loop, given_up) {
             ctx.violation(format!("client {c}, fd {fd}: {why}: {event:?}"));

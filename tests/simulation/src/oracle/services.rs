@@ -72,7 +72,9 @@ pub fn check_visit_close(ctx: &Ctx, s: usize, visited: &Visited, event: &CloseEv
         linger: plan.linger,
         stall: plan.write_stall,
     };
-    let by_loop = visited.maybe.is_empty() && visited.accepted.iter().all(|a| a.on_loop);
+    let by_loop = visited.maybe.is_empty()
+        && !visited.pinged_elsewhere
+        && visited.accepted.iter().all(|a| a.on_loop);
     let given_up = visited.ended.is_some();
     if let Err(why) = limits::check_event(ctx, visited.fd, event, &limits, by_loop, given_up) {
         wrong(&why);

@@ -91,6 +91,7 @@ impl Service {
             aborted: false,
             paused: false,
             resumed_elsewhere: false,
+            pinged_elsewhere: false,
             full: false,
             full_on_loop: false,
             event: None,

@@ -37,6 +37,8 @@ pub struct Visited {
     /// still be on its way.
     pub paused: bool,
     pub resumed_elsewhere: bool,
+    /// Another thread pinged: that may be on its way to the loop when it ends.
+    pub pinged_elsewhere: bool,
     /// The queue was full for a message that would have found room in an empty one.
     pub full: bool,
     /// That was on the loop's thread, while it was open.
@@ -123,7 +125,8 @@ impl Service {
             ServiceOp::Send(n, size, fragment) => self.send(ctx, n, size, fragment),
             ServiceOp::Ping(n) => self.with_channel(n, |visited| {
                 // Refused if there is no room.
-                let _ = visited.channel.ping(b"ping");
+                let pinged = visited.channel.ping(b"ping");
+                visited.pinged_elsewhere |= pinged.is_ok() && !ctx.on_loop_thread();
             }),
             ServiceOp::Broadcast(size) => {
                 let to = |visited: &Visited| visited.channel.is_open();
