@@ -167,7 +167,7 @@ fn soak(args: &Args) -> Result<bool, Box<dyn Error>> {
 
     // Nobody is under way at the stop, so that all sessions end by it.
     common.stay.store(true, Ordering::Relaxed);
-    wait_for("those who are away", || all_are_there(args, &common))?;
+    wait_for_all("those who are away", args, &common)?;
     pool.stop();
     let reports = pool.join()?;
     for report in reports.iter().filter(|report| !report.is_clean()) {
@@ -184,9 +184,12 @@ fn soak(args: &Args) -> Result<bool, Box<dyn Error>> {
     Ok(verdict(&common, &served, &samples))
 }
 
-fn all_are_there(args: &Args, common: &Common) -> bool {
-    let away = common.away.load(Ordering::Relaxed);
-    away == 0 && common.open.load(Ordering::Relaxed) == args.clients
+/// Waits until every client has an open session, and none is about to leave.
+fn wait_for_all(what: &str, args: &Args, common: &Common) -> Result<(), String> {
+    let away = || common.away.load(Ordering::Relaxed);
+    let open = || common.open.load(Ordering::Relaxed);
+    wait_for(what, || away() == 0 && open() == args.clients)
+        .map_err(|e| format!("{e}: {} are away, {} open", away(), open()))
 }
 
 /// Waits until something is so; two minutes at most.
@@ -220,11 +223,11 @@ fn traffic(
         match second % 60 {
             50 => common.stay.store(true, Ordering::Relaxed),
             55 => {
-                wait_for("those who are away", || all_are_there(args, common))?;
+                wait_for_all("those who are away", args, common)?;
                 server.storm(args.clients / 10)?;
             }
             59 => {
-                wait_for("those whom the storm met", || all_are_there(args, common))?;
+                wait_for_all("those whom the storm met", args, common)?;
                 common.stay.store(false, Ordering::Relaxed);
             }
             _ => {}
