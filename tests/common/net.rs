@@ -1,14 +1,11 @@
-//! Running loops, transports with their certificates, and blocking peers, for the tests of servers.
+//! TCP and TLS: certificates, and peers that are blocking sockets.
 
+use hvloop::Listen;
 use hvloop::event::tls::{TlsIdentities, TlsServerConfig};
-use hvloop::{EventLoop, EventLoopThread, Listen, LoopOptions, ShutdownReport};
 use hvloop_test_support::{DEADLINE, TestCa};
 use rustls::pki_types::ServerName;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::time::Duration;
-
-pub const MS: Duration = Duration::from_millis(1);
 
 /// Plain or with TLS.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -24,28 +21,11 @@ macro_rules! over_tcp_and_tls {
         $(#[$doc])*
         mod $name {
             #[test]
-            fn tcp() { super::$scenario($crate::net::Transport::Tcp) }
+            fn tcp() { super::$scenario($crate::common::net::Transport::Tcp) }
             #[test]
-            fn tls() { super::$scenario($crate::net::Transport::Tls) }
+            fn tls() { super::$scenario($crate::common::net::Transport::Tls) }
         }
     )* };
-}
-
-/// A running loop that is never in a hurry.
-pub fn started() -> EventLoopThread {
-    let options = LoopOptions::new().drain_limit(DEADLINE);
-    let thread = EventLoopThread::with_loop(EventLoop::with_options(options).unwrap());
-    thread.start().unwrap();
-    thread
-}
-
-/// Stops, waits, and checks that nothing panicked and nothing was forced.
-#[track_caller]
-pub fn stop_clean(thread: &EventLoopThread) -> ShutdownReport {
-    thread.stop();
-    let report = thread.join().unwrap();
-    assert!(report.is_clean(), "{report}");
-    report
 }
 
 /// A transport and its certificates.
@@ -132,7 +112,6 @@ impl Peer {
     }
 
     /// Sends for as long as the other side is there.
-    #[allow(dead_code, reason = "not every test program floods")]
     pub fn flood(&mut self) {
         let data = [0; 16 * 1024];
         let until = std::time::Instant::now() + DEADLINE;

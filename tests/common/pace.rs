@@ -22,7 +22,6 @@ impl Pace {
     }
 
     /// How much was read so far.
-    #[allow(dead_code, reason = "not every test program needs it")]
     pub fn total(&self) -> usize {
         self.read
     }

@@ -1,6 +1,7 @@
 //! Our server and clients that are not ours: Python `websockets`, Node `ws`, Chromium.
 
-use crate::net::{Net, Transport, stop_clean};
+use crate::common::loops::stop_clean;
+use crate::common::net::{Net, Transport};
 use crate::our_server::{Conn, Kept, OurServer, STAYING, Seen};
 use hvloop::ws::Initiator;
 use hvloop_test_support::{

@@ -1,12 +1,17 @@
-//! Against WebSocket peers that are not ours, over ws and wss: our client and their servers, our server and
-//! their clients. The set-ups (`tests/interop/setup.sh`, `tests/foreign_peers/setup.sh`) install them.
+//! Against what is not ours. Over ws and wss: our client and others' servers, our server and others' clients
+//! (`setup.sh` installs them); and programs: `openssl`, `nc`, proxies (`programs.sh`).
 #![allow(clippy::unwrap_used)]
 
+#[cfg(unix)]
+mod certificates;
 mod clients;
-#[allow(dead_code, reason = "shared with test programs that use more of it")]
-#[path = "../common/net.rs"]
-mod net;
+#[path = "../common/mod.rs"]
+mod common;
 mod our_server;
 #[cfg(unix)]
 mod page;
+#[cfg(unix)]
+mod programs;
+#[cfg(unix)]
+mod proxies;
 mod servers;

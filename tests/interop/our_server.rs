@@ -1,6 +1,7 @@
 //! Our server, as README.md says, and what it saw.
 
-use crate::net::{Net, Transport, started};
+use crate::common::loops::started;
+use crate::common::net::{Net, Transport};
 use hvloop::{
     ChannelId, CloseEvent, DeflateOptions, EventLoopThread, Message, ServiceOptions,
     WebSocketServer, WebSocketService,

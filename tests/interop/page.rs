@@ -1,7 +1,8 @@
 //! The page that a browser runs, on a server of ours with a loop of its own: it is there when that of the
 //! scenario has stopped.
 
-use crate::net::{Net, started};
+use crate::common::loops::started;
+use crate::common::net::Net;
 use crate::our_server::{Seen, scheme};
 use hvloop::ws::handshake::HttpResponse;
 use hvloop::ws::http::StatusCode;

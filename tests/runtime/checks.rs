@@ -1,6 +1,8 @@
 //! What must not compile, an idle loop that does nothing, and the test logger.
 
-use crate::common::{Net, Recorded, Transport, on_loop, started, stop_clean};
+use crate::common::loops::{on_loop, started, stop_without_panic};
+use crate::common::net::{Net, Transport};
+use crate::common::tcp_client::Recorded;
 use hvloop::event::conn::{Conn, ConnId, SendBudget};
 use hvloop::event::{AttachmentId, DnsQuery, Metrics, TimerId};
 use hvloop::{
@@ -54,7 +56,7 @@ fn compile_fail_send_checks() {
 }
 
 /// The loop alone, and with 100 idle connections of `TcpClient`: its thread is never scheduled.
-/// Those of `WebSocketClient` are in `tests/idle.rs`.
+/// Those of `WebSocketClient` are in `tests/isolated/idle.rs`.
 #[test]
 fn idle_no_wakeups() {
     let net = Net::new(Transport::Tcp);
@@ -83,8 +85,8 @@ fn idle_no_wakeups() {
     std::thread::sleep(Duration::from_secs(10)); // the time that is measured
     assert_eq!(read(), last);
     assert_eq!(busy.event_loop().metrics().connections, 100);
-    stop_clean(&alone);
-    assert_eq!(stop_clean(&busy).closed_cleanly, 100);
+    stop_without_panic(&alone);
+    assert_eq!(stop_without_panic(&busy).closed_cleanly, 100);
 }
 
 static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());

@@ -1,8 +1,8 @@
 //! Lookups of the user's own: off the loop, cancelled at once, never in the way of a stop.
 
-use crate::common::{
-    MS, Net, Recorded, Told, Transport, on_loop, resolving, started_with, stop_clean,
-};
+use crate::common::loops::{MS, Told, on_loop, resolving, started_with, stop_without_panic};
+use crate::common::net::{Net, Transport};
+use crate::common::tcp_client::Recorded;
 use hvloop::{CloseReason, Connect, EventLoop};
 use hvloop_test_support::{DEADLINE, Event, Monitor, wait_for};
 use std::io;
@@ -65,7 +65,7 @@ fn resolve_dns() {
     assert_eq!(look_up(event_loop, "192.0.2.9"), Ok(ips(&[9])));
     assert_eq!(look_up(event_loop, "::1").unwrap().len(), 1);
     assert_eq!(asked.load(Ordering::SeqCst), 5);
-    stop_clean(&thread);
+    stop_without_panic(&thread);
 }
 
 /// A lookup that is given up: its callback is dropped there and then, on the loop's thread, and
@@ -112,7 +112,7 @@ fn cancel_dns() {
         assert!(local.cancel_dns(query.unwrap()));
     });
     on_loop(event_loop, |_| {});
-    stop_clean(&thread);
+    stop_without_panic(&thread);
 }
 
 /// More lookups than may block at once are given up while they wait: nobody is asked for those.
@@ -156,7 +156,7 @@ fn cancel_dns_that_waits_for_a_thread() {
     assert_eq!(done.read(|done| *done), 100, "a given up one was called");
     let asked = asked.read(Vec::len);
     assert!(asked <= 129, "asked for what was given up: {asked}");
-    stop_clean(&thread);
+    stop_without_panic(&thread);
 }
 
 /// A resolver that takes its time holds up neither tasks, timers nor other connections, and the
@@ -190,7 +190,7 @@ fn slow_dns_does_not_block_loop() {
     quick.client.send(b"quick").unwrap();
     quick.wait("the echo", |seen| seen.bytes == b"quick");
     // The resolver still blocks.
-    let report = stop_clean(&thread);
+    let report = stop_without_panic(&thread);
     assert_eq!((report.closed_cleanly, report.aborted_connects), (1, 1));
     assert!(matches!(slow.only_close(), CloseReason::Stopped));
     assert_eq!(
@@ -231,7 +231,7 @@ fn close_during_dns() {
     let again = Recorded::new(thread.event_loop());
     again.connect(Connect::to("slow.test", port));
     assert!(wait_for(30, || server.accepted() == 1));
-    stop_clean(&thread);
+    stop_without_panic(&thread);
     assert_eq!(client.seen.read(|seen| seen.connected), 0);
     client.only_close();
     assert_eq!(server.accepted(), 1);
@@ -272,7 +272,7 @@ fn hanging_names_starve_nobody() {
     assert_eq!(found, Ok(vec![IpAddr::from([127, 0, 0, 1])]));
     // The stop does not wait for them either.
     assert!(!go.is_set());
-    let report = stop_clean(&thread);
+    let report = stop_without_panic(&thread);
     assert_eq!((report.closed_cleanly, report.aborted_connects), (1, 12));
     for client in waiting {
         assert!(matches!(client.only_close(), CloseReason::Stopped));
@@ -312,5 +312,5 @@ fn one_name_that_hangs_is_asked_for_twice_at_most() {
         client.wait("connected", |seen| seen.connected == 1);
     }
     assert_eq!(asked.read(|asked| *asked), 2);
-    stop_clean(&thread);
+    stop_without_panic(&thread);
 }

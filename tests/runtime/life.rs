@@ -1,6 +1,6 @@
 //! The life of loops and their threads across threads: starts, stops, joins and drops that race.
 
-use crate::common::{MS, Told, started, stop_clean};
+use crate::common::loops::{MS, Told, started, stop_without_panic};
 use hvloop::event::JoinError;
 use hvloop::{EventLoop, EventLoopThread, LoopOptions, LoopStatus};
 use hvloop_test_support::{DEADLINE, Event, wait_for};
@@ -209,7 +209,7 @@ fn hooks_run_around_the_loop() {
         .event_loop()
         .queue_in_loop(move || tell.send(("task", here(), at.status())).unwrap())
         .unwrap();
-    stop_clean(&thread);
+    stop_without_panic(&thread);
     let seen: Vec<_> = told.try_iter().collect();
     let what: Vec<_> = seen.iter().map(|seen| (seen.0, seen.2)).collect();
     let task = what[1].1; // the stop may have been noticed before it

@@ -1,6 +1,8 @@
 //! Pausing and resuming: nothing runs, nothing is lost, and a stop ends it.
 
-use crate::common::{MS, Net, Recorded, Transport, on_loop, started, stop_clean};
+use crate::common::loops::{MS, on_loop, started, stop_without_panic};
+use crate::common::net::{Net, Transport};
+use crate::common::tcp_client::Recorded;
 use crate::over_tcp_and_tls;
 use hvloop::event::Turn;
 use hvloop::{CloseReason, EventLoop, EventLoopThread, LoopStatus};
@@ -69,7 +71,7 @@ fn keeps_readiness(transport: Transport) {
     client.wait("all bytes", |seen| seen.bytes.len() == 5 + SIZE);
     assert!(matches!(client.only_close(), CloseReason::Peer));
     client.threads.assert_one_thread();
-    stop_clean(&thread);
+    stop_without_panic(&thread);
 }
 
 fn stops(transport: Transport) {
@@ -85,7 +87,7 @@ fn stops(transport: Transport) {
     client.connect(net.to(&server));
     pause(thread.event_loop());
     client.client.send(b"sent while paused").unwrap();
-    let report = stop_clean(&thread);
+    let report = stop_without_panic(&thread);
     assert_eq!(report.closed_cleanly, 1, "{report}");
     assert!(matches!(client.only_close(), CloseReason::Stopped));
     server.wait_finished(1);
@@ -130,7 +132,7 @@ fn pause_resume() {
     assert!(ran.load(Ordering::SeqCst) >= before + 10);
     assert!(wait_for(30, || ran.load(Ordering::SeqCst) > before + 12));
     event_loop.kill_timer(interval).unwrap();
-    stop_clean(&thread);
+    stop_without_panic(&thread);
 }
 
 /// Paused before it runs: it runs paused, and `start` does not hang.
@@ -149,7 +151,7 @@ fn pause_before_run() {
     assert!(!ran.is_set());
     event_loop.resume();
     ran.expect("the task");
-    stop_clean(&thread);
+    stop_without_panic(&thread);
 }
 
 /// A host that drives the loop gets its turns back while it is paused.

@@ -1,6 +1,6 @@
 //! Several loops: starting, choosing among them, stopping side by side.
 
-use crate::common::on_loop;
+use crate::common::loops::on_loop;
 use hvloop::event::{JoinError, StartError};
 use hvloop::{EventLoop, EventLoopThreadPool, LoadBalance, LoopOptions, LoopStatus};
 use hvloop_test_support::{DEADLINE, Monitor, wait_for};

@@ -1,6 +1,6 @@
 //! Tasks: where and when they run, what their panics do, and what is counted.
 
-use crate::common::{MS, Told, drive, on_loop, started, started_with, stop_clean};
+use crate::common::loops::{MS, Told, drive, on_loop, started, started_with, stop_without_panic};
 use hvloop::event::{RunError, Turn};
 use hvloop::{EventLoop, EventLoopThread, LocalLoop, LoopOptions, LoopStatus};
 use hvloop_test_support::{DEADLINE, Event, Monitor, wait_for};
@@ -43,7 +43,7 @@ fn run_in_loop_is_at_once_and_queue_in_loop_is_not() {
     let next = || told.recv_timeout(DEADLINE).unwrap();
     assert_eq!(next(), ("run", 0));
     assert_eq!((next(), next()), (("posted", 1), ("queued", 1)));
-    stop_clean(&thread);
+    stop_without_panic(&thread);
 }
 
 /// `LocalLoop` takes what is not `Send`, and queues it like any other task: for the next task
@@ -108,7 +108,7 @@ fn local_and_shared_queue_keep_their_order() {
         .map(|_| told.recv_timeout(DEADLINE).unwrap())
         .collect();
     assert_eq!(order, [0, 1, 2, 3, 4, 5]);
-    stop_clean(&thread);
+    stop_without_panic(&thread);
 }
 
 /// `current()` is the loop whose callback runs, and nothing elsewhere.
@@ -250,7 +250,7 @@ fn metrics_count() {
     assert_eq!(after.panics, 0);
     drop(hold);
     assert_eq!(event_loop.metrics().holds, 0);
-    stop_clean(&thread);
+    stop_without_panic(&thread);
 }
 
 /// A callback over the threshold is named in a warning, with its loop and its time.
@@ -260,7 +260,7 @@ fn slow_callback_is_logged() {
     let options = LoopOptions::new().name("slowpoke");
     let thread = started_with(options.clone().slow_callback(Some(5 * MS)));
     on_loop(thread.event_loop(), |_| std::thread::sleep(10 * MS));
-    stop_clean(&thread);
+    stop_without_panic(&thread);
     let lines = logged();
     let slow = lines.iter().find(|line| line.contains("held the loop"));
     assert!(slow.unwrap().contains("a task callback"), "{lines:?}");
@@ -269,7 +269,7 @@ fn slow_callback_is_logged() {
     let logged = crate::checks::log_of("relaxed");
     let thread = started_with(options.name("relaxed").slow_callback(None));
     on_loop(thread.event_loop(), |_| std::thread::sleep(10 * MS));
-    stop_clean(&thread);
+    stop_without_panic(&thread);
     let lines = logged();
     assert!(!lines.iter().any(|line| line.contains("held")), "{lines:?}");
 }
@@ -296,14 +296,14 @@ fn wake_latency() {
         std::thread::sleep(100 * MS);
         before == last
     }));
-    stop_clean(&thread);
+    stop_without_panic(&thread);
 }
 
 /// A refused task comes back whole: it can be called, and it drops where its owner says.
 #[test]
 fn refused_task_comes_back() {
     let thread = started();
-    stop_clean(&thread);
+    stop_without_panic(&thread);
     let event_loop = thread.event_loop();
     let (told, dropped) = Told::new();
     let ran = Monitor::new(0);

@@ -1,7 +1,7 @@
 //! Timers that are cancelled, reset and armed by callbacks and by other threads. What a single
-//! timer promises is in `tests/hazards/timers.rs`.
+//! timer promises is in `timer_hazards`.
 
-use crate::common::{HOUR, MS, Told, on_loop, started, stop_clean};
+use crate::common::loops::{HOUR, MS, Told, on_loop, started, stop_without_panic};
 use hvloop::{EventLoop, LocalLoop, TimerId};
 use hvloop_test_support::{DEADLINE, Event, Monitor, ThreadLog, wait_for};
 use std::cell::{Cell, RefCell};
@@ -216,7 +216,7 @@ fn timers_of_other_threads() {
     event_loop.reset_timer(id, Some(MS)).unwrap();
     fired.expect("the timer that was reset");
     assert!(wait_for(30, || event_loop.metrics().timers == 0));
-    stop_clean(&thread);
+    stop_without_panic(&thread);
 }
 
 /// The loop's thread kills or resets a timer whose arming by another thread has not arrived yet.
@@ -255,7 +255,7 @@ fn timer_killed_on_the_loop_before_it_arrives() {
             fired.expect("the timer that was reset");
         }
     }
-    stop_clean(&thread);
+    stop_without_panic(&thread);
 }
 
 /// Killed before the loop runs at all.
@@ -298,7 +298,7 @@ fn timer_that_never_fires_is_dropped() {
         dropped.read(|dropped| assert_eq!(dropped[..], [loop_thread]));
     }
     assert_eq!(thread.event_loop().metrics().timers, 0);
-    stop_clean(&thread);
+    stop_without_panic(&thread);
 }
 
 /// Timers that have not fired are dropped by the loop's thread before the loop has stopped.
@@ -313,7 +313,7 @@ fn timers_are_dropped_with_the_loop() {
             let _captured = &told;
         })
         .unwrap();
-    stop_clean(&thread);
+    stop_without_panic(&thread);
     dropped.read(|dropped| assert_eq!(dropped[..], [loop_thread]));
     assert_eq!(thread.event_loop().metrics().timers, 0);
 }

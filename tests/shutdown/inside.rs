@@ -1,6 +1,7 @@
 //! `stop()` of a client or a loop in its own callbacks, and calls that do not end.
 
-use crate::common::{Net, Recorded, Transport, patient, running};
+use crate::common::loops::{patient, running};
+use crate::common::ws_client::{Net, Recorded, Transport};
 use crate::over_both;
 use crate::stopping::Told;
 use hvloop::ws::Initiator;

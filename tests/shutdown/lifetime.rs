@@ -1,6 +1,7 @@
 //! What must not happen inside a call, and what must happen although the loop has not got to it.
 
-use crate::common::{Net, Recorded, Transport, patient};
+use crate::common::loops::patient;
+use crate::common::ws_client::{Net, Recorded, Transport};
 use crate::over_both;
 use hvloop::ws::Initiator;
 use hvloop::{ClientState, CloseEvent, OpenError, SendError, WebSocketClient};

@@ -1,6 +1,7 @@
 //! Opening again: another URL, another transport, inside `on_close`, on a loop that has ended.
 
-use crate::common::{Net, Recorded, Transport, patient, settle};
+use crate::common::loops::{patient, settle};
+use crate::common::ws_client::{Net, Recorded, Transport};
 use crate::over_both;
 use hvloop::{ClientState, OpenError, ReconnectPolicy, WebSocketClient};
 use hvloop_test_support::{DEADLINE, EchoServer, Latch, Mode, Monitor, Tls};

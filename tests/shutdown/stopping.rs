@@ -1,6 +1,7 @@
 //! `stop()` against lookups, back-offs, handshakes, errors and timers that are under way.
 
-use crate::common::{Net, Recorded, Transport, patient, settle};
+use crate::common::loops::{patient, settle};
+use crate::common::ws_client::{Net, Recorded, Transport};
 use crate::over_both;
 use hvloop::event::Resolver;
 use hvloop::ws::Initiator;

@@ -40,7 +40,7 @@ impl Chromium {
     /// first use.
     pub fn open(url: &str, ca: &TestCa) -> Self {
         static DONE: OnceLock<()> = OnceLock::new();
-        DONE.get_or_init(|| run_set_up("foreign_peers/setup.sh"));
+        DONE.get_or_init(|| run_set_up("interop/programs.sh"));
         let profile = TempFolder::new();
         let shell = Command::new("sh")
             .args(["-c", UNTIL_INPUT_ENDS, "sh", "chromium"])

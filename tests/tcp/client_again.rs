@@ -1,0 +1,251 @@
+//! `TcpClient` over more than one connection.
+
+use crate::common::loops::{MS, started, stop_clean};
+use crate::common::net::{Net, Transport};
+use crate::common::tcp_server::Recorded;
+use hvloop::{CloseReason, Connect, ReconnectPolicy, TcpClient, Unpack};
+use hvloop_test_support::{DEADLINE, Event, Monitor, wait_for};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a client's callbacks saw.
+#[derive(Default)]
+struct Seen {
+    opened: usize,
+    reconnects: usize,
+    messages: Vec<Vec<u8>>,
+    closed: Vec<CloseReason>,
+}
+
+struct Dropped(Event);
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        self.0.set();
+    }
+}
+
+/// Records, and tells when its callbacks are dropped.
+fn recorded(client: &Arc<TcpClient>) -> (Monitor<Seen>, Event) {
+    let (seen, dropped) = (Monitor::new(Seen::default()), Event::new());
+    let (s, me) = (seen.clone(), Arc::downgrade(client));
+    client.on_connect(move |_| {
+        let again = me.upgrade().is_some_and(|client| client.is_reconnect());
+        s.update(|seen| {
+            seen.opened += 1;
+            seen.reconnects += usize::from(again);
+        });
+    });
+    let s = seen.clone();
+    client.on_message(move |_, data| s.update(|seen| seen.messages.push(data.to_vec())));
+    let (s, guard) = (seen.clone(), Dropped(dropped.clone()));
+    client.on_close(move |_, reason| {
+        let _guard = &guard;
+        s.update(|seen| seen.closed.push(reason.clone()));
+    });
+    (seen, dropped)
+}
+
+fn quick() -> Option<ReconnectPolicy> {
+    Some(ReconnectPolicy::fixed(5 * MS))
+}
+
+fn to(net: &Net, port: u16) -> Connect {
+    let connect = Connect::to("localhost", port);
+    match net.transport {
+        Transport::Tcp => connect,
+        Transport::Tls => {
+            let tls =
+                hvloop::event::tls::TlsClientConfig::builder().root_pem(net.ca.ca_pem().as_bytes());
+            connect.with_tls(tls.build().unwrap())
+        }
+    }
+}
+
+crate::over_tcp_and_tls! {
+    /// The first attempt fails, as do some that follow; then it is up, and comes back when it is lost.
+    tcp_reconnects => reconnect_scenario;
+}
+
+fn reconnect_scenario(transport: Transport) {
+    let (net, thread) = (Net::new(transport), started());
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap();
+    drop(free);
+    let client = Arc::new(TcpClient::new(thread.event_loop()));
+    client.set_reconnect(quick()).unwrap();
+    client.set_unpack(Some(Unpack::delimiter(b"\n").build().unwrap()));
+    let (seen, dropped) = recorded(&client);
+    client.connect(to(&net, address.port())).unwrap();
+    assert!(
+        seen.wait(DEADLINE, |seen| seen.closed.len() >= 3),
+        "every failure is told"
+    );
+    assert!(client.connect(to(&net, 1)).is_err(), "it is at it");
+    let server = Recorded::on(&thread);
+    server.listen(net.at(address));
+    assert!(seen.wait(DEADLINE, |seen| seen.opened == 1));
+    for round in 2..5 {
+        client.send(b"to you\nand").unwrap();
+        let whole = |seen: &Seen| seen.messages.len() == round - 1;
+        assert!(seen.wait(DEADLINE, whole), "the echo");
+        // What was left of a package does not come into the next connection.
+        server.server.for_each_channel(|channel| channel.close());
+        assert!(seen.wait(DEADLINE, |seen| seen.opened == round));
+        assert!(wait_for(DEADLINE.as_secs(), || client.is_connected()));
+    }
+    assert!(
+        seen.read(|seen| seen.reconnects == seen.opened),
+        "each came after a failure"
+    );
+    assert!(!dropped.is_set());
+    client.close();
+    dropped.expect("callbacks go with the session");
+    let (opened, closed) = seen.read(|seen| (seen.opened, seen.closed.len()));
+    assert!(matches!(
+        seen.read(|seen| seen.closed.last().cloned()),
+        Some(CloseReason::Local)
+    ));
+    assert!(closed > opened, "{closed} ends of {opened} connections");
+    stop_clean(&thread);
+}
+
+/// Closed in its back-off it stays closed, and its callbacks go; so does one whose loop stops.
+#[test]
+fn close_and_stop_in_back_off() {
+    for stop in [false, true] {
+        let thread = started();
+        let client = Arc::new(TcpClient::new(thread.event_loop()));
+        let hour = Duration::from_secs(3600);
+        client
+            .set_reconnect(Some(ReconnectPolicy::fixed(hour).with_jitter(0.0)))
+            .unwrap();
+        let (seen, dropped) = recorded(&client);
+        client
+            .connect(Connect::unix("/nowhere/to/be/found"))
+            .unwrap();
+        assert!(seen.wait(DEADLINE, |seen| seen.closed.len() == 1));
+        assert!(
+            wait_for(DEADLINE.as_secs(), || client.is_reconnect()),
+            "it waits"
+        );
+        match stop {
+            true => thread.stop(),
+            false => client.close(),
+        }
+        dropped.expect("the callbacks");
+        stop_clean(&thread);
+        assert_eq!(seen.read(|seen| seen.closed.len()), 1, "one end an attempt");
+        assert_eq!(thread.event_loop().metrics().timers, 0);
+    }
+}
+
+/// A close() inside on_close ends it, and the retries of a policy do.
+#[test]
+fn reconnect_ends() {
+    let thread = started();
+    let client = Arc::new(TcpClient::new(thread.event_loop()));
+    assert!(
+        client
+            .set_reconnect(Some(ReconnectPolicy::fixed(Duration::ZERO)))
+            .is_err()
+    );
+    client.set_reconnect(quick()).unwrap();
+    let ends = Monitor::new(0);
+    let (e, me) = (ends.clone(), Arc::downgrade(&client));
+    client.on_close(move |_, _| {
+        let count = e.update(|ends| {
+            *ends += 1;
+            *ends
+        });
+        if count == 3 {
+            me.upgrade().unwrap().close();
+        }
+    });
+    client
+        .connect(Connect::unix("/nowhere/to/be/found"))
+        .unwrap();
+    assert!(ends.wait(DEADLINE, |ends| *ends == 3));
+    let idle = || {
+        client
+            .connect(Connect::unix("/nowhere/to/be/found"))
+            .is_ok()
+    };
+    assert!(wait_for(DEADLINE.as_secs(), idle), "free for the next one");
+
+    let other = Arc::new(TcpClient::new(thread.event_loop()));
+    other
+        .set_reconnect(quick().map(|policy| policy.with_max_retries(Some(2))))
+        .unwrap();
+    let (seen, dropped) = recorded(&other);
+    other
+        .connect(Connect::unix("/nowhere/to/be/found"))
+        .unwrap();
+    dropped.expect("the retries are used up");
+    assert_eq!(seen.read(|seen| seen.closed.len()), 3);
+    stop_clean(&thread);
+    assert_eq!(
+        ends.read(|ends| *ends),
+        3,
+        "callbacks belong to one session"
+    );
+}
+
+/// A connect() inside on_close of a session that close() had to end by force begins the next session,
+/// and the old one does not come back beside it.
+#[test]
+fn connect_in_on_close_is_the_only_session() {
+    let thread = started();
+    // Takes connections and never ends one.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let client = Arc::new(TcpClient::new(thread.event_loop()));
+    client.set_reconnect(quick()).unwrap();
+    let connect = Connect::to("127.0.0.1", port).linger(50 * MS);
+    let (up, next) = (Event::new(), Event::new());
+    let set = up.clone();
+    client.on_connect(move |_| set.set());
+    let (me, again, set) = (Arc::downgrade(&client), connect.clone(), next.clone());
+    client.on_close(move |_, reason| {
+        assert!(matches!(reason, CloseReason::Forced), "{reason}");
+        let client = me.upgrade().unwrap();
+        let (me, up) = (me.clone(), set.clone());
+        client.on_connect(move |_| {
+            assert!(!me.upgrade().unwrap().is_reconnect(), "a new session");
+            up.set();
+        });
+        client.connect(again.clone()).unwrap();
+    });
+    client.connect(connect).unwrap();
+    up.expect("connected");
+    client.close();
+    next.expect("connected again");
+    client.close();
+    assert!(wait_for(DEADLINE.as_secs(), || !client.is_connected()));
+    stop_clean(&thread);
+    silent.set_nonblocking(true).unwrap();
+    let connections = std::iter::from_fn(|| silent.accept().ok()).count();
+    assert_eq!(connections, 2);
+}
+
+/// In the last on_close, when no retry follows, the client is free for another connect().
+#[test]
+fn connect_in_the_last_on_close() {
+    let thread = started();
+    let client = Arc::new(TcpClient::new(thread.event_loop()));
+    let twice = quick().map(|policy| policy.with_max_retries(Some(1)));
+    client.set_reconnect(twice).unwrap();
+    let connected = Monitor::new(Vec::new());
+    let (seen, me) = (connected.clone(), Arc::downgrade(&client));
+    client.on_close(move |_, _| {
+        let client = me.upgrade().unwrap();
+        let nowhere = Connect::unix("/nowhere/to/be/found");
+        seen.update(|seen| seen.push(client.connect(nowhere).is_ok()));
+    });
+    client
+        .connect(Connect::unix("/nowhere/to/be/found"))
+        .unwrap();
+    assert!(connected.wait(DEADLINE, |seen| seen.len() == 2));
+    assert_eq!(connected.read(Clone::clone), [false, true]);
+    stop_clean(&thread);
+}

@@ -1,0 +1,31 @@
+//! `TcpClient` and `TcpServer` through their public API: TCP, TLS and Unix sockets, with peers that are scripted,
+//! or blocking sockets of std and rustls.
+#![allow(clippy::unwrap_used)]
+
+mod accept;
+mod broken_input;
+mod client;
+mod client_again;
+mod client_ends;
+mod client_failures;
+#[path = "../common/mod.rs"]
+mod common;
+mod deadlines;
+mod floods;
+mod half_open;
+mod hostile;
+mod moves;
+mod pools;
+mod pressure;
+#[cfg(unix)]
+mod proxies;
+mod serve;
+#[cfg(target_os = "linux")]
+mod short_reads;
+mod tls;
+mod to_itself;
+#[cfg(unix)]
+mod unix;
+#[cfg(target_os = "linux")]
+mod unix_names;
+mod zones;
