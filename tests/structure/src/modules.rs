@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::fs;
 use std::path::{Path, PathBuf};
-use syn::{Item, ItemUse, UseTree};
+use std::{fs, io};
+use syn::{Item, ItemUse, Meta, UseTree};
 
 /// A module in a file of its own.
 pub struct Module {
@@ -17,7 +17,12 @@ pub struct Module {
     /// What it hands on: a name here, and the path it is known by elsewhere.
     exports: BTreeMap<String, Vec<String>>,
     globs: Vec<Vec<String>>,
+    /// The modules that it declares.
+    children: Vec<String>,
 }
+
+/// How a file of a crate is read, by its name from `src`; `None`: it is not there.
+type Files<'a> = &'a dyn Fn(&Path) -> io::Result<Option<String>>;
 
 /// All modules of a crate that are files, but tests.
 pub struct Crate {
@@ -27,52 +32,72 @@ pub struct Crate {
 impl Crate {
     /// Reads a crate's sources.
     pub fn read(src: &Path) -> Result<Self, Box<dyn Error>> {
+        Self::of(&|file| {
+            let file = src.join(file);
+            file.is_file().then(|| fs::read_to_string(file)).transpose()
+        })
+    }
+
+    /// The crate that these files are.
+    pub fn of(files: Files<'_>) -> Result<Self, Box<dyn Error>> {
         let mut found = Self {
             modules: BTreeMap::new(),
         };
-        found.add(src, "lib.rs".to_owned(), Vec::new())?;
+        let root = PathBuf::from("lib.rs");
+        let text = files(&root)?.ok_or("no lib.rs")?;
+        found.add(files, root, text, Vec::new())?;
         Ok(found)
     }
 
-    fn add(&mut self, src: &Path, file: String, path: Vec<String>) -> Result<(), Box<dyn Error>> {
-        let text = fs::read_to_string(src.join(&file))?;
-        let items = syn::parse_file(&text)?.items;
-        let folder = match Path::new(&file).file_stem() {
-            Some(stem) if stem == "mod" || stem == "lib" => Path::new(&file)
-                .parent()
-                .map(PathBuf::from)
-                .unwrap_or_default(),
-            _ => Path::new(&file).with_extension(""),
+    fn add(
+        &mut self,
+        files: Files<'_>,
+        file: PathBuf,
+        text: String,
+        path: Vec<String>,
+    ) -> Result<(), Box<dyn Error>> {
+        let fault = |e| format!("{}: {e}", file.display());
+        let items = syn::parse_file(&text).map_err(fault)?.items;
+        let folder = match file.file_stem() {
+            Some(stem) if stem == "mod" || stem == "lib" => {
+                file.parent().map(PathBuf::from).unwrap_or_default()
+            }
+            _ => file.with_extension(""),
         };
-        let mut children = Vec::new();
+        let mut children: Vec<(String, PathBuf, String)> = Vec::new();
         for item in &items {
             let Item::Mod(module) = item else { continue };
             if module.content.is_some() || is_test(&module.attrs) {
                 continue;
             }
             let name = module.ident.to_string();
-            let found = [format!("{name}.rs"), format!("{name}/mod.rs")]
-                .into_iter()
-                .map(|file| folder.join(file))
-                .find(|file| src.join(file).is_file());
-            if let Some(file) = found {
-                let mut path = path.clone();
-                path.push(name);
-                children.push((file.to_string_lossy().into_owned(), path));
+            // What stands under two conditions has one of them.
+            if children.iter().any(|(known, ..)| *known == name) {
+                continue;
+            }
+            for below in [format!("{name}.rs"), format!("{name}/mod.rs")] {
+                let below = folder.join(below);
+                if let Some(text) = files(&below)? {
+                    children.push((name, below, text));
+                    break;
+                }
             }
         }
         let mut module = Module {
             path: path.clone(),
-            file,
+            file: file.to_string_lossy().into_owned(),
             items,
             text,
             exports: BTreeMap::new(),
             globs: Vec::new(),
+            children: children.iter().map(|(name, ..)| name.clone()).collect(),
         };
         module.note_exports();
-        self.modules.insert(path, module);
-        for (file, path) in children {
-            self.add(src, file, path)?;
+        self.modules.insert(path.clone(), module);
+        for (name, file, text) in children {
+            let mut path = path.clone();
+            path.push(name);
+            self.add(files, file, text, path)?;
         }
         Ok(())
     }
@@ -135,6 +160,11 @@ impl Module {
         other.path.len() > self.path.len() && other.path.starts_with(&self.path)
     }
 
+    /// Whether it declares a module of that name.
+    pub fn declares(&self, name: &str) -> bool {
+        self.children.iter().any(|child| child == name)
+    }
+
     /// The first folder or file below the crate's root.
     pub fn room(&self) -> &str {
         self.path.first().map_or("lib", String::as_str)
@@ -175,18 +205,30 @@ impl Module {
     }
 }
 
-/// Whether an item is there for tests (or fuzzing) alone.
+/// Whether an item is there for tests, fuzzing or models alone.
 pub fn is_test(attributes: &[syn::Attribute]) -> bool {
-    attributes.iter().any(|attribute| {
-        let mut test = false;
-        if attribute.path().is_ident("cfg") {
-            // What else stands in it is of no interest, nor whether it can be read.
-            let _ = attribute.parse_nested_meta(|meta| {
-                test |= meta.path.is_ident("test");
-                Ok(())
-            });
+    /// Whether it can hold in a build of the library.
+    fn may_hold(condition: &Meta) -> bool {
+        let Meta::List(list) = condition else {
+            let of_tests = ["test", "fuzzing", "loom"];
+            return !of_tests.iter().any(|name| condition.path().is_ident(name));
+        };
+        let parts = list.parse_args_with(|input: syn::parse::ParseStream<'_>| {
+            syn::punctuated::Punctuated::<Meta, syn::Token![,]>::parse_terminated(input)
+        });
+        // What cannot be read holds.
+        let Ok(parts) = parts else { return true };
+        match list.path.get_ident() {
+            Some(name) if name == "all" => parts.iter().all(may_hold),
+            Some(name) if name == "any" => parts.iter().any(may_hold),
+            _ => true,
         }
-        test
+    }
+    attributes.iter().any(|attribute| {
+        attribute.path().is_ident("cfg")
+            && attribute
+                .parse_args::<Meta>()
+                .is_ok_and(|meta| !may_hold(&meta))
     })
 }
 
