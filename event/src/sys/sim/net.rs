@@ -104,8 +104,10 @@ pub(crate) struct Link {
 pub struct Moved {
     /// The loop's side read some.
     pub read: Duration,
-    /// Its socket took some, or the end of its stream.
+    /// Its socket took some.
     pub written: Duration,
+    /// It took the end of the stream, which is no byte.
+    pub ended: Duration,
     /// The peer took some.
     pub taken: Duration,
 }
@@ -403,7 +405,7 @@ impl World {
             if std::mem::replace(&mut link.fin_sent, true) {
                 return Ok(());
             }
-            link.moved.written = self.elapsed();
+            link.moved.ended = self.elapsed();
             self.arrival(&mut link.last_to_peer)
         };
         self.note(|| format!("fd {fd}: shutdown"));

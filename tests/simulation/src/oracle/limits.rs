@@ -35,7 +35,7 @@ pub fn check_reason(
         !ctx.is_late() && ctx.history.faults.poll_fails == 0.0 && !may_be_cut_off(ctx, fd);
     let (what, last, limit) = match reason {
         CloseReason::WriteStalled(limit) => ("taken", moved.taken, *limit),
-        CloseReason::Forced if by_itself => ("written", moved.written, linger),
+        CloseReason::Forced if by_itself => ("written", moved.written.max(moved.ended), linger),
         CloseReason::Idle(limit) => ("read or written", moved.read.max(moved.written), *limit),
         CloseReason::Silent(limit) => ("read", moved.read, *limit),
         _ => return Ok(()),
