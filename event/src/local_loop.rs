@@ -77,9 +77,17 @@ impl LocalLoop {
     }
 
     /// The time this turn of the loop works with, taken once a turn after the poll
-    /// (libhv: `hloop_now`). Timers armed in this turn count from the real time instead.
+    /// (libhv: `hloop_now`). It is behind by as long as the callbacks of this turn have taken: timers
+    /// armed in it count from [`clock_now`](Self::clock_now) instead.
     pub fn now(&self) -> Instant {
         self.core.now()
+    }
+
+    /// The time as the clock says it now. Limits to what begins in a callback count from this one, and
+    /// are compared with [`now`](Self::now), before which nothing that had come was left unread: so they
+    /// are never early, and a slow callback is not taken for a slow peer.
+    pub fn clock_now(&self) -> Instant {
+        self.core.clock_now()
     }
 
     /// Whether the loop was told to stop: it takes no connections any more.

@@ -22,6 +22,7 @@ mod proxies;
 mod serve;
 #[cfg(target_os = "linux")]
 mod short_reads;
+mod slow_callbacks;
 mod tls;
 mod to_itself;
 #[cfg(unix)]

@@ -26,6 +26,7 @@ mod receiver;
 mod reconnect;
 mod redirects;
 mod refusals;
+mod slow_callbacks;
 mod socket;
 mod tls;
 mod unfinished;

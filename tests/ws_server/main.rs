@@ -14,6 +14,7 @@ mod memory;
 mod messages;
 mod plain_http;
 mod pressure;
+mod slow_callbacks;
 mod strict;
 mod topics;
 mod unfinished;

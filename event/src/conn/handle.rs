@@ -115,7 +115,7 @@ impl<'a> Conn<'a> {
     pub fn write_progress(&self) -> Instant {
         let slots = self.core().slots.borrow();
         let slot = slots.get(self.key);
-        slot.map_or_else(|| self.core().now(), |slot| slot.last_progress)
+        slot.map_or_else(clock::now, |slot| slot.last_progress)
     }
 
     /// When bytes last came from the peer, whatever they were: under TLS also those of a record that is
@@ -123,7 +123,7 @@ impl<'a> Conn<'a> {
     pub fn last_read(&self) -> Instant {
         let slots = self.core().slots.borrow();
         let slot = slots.get(self.key);
-        slot.map_or_else(|| self.core().now(), |slot| slot.last_read)
+        slot.map_or_else(clock::now, |slot| slot.last_read)
     }
 
     /// Tries to write what is queued although the system did not tell of room, which it does late: before

@@ -174,6 +174,15 @@ impl LoopCore {
         self.now.get()
     }
 
+    /// The time of the clock, for when something happens or begins: the turn's is behind by as long as
+    /// callbacks have taken.
+    pub(crate) fn clock_now(&self) -> Instant {
+        match mutant!("counts_from_the_turn") {
+            true => self.now(),
+            false => clock::now(),
+        }
+    }
+
     /// A key of this loop's, for a name that users get.
     pub(crate) fn own(&self, key: Key) -> OwnKey {
         OwnKey::new(key, self.shared.number)

@@ -14,7 +14,7 @@ use crate::local_loop::LocalLoop;
 use crate::log;
 use crate::mutant::mutant;
 use crate::sync::Phase;
-use crate::sys::{AcceptError, Address, Listener, Stream};
+use crate::sys::{AcceptError, Address, Listener, Stream, clock};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -206,7 +206,7 @@ impl LoopCore {
         }
         #[cfg(feature = "tls")]
         let begin_tls = transport.parts.begin_tls.clone();
-        let mut slot = ConnSlot::adopted(transport, handler, self.now());
+        let mut slot = ConnSlot::adopted(transport, handler, clock::now());
         slot.queues().for_each(|queue| queue.arrive(&self.buffers));
         self.memory.charge(&mut slot);
         let deadline = slot.settings.deadline;

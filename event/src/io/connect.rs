@@ -43,7 +43,7 @@ impl LoopCore {
             Ok(tunnel) => (tunnel, None),
             Err(e) => (None, Some(CloseReason::Proxy(e.into()))),
         };
-        let slot = ConnSlot::new(options, tunnel, handler, self.now());
+        let slot = ConnSlot::new(options, tunnel, handler, clock::now());
         let key = self.slots.borrow_mut().insert(slot);
         self.count_connections();
         let timer = self.arm_conn_timer(None, deadline, key, ConnTimer::Open);

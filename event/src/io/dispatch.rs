@@ -210,8 +210,7 @@ impl LoopCore {
             return;
         }
         if let Some(slot) = self.slots.borrow_mut().get_mut(key) {
-            // Not the turn's time, which callbacks may have left behind by more than the limit.
-            slot.last_read = clock::now();
+            slot.last_read = self.clock_now();
             slot.count_discarded(bytes);
         }
     }

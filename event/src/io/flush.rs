@@ -12,7 +12,7 @@ use crate::mutant::mutant;
 use crate::sys::clock;
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Bytes of one connection written in one tick.
 const WRITE_BUDGET: usize = 1024 * 1024;
@@ -34,8 +34,6 @@ impl LoopCore {
     /// Writes what is queued, as far as the socket takes it, and moves a finishing connection on.
     /// Calls no user.
     pub(crate) fn flush(&self, key: Key) {
-        // Not the turn's time, which callbacks may have left behind by more than a limit.
-        let now = clock::now();
         let (flushed, written, low_water, sent, read_on) = {
             let mut slots = self.slots.borrow_mut();
             let Some(slot) = slots.get_mut(key) else {
@@ -45,7 +43,10 @@ impl LoopCore {
                 return;
             }
             let (mut written, before) = (0, slot.unsent());
-            let flushed = slot.write_out(&self.buffers, now, &mut written);
+            let flushed = slot.write_out(&self.buffers, &mut written);
+            if written > 0 {
+                slot.last_progress = self.clock_now();
+            }
             let sent = slot.took(before.saturating_sub(slot.unsent()));
             let read_on = written > 0 && slot.discard_on();
             self.memory.charge(slot);
@@ -241,26 +242,21 @@ impl ConnSlot {
         self.queue().tail(pool)
     }
 
-    fn write_out(&mut self, pool: &BufferPool, now: Instant, written: &mut usize) -> Flushed {
+    fn write_out(&mut self, pool: &BufferPool, written: &mut usize) -> Flushed {
         #[cfg(feature = "tls")]
         if self.tls.is_some() {
-            return self.write_out_tls(pool, now, written);
+            return self.write_out_tls(pool, written);
         }
         let before = *written;
-        let flushed = self.write_queue(pool, now, written);
+        let flushed = self.write_queue(pool, written);
         self.settings.budget.release(*written - before);
         flushed
     }
 
     /// Writes `out` to the socket.
-    pub(super) fn write_queue(
-        &mut self,
-        pool: &BufferPool,
-        now: Instant,
-        written: &mut usize,
-    ) -> Flushed {
+    pub(super) fn write_queue(&mut self, pool: &BufferPool, written: &mut usize) -> Flushed {
         let mut scratch = pool.take_scratch();
-        let flushed = self.write_pieces(pool, now, written, &mut scratch);
+        let flushed = self.write_pieces(pool, written, &mut scratch);
         pool.give_scratch(scratch);
         flushed
     }
@@ -268,7 +264,6 @@ impl ConnSlot {
     fn write_pieces(
         &mut self,
         pool: &BufferPool,
-        now: Instant,
         written: &mut usize,
         scratch: &mut Vec<u8>,
     ) -> Flushed {
@@ -287,7 +282,6 @@ impl ConnSlot {
             match stream.write(bytes) {
                 Ok(n) => {
                     *written += n;
-                    self.last_progress = now;
                     let n = if mutant!("short_write_taken_for_all") {
                         asked
                     } else {

@@ -13,7 +13,7 @@ impl LoopCore {
     pub(super) fn watch_quiet(&self, key: Key) {
         let first = match self.slots.borrow_mut().get_mut(key) {
             Some(slot) if slot.quiet_timer.is_none() => {
-                slot.last_read = self.now();
+                slot.last_read = self.clock_now();
                 slot.settings.quiet_limits().map(|(limit, _)| limit).min()
             }
             _ => None,

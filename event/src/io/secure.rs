@@ -13,9 +13,9 @@ use crate::local_loop::LocalLoop;
 use crate::log;
 use crate::machine::lifecycle::Lifecycle;
 use crate::mutant::mutant;
+use crate::sys::clock;
 use crate::tls::{RecordHeads, TlsError, TlsServerConfig, TlsSession, TlsVersion};
 use std::io;
-use std::time::Instant;
 
 /// The TLS state of one connection.
 pub(crate) struct TlsLayer {
@@ -265,7 +265,6 @@ impl LoopCore {
     /// A TLS error is terminal. What was accepted and is encrypted goes out, and then the alert; of a
     /// connection that never was up, or has nothing more to say, if the socket takes it at once.
     fn tls_failed(&self, key: Key, error: TlsError) -> Fed {
-        let now = self.now();
         log::debug!("hvloop: TLS: {error}");
         let finishes = match self.slots.borrow_mut().get_mut(key) {
             Some(slot) if slot.life.is_up() || slot.life == Lifecycle::Flushing => {
@@ -273,7 +272,7 @@ impl LoopCore {
                 true
             }
             Some(slot) => {
-                let flushed = slot.write_out_tls(&self.buffers, now, &mut 0);
+                let flushed = slot.write_out_tls(&self.buffers, &mut 0);
                 log::debug!("hvloop: TLS: alert {flushed:?}");
                 false
             }
@@ -348,12 +347,7 @@ impl LoopCore {
 
 impl ConnSlot {
     /// Encrypts and writes, by turns, until all is out or the socket takes no more.
-    pub(super) fn write_out_tls(
-        &mut self,
-        pool: &BufferPool,
-        now: Instant,
-        written: &mut usize,
-    ) -> Flushed {
+    pub(super) fn write_out_tls(&mut self, pool: &BufferPool, written: &mut usize) -> Flushed {
         loop {
             if let Some(tls) = self.tls.as_mut() {
                 if self.out.is_empty() {
@@ -362,12 +356,12 @@ impl ConnSlot {
                 if tls.session.wants_write() {
                     if tls.unsent() == 0 && self.out.is_empty() {
                         // Of TLS's own: the queue begins with it.
-                        self.last_progress = now;
+                        self.last_progress = clock::now();
                     }
                     tls.session.take_cipher(self.out.tail(pool));
                 }
             }
-            match self.write_queue(pool, now, written) {
+            match self.write_queue(pool, written) {
                 Flushed::All => {}
                 other => return other,
             }

@@ -8,6 +8,7 @@ use crate::error::CloseReason;
 use crate::local_loop::LocalLoop;
 use crate::machine::lifecycle::Lifecycle;
 use crate::proxy::{ProxyError, Tunnel};
+use crate::sys::clock;
 
 impl LoopCore {
     /// Begins the handshake with the proxy that was connected to. `false`: there is to be none.
@@ -17,7 +18,6 @@ impl LoopCore {
             && let Some(slot) = self.slots.borrow_mut().get_mut(key)
         {
             slot.life.at_proxy();
-            slot.last_progress = self.now();
         }
         begun.is_some()
     }
@@ -103,6 +103,9 @@ impl LoopCore {
         let mut question = Vec::new();
         let result = f(tunnel, &mut question);
         if !question.is_empty() {
+            if slot.out.is_empty() {
+                slot.last_progress = clock::now();
+            }
             slot.settings.budget.add(question.len());
             slot.out.tail(&self.buffers).append(&mut question);
         }

@@ -28,7 +28,7 @@ impl Retry {
 
     /// The connection is up.
     pub(super) fn on_open(&mut self, local: &LocalLoop) {
-        self.backoff.on_open(local.now());
+        self.backoff.on_open(local.clock_now());
     }
 
     /// An attempt has ended: when the next one follows, unless the user says otherwise.

@@ -102,7 +102,7 @@ impl Engine {
         match until.filter(|_| !local.is_stopping()) {
             Some(until) => {
                 engine.inner.set_state(ClientState::BackingOff);
-                engine.retry_after(local, until.saturating_duration_since(local.now()));
+                engine.retry_after(local, until.saturating_duration_since(local.clock_now()));
             }
             None => engine.connect(local),
         }
@@ -148,7 +148,7 @@ impl Engine {
         self.attempt.set(self.attempt.get().saturating_add(1));
         self.session.set(self.inner.next_session());
         self.inner.set_answer(None);
-        self.began.set(Some(local.now()));
+        self.began.set(Some(local.clock_now()));
         *self.route.borrow_mut() = route(&self.plan);
         *self.leg.borrow_mut() = Leg::first(&self.plan);
         *self.head.borrow_mut() = self.plan.options.head.clone();
@@ -212,7 +212,7 @@ impl Engine {
         link.open(conn);
         self.inner.set_state(ClientState::Open);
         if let Some(backoff) = self.backoff.borrow_mut().as_mut() {
-            backoff.on_open(conn.local().now());
+            backoff.on_open(conn.local().clock_now());
         }
         let (url, redirects) = {
             let route = self.route.borrow();
@@ -333,7 +333,7 @@ impl Engine {
         });
         // Armed before the call, so that close() in it finds the back-off to cancel.
         if let Some(delay) = event.reconnect_in {
-            self.retry_at.set(local.now().checked_add(delay));
+            self.retry_at.set(local.clock_now().checked_add(delay));
             self.retry_after(local, delay);
         }
         let f = self.callbacks.borrow_mut().close.take();

@@ -119,7 +119,7 @@ impl Link {
     /// Gives the peer its time to answer our Close, once that has left. Until then it is the limit to a
     /// standing queue that ends the connection; where there is none, this time is one to any progress.
     fn await_close(self: &Rc<Self>, local: &LocalLoop) {
-        self.look_for_close(local, local.now(), self.options.close_timeout);
+        self.look_for_close(local, local.clock_now(), self.options.close_timeout);
     }
 
     /// Looks again after that time. The Close was queued at `asked`.

@@ -116,13 +116,13 @@ impl Link {
         let Some(compression) = compression.as_mut() else {
             return;
         };
-        compression.last_use = local.now();
         let Some(idle) = compression
             .release_after
             .filter(|_| compression.deflater.is_loaded())
         else {
             return;
         };
+        compression.last_use = local.clock_now();
         if compression.timer.is_none() {
             let link = Rc::downgrade(self);
             let at = local.clone();

@@ -1,4 +1,5 @@
-//! When to Ping, and when a silent peer is dead. Time is an argument.
+//! When to Ping, and when a silent peer is dead. Time is an argument: that of the turn for what is looked
+//! at, that of the clock for what begins.
 
 use crate::mutant::mutant;
 use std::time::{Duration, Instant};
@@ -35,7 +36,7 @@ pub(super) struct Line {
 pub(super) enum Beat {
     /// Look again then.
     Wait(Duration),
-    /// Send a Ping, and look again then.
+    /// Send a Ping, tell [`Heartbeat::pinged`], and look again then.
     Ping(Duration),
     /// The peer was silent for that long.
     Dead(Duration),
@@ -68,36 +69,41 @@ impl Heartbeat {
         let Some(asked) = self.asked else {
             return match rest(self.interval, self.last_life, now) {
                 Some(rest) => Beat::Wait(rest),
-                None => self.ask(now, line),
+                None => self.ask(),
             };
         };
         let Some(left) = rest(self.deadline, asked, now) else {
             return match self.behind && line.taken > asked {
-                true => self.ask(now, line),
+                true => self.ask(),
                 false => Beat::Dead(now.saturating_duration_since(self.last_life)),
             };
         };
         match rest(self.interval, self.last_ping, now) {
             _ if mutant!("one_ping_a_deadline") => Beat::Wait(left),
             Some(next) => Beat::Wait(next.min(left)),
-            None => {
+            // On a line that stands there is a Ping already.
+            None if line.busy => {
                 self.last_ping = now;
-                let next = self.interval.min(left);
-                // On a line that stands there is a Ping already.
-                match line.busy {
-                    true => Beat::Wait(next),
-                    false => Beat::Ping(next),
-                }
+                Beat::Wait(self.interval.min(left))
             }
+            None => Beat::Ping(self.interval.min(left)),
         }
     }
 
     /// The first Ping of a silence.
-    fn ask(&mut self, now: Instant, line: Line) -> Beat {
-        self.asked = Some(now);
-        self.last_ping = now;
-        self.behind = line.busy;
+    fn ask(&mut self) -> Beat {
+        self.asked = None;
         Beat::Ping(self.interval.min(self.deadline))
+    }
+
+    /// The Ping has gone, or, `behind` what the socket has not taken, waits to: the peer's time for the
+    /// answer begins.
+    pub(super) fn pinged(&mut self, now: Instant, behind: bool) {
+        self.last_ping = now;
+        if self.asked.is_none() {
+            self.asked = Some(now);
+            self.behind = behind;
+        }
     }
 }
 
@@ -122,15 +128,24 @@ mod tests {
         }
     }
 
+    /// A beat in a turn that began at that moment, and a Ping, if there is to be one, in it.
+    fn beat(heart: &mut Heartbeat, at: Instant, line: Line) -> Beat {
+        let beat = heart.beat(at, line);
+        if matches!(beat, Beat::Ping(_)) {
+            heart.pinged(at, line.busy);
+        }
+        beat
+    }
+
     #[test]
     fn pings_when_idle_and_gives_up_after_the_deadline() {
         let start = Instant::now();
         let mut heart = Heartbeat::new(30 * S, 10 * S, start);
         let line = free(start);
-        assert_eq!(heart.beat(start + 10 * S, line), Beat::Wait(20 * S));
-        assert_eq!(heart.beat(start + 30 * S, line), Beat::Ping(10 * S));
-        assert_eq!(heart.beat(start + 35 * S, line), Beat::Wait(5 * S));
-        assert_eq!(heart.beat(start + 40 * S, line), Beat::Dead(40 * S));
+        assert_eq!(beat(&mut heart, start + 10 * S, line), Beat::Wait(20 * S));
+        assert_eq!(beat(&mut heart, start + 30 * S, line), Beat::Ping(10 * S));
+        assert_eq!(beat(&mut heart, start + 35 * S, line), Beat::Wait(5 * S));
+        assert_eq!(beat(&mut heart, start + 40 * S, line), Beat::Dead(40 * S));
     }
 
     /// Neither period takes the other's place, whichever is longer.
@@ -141,7 +156,7 @@ mod tests {
             let mut heart = Heartbeat::new(interval * S, deadline * S, start);
             let (mut at, mut pings) = (start, Vec::new());
             loop {
-                match heart.beat(at, free(start)) {
+                match beat(&mut heart, at, free(start)) {
                     Beat::Wait(next) => at += next,
                     Beat::Ping(next) => {
                         pings.push((at - start).as_secs() as u32);
@@ -166,13 +181,19 @@ mod tests {
         let mut heart = Heartbeat::new(S, 10 * S, start);
         for second in 1..=5 {
             let at = start + second * S;
-            assert_eq!(heart.beat(at, free(start)), Beat::Ping(S));
+            assert_eq!(beat(&mut heart, at, free(start)), Beat::Ping(S));
         }
         // A byte came between the fifth and now; the next silence is asked in after an interval.
         let read = start + 5 * S + S / 2;
-        assert_eq!(heart.beat(start + 6 * S, free(read)), Beat::Wait(S / 2));
-        assert_eq!(heart.beat(read + S, free(read)), Beat::Ping(S));
-        assert_eq!(heart.beat(read + 11 * S, free(read)), Beat::Dead(11 * S));
+        assert_eq!(
+            beat(&mut heart, start + 6 * S, free(read)),
+            Beat::Wait(S / 2)
+        );
+        assert_eq!(beat(&mut heart, read + S, free(read)), Beat::Ping(S));
+        assert_eq!(
+            beat(&mut heart, read + 11 * S, free(read)),
+            Beat::Dead(11 * S)
+        );
     }
 
     #[test]
@@ -180,25 +201,54 @@ mod tests {
         let start = Instant::now();
         let line = free(start);
         let mut never_dead = Heartbeat::new(S, Duration::MAX, start);
-        assert_eq!(never_dead.beat(start + S, line), Beat::Ping(S));
-        assert_eq!(never_dead.beat(start + 900 * S, line), Beat::Ping(S));
+        assert_eq!(beat(&mut never_dead, start + S, line), Beat::Ping(S));
+        assert_eq!(beat(&mut never_dead, start + 900 * S, line), Beat::Ping(S));
         let mut never_asks = Heartbeat::new(Duration::MAX, S, start);
         let wait = Duration::MAX - 9 * S;
-        assert_eq!(never_asks.beat(start + 9 * S, line), Beat::Wait(wait));
+        assert_eq!(beat(&mut never_asks, start + 9 * S, line), Beat::Wait(wait));
         // No time for an answer: silence for the interval is the end.
         let mut strict = Heartbeat::new(S, Duration::ZERO, start);
-        assert_eq!(strict.beat(start + S, line), Beat::Ping(Duration::ZERO));
-        assert_eq!(strict.beat(start + S, line), Beat::Dead(S));
+        assert_eq!(
+            beat(&mut strict, start + S, line),
+            Beat::Ping(Duration::ZERO)
+        );
+        assert_eq!(beat(&mut strict, start + S, line), Beat::Dead(S));
     }
 
     #[test]
     fn any_byte_is_life() {
         let start = Instant::now();
         let mut heart = Heartbeat::new(30 * S, 10 * S, start);
-        assert_eq!(heart.beat(start + 30 * S, free(start)), Beat::Ping(10 * S));
+        assert_eq!(
+            beat(&mut heart, start + 30 * S, free(start)),
+            Beat::Ping(10 * S)
+        );
         let line = free(start + 39 * S);
-        assert_eq!(heart.beat(start + 40 * S, line), Beat::Wait(29 * S));
-        assert_eq!(heart.beat(start + 69 * S, line), Beat::Ping(10 * S));
+        assert_eq!(beat(&mut heart, start + 40 * S, line), Beat::Wait(29 * S));
+        assert_eq!(beat(&mut heart, start + 69 * S, line), Beat::Ping(10 * S));
+    }
+
+    /// The turn of the Ping began long before it: each time for an answer begins with the Ping.
+    #[test]
+    fn a_slow_turn_is_not_the_peers() {
+        for interval in [S, 3 * S, 20 * S] {
+            let start = Instant::now();
+            let (mut heart, line) = (Heartbeat::new(interval, 10 * S, start), free(start));
+            let next = interval.min(10 * S);
+            assert_eq!(heart.beat(start + interval, line), Beat::Ping(next));
+            let asked = start + interval + 8 * S;
+            heart.pinged(asked, false);
+            // It may be looked at in the same turn.
+            assert_eq!(heart.beat(start + interval, line), Beat::Wait(next));
+            let mut at = asked;
+            loop {
+                at += match beat(&mut heart, at, line) {
+                    Beat::Wait(next) | Beat::Ping(next) => next,
+                    Beat::Dead(silent) => break assert_eq!(silent, interval + 18 * S),
+                };
+            }
+            assert_eq!(at, asked + 10 * S);
+        }
     }
 
     /// What came in the turn of the Ping was read before it.
@@ -207,8 +257,8 @@ mod tests {
         let start = Instant::now();
         let mut heart = Heartbeat::new(S, S, start);
         let asked = start + S;
-        assert_eq!(heart.beat(asked, free(start)), Beat::Ping(S));
-        assert_eq!(heart.beat(asked + S, free(asked)), Beat::Dead(2 * S));
+        assert_eq!(beat(&mut heart, asked, free(start)), Beat::Ping(S));
+        assert_eq!(beat(&mut heart, asked + S, free(asked)), Beat::Dead(2 * S));
     }
 
     #[test]
@@ -220,16 +270,19 @@ mod tests {
             taken,
             read: start,
         };
-        assert_eq!(heart.beat(start + 30 * S, busy(start)), Beat::Ping(10 * S));
+        assert_eq!(
+            beat(&mut heart, start + 30 * S, busy(start)),
+            Beat::Ping(10 * S)
+        );
         // Some of it went meanwhile, then the rest; the line is free, and a full deadline begins.
         let at = start + 40 * S;
-        assert_eq!(heart.beat(at, busy(at - S)), Beat::Ping(10 * S));
+        assert_eq!(beat(&mut heart, at, busy(at - S)), Beat::Ping(10 * S));
         let line = Line {
             busy: false,
             ..busy(at + S)
         };
-        assert_eq!(heart.beat(at + 10 * S, line), Beat::Ping(10 * S));
-        assert_eq!(heart.beat(at + 20 * S, line), Beat::Dead(60 * S));
+        assert_eq!(beat(&mut heart, at + 10 * S, line), Beat::Ping(10 * S));
+        assert_eq!(beat(&mut heart, at + 20 * S, line), Beat::Dead(60 * S));
     }
 
     #[test]
@@ -241,10 +294,10 @@ mod tests {
             taken: start + S,
             read: start,
         };
-        assert_eq!(heart.beat(start + 3 * S, stuck), Beat::Ping(3 * S));
-        assert_eq!(heart.beat(start + 6 * S, stuck), Beat::Wait(3 * S));
-        assert_eq!(heart.beat(start + 9 * S, stuck), Beat::Wait(3 * S));
-        assert_eq!(heart.beat(start + 12 * S, stuck), Beat::Wait(S));
-        assert_eq!(heart.beat(start + 13 * S, stuck), Beat::Dead(13 * S));
+        assert_eq!(beat(&mut heart, start + 3 * S, stuck), Beat::Ping(3 * S));
+        assert_eq!(beat(&mut heart, start + 6 * S, stuck), Beat::Wait(3 * S));
+        assert_eq!(beat(&mut heart, start + 9 * S, stuck), Beat::Wait(3 * S));
+        assert_eq!(beat(&mut heart, start + 12 * S, stuck), Beat::Wait(S));
+        assert_eq!(beat(&mut heart, start + 13 * S, stuck), Beat::Dead(13 * S));
     }
 }

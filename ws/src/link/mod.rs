@@ -132,7 +132,7 @@ impl Link {
         options: &DeflateOptions,
         params: &DeflateParams,
     ) {
-        let compression = Compression::new(self.role, options, params, local.now());
+        let compression = Compression::new(self.role, options, params, local.clock_now());
         *self.compression.borrow_mut() = compression;
     }
 

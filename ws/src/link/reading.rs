@@ -222,7 +222,7 @@ impl Link {
     /// The peer counts as alive now: nobody was to hear of it.
     pub(crate) fn life(&self, conn: &Conn<'_>) {
         if let Some((heart, _)) = &mut *self.heart.borrow_mut() {
-            heart.life(conn.local().now());
+            heart.life(conn.local().clock_now());
         }
     }
 
@@ -231,7 +231,7 @@ impl Link {
             return;
         };
         let local = conn.local();
-        let heart = Heartbeat::new(interval, self.options.pong_deadline, local.now());
+        let heart = Heartbeat::new(interval, self.options.pong_deadline, local.clock_now());
         let link = Rc::downgrade(self);
         let (id, at) = (conn.id(), local.clone());
         let timer = local.set_interval(interval, move |timer| {
@@ -270,6 +270,13 @@ impl Link {
             Beat::Wait(next) => Some(next),
             Beat::Ping(next) => {
                 self.control(conn, Control::Ping, b"");
+                // Not behind the callbacks of this turn: they may take as long as the peer has.
+                if !mutant!("ping_behind_callbacks") {
+                    conn.try_to_write();
+                }
+                if let Some((heart, _)) = &mut *self.heart.borrow_mut() {
+                    heart.pinged(conn.local().clock_now(), conn.unsent() > 0);
+                }
                 Some(next)
             }
             Beat::Dead(silent) => {

@@ -26,11 +26,12 @@ impl Link {
         let Some(limit) = self.options.message_timeout else {
             return;
         };
-        let now = conn.local().now();
-        let began = self.unfinished.began.get().unwrap_or(now);
+        let local = conn.local();
+        let began = self.unfinished.began.get();
+        let began = began.unwrap_or_else(|| local.clock_now());
         self.unfinished.began.set(Some(began));
         if self.unfinished.timer.get().is_none() {
-            let spent = now.saturating_duration_since(began);
+            let spent = local.now().saturating_duration_since(began);
             self.look_at_message(conn, limit.saturating_sub(spent));
         }
     }
@@ -38,7 +39,7 @@ impl Link {
     /// What it takes from now on counts: before, this side kept it waiting.
     pub(super) fn message_waited(&self, local: &LocalLoop) {
         if self.unfinished.began.get().is_some() {
-            self.unfinished.began.set(Some(local.now()));
+            self.unfinished.began.set(Some(local.clock_now()));
         }
     }
 

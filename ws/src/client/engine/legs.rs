@@ -84,7 +84,7 @@ impl Engine {
     fn time_left(&self, local: &LocalLoop) -> Duration {
         let limit = self.plan.options.open_deadline;
         match self.began.get() {
-            Some(began) => limit.saturating_sub(local.now().saturating_duration_since(began)),
+            Some(began) => limit.saturating_sub(local.clock_now().saturating_duration_since(began)),
             None => limit,
         }
     }
