@@ -368,9 +368,14 @@ mod tests {
             ("1-59/65535 * * * *", false),
             ("*/0 * * * *", false),
         ] {
-            let began = clock::now();
-            let schedule = CronSchedule::parse(pattern);
-            let took = began.elapsed();
+            // The best of some: a busy machine may have had other things to do meanwhile.
+            let timed = || {
+                let began = clock::now();
+                let schedule = CronSchedule::parse(pattern);
+                (began.elapsed(), schedule)
+            };
+            let tries = (0..5).map(|_| timed());
+            let (took, schedule) = tries.min_by_key(|(took, _)| *took).expect("five");
             let start = &pattern[..pattern.len().min(40)];
             assert_eq!(schedule.is_ok(), comes, "{start}: {schedule:?}");
             // Twenty times what it takes without optimisation; it was seconds.

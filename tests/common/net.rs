@@ -106,6 +106,14 @@ pub struct Peer {
 }
 
 impl Peer {
+    /// From now on the system keeps little of what this peer has not read. Else its buffer grows to megabytes
+    /// where the machine lets it, as soon as some reads come fast.
+    #[allow(dead_code, reason = "not every test program needs it")]
+    pub fn keep_little(&self) {
+        let socket = socket2::SockRef::from(&self.stream);
+        socket.set_recv_buffer_size(64 * 1024).unwrap();
+    }
+
     #[track_caller]
     pub fn send(&mut self, data: &[u8]) {
         self.try_send(data).unwrap();

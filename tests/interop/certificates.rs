@@ -6,7 +6,7 @@ use hvloop::event::tls::{
     TlsServerConfig,
 };
 use hvloop::{CloseReason, Connect, EventLoopThread, Listen, TcpClient};
-use hvloop_test_support::{DEADLINE, Monitor};
+use hvloop_test_support::{DEADLINE, Monitor, ReservedPort};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -169,7 +169,8 @@ fn openssl_makes_weak_ones() {
             "the signature algorithm is too weak: RSA with SHA-1",
         ),
     ] {
-        let port = free_port();
+        let reserved = ReservedPort::new();
+        let port = reserved.addr().port();
         let args = [
             "s_server",
             "-accept",
@@ -194,12 +195,6 @@ fn openssl_makes_weak_ones() {
     }
     thread.stop();
     thread.join().unwrap();
-}
-
-/// A port that nobody has at the moment.
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 /// A folder that goes with this.

@@ -1,6 +1,7 @@
 //! Timers: never early, in order, cancelled at once.
 
 use hvloop::{EventLoop, TimerId};
+use hvloop_test_support::DEADLINE;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -10,6 +11,13 @@ const MS: Duration = Duration::from_millis(1);
 /// Runs a loop on this thread whose first task is `f`, until it stops.
 fn run(f: impl FnOnce(&hvloop::LocalLoop) + Send + 'static) {
     let event_loop = EventLoop::new().unwrap();
+    // An assertion in a callback must not leave the loop running for ever.
+    let at = event_loop.clone();
+    let over = move |_| {
+        at.stop();
+        panic!("never stopped");
+    };
+    event_loop.set_timeout(2 * DEADLINE, over).unwrap();
     event_loop.post_event(f).unwrap();
     assert!(event_loop.run().unwrap().is_clean());
     assert_eq!(event_loop.metrics().panics, 0, "an assertion in a callback");
@@ -87,15 +95,16 @@ fn timer_zero() {
 #[test]
 fn timer_cancel_1e6() {
     run(|local| {
+        let before = local.event_loop().metrics().timers;
         let ids: Vec<TimerId> = (0..1_000_000u64)
             .map(|n| local.set_timeout(Duration::from_secs(60 + n % 1000), |_| unreachable!()))
             .collect();
-        assert_eq!(local.event_loop().metrics().timers, 1_000_000);
+        assert_eq!(local.event_loop().metrics().timers, before + 1_000_000);
         for id in ids {
             assert!(local.kill_timer(id));
             assert!(!local.kill_timer(id));
         }
-        assert_eq!(local.event_loop().metrics().timers, 0);
+        assert_eq!(local.event_loop().metrics().timers, before);
         stop();
     });
 }
@@ -143,9 +152,17 @@ fn repeat_count_and_self_cancel() {
             o.set(o.get() + 1);
             assert!(EventLoop::current().unwrap().kill_timer(id));
         });
-        local.set_timeout(5 * MS, move |_| {
-            assert_eq!((calls.get(), once.get()), (3, 1));
-            stop();
+        // Many turns after the third call: a busy machine may be late for any of them.
+        let left = Cell::new(20);
+        local.set_interval(Duration::ZERO, move |_| {
+            assert!(calls.get() <= 3 && once.get() <= 1);
+            if calls.get() == 3 {
+                left.set(left.get() - 1);
+            }
+            if left.get() == 0 {
+                assert_eq!(once.get(), 1);
+                stop();
+            }
         });
     });
 }

@@ -65,14 +65,16 @@ fn interval_of_zero_is_once_a_turn() {
         let calls = Rc::new(RefCell::new(Vec::new()));
         let c = calls.clone();
         local.set_interval(Duration::ZERO, move |_| c.borrow_mut().push(ticks()));
-        local.set_timeout(5 * MS, move |_| {
-            let event_loop = here().event_loop();
-            event_loop
-                .post_event(move |local| local.event_loop().stop())
-                .unwrap();
+        local.set_interval(5 * MS, move |_| {
             let calls = calls.borrow();
-            assert!(calls.len() > 1);
             assert!(calls.windows(2).all(|two| two[0] < two[1]), "{calls:?}");
+            // On a busy machine both may be due in one turn.
+            if calls.len() > 1 {
+                let event_loop = here().event_loop();
+                event_loop
+                    .post_event(move |local| local.event_loop().stop())
+                    .unwrap();
+            }
         });
     });
 }

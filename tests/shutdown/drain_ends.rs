@@ -8,12 +8,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// What a stop may take that has nothing to wait for, on a machine with much else to do.
-const SOON: Duration = Duration::from_secs(10);
+/// A limit that no stop comes near which has nothing to wait for.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running loop whose drain may take far longer.
 fn patient() -> EventLoopThread {
-    limited(Duration::from_secs(60))
+    limited(PATIENCE)
 }
 
 fn limited(limit: Duration) -> EventLoopThread {
@@ -54,11 +54,10 @@ fn queue_again(event_loop: &EventLoop, counts: &Counts) {
 
 #[track_caller]
 fn stops_soon(thread: &EventLoopThread) {
-    let start = Instant::now();
     thread.stop();
     let report = thread.join().unwrap();
-    let took = start.elapsed();
-    assert!(took < SOON, "the stop took {took:?}: {report}");
+    // By itself, and not by the limit: a machine with much else to do gets nowhere near it.
+    assert!(report.elapsed < PATIENCE, "{report}");
     assert!(report.is_clean(), "{report}");
 }
 
@@ -206,7 +205,7 @@ fn flood_of_tasks() {
     ] {
         let limit = match held {
             true => Duration::from_secs(2),
-            false => Duration::from_secs(60),
+            false => PATIENCE,
         };
         let thread = limited(limit);
         let event_loop = thread.event_loop();
@@ -214,17 +213,12 @@ fn flood_of_tasks() {
         let counts = Counts::default();
         // The flood begins with the stop, so that nothing was there before.
         event_loop.stop();
-        let start = Instant::now();
         let flood = Flood::start(event_loop, &counts, cost);
-        let due = if held { 2 } else { 0 };
-        let in_time = wait_for(due + 5, || !event_loop.is_running());
-        let took = start.elapsed();
+        // While the flood goes on: a drain without a limit has none.
+        let ended = wait_for(30, || !event_loop.is_running());
         flood.end();
         let report = thread.join().unwrap();
-        assert!(
-            in_time,
-            "held {held}, {cost:?} a task: not over in {took:?}, {report}"
-        );
+        assert!(ended, "held {held}, {cost:?} a task: {report}");
         let [accepted, ran, _] = counts.read();
         assert_eq!(accepted, ran);
         assert_eq!(report.is_clean(), !held, "{report}");
@@ -239,14 +233,13 @@ fn flood_from_before_the_stop() {
     let counts = Counts::default();
     let flood = Flood::start(thread.event_loop(), &counts, Duration::ZERO);
     assert!(wait_for(30, || counts.read()[1] > 10_000));
-    let start = Instant::now();
     thread.stop();
-    let report = thread.join().unwrap();
-    let took = start.elapsed();
+    let ended = wait_for(30, || !thread.event_loop().is_running());
     flood.end();
+    let report = thread.join().unwrap();
+    assert!(ended, "{report}");
     let [accepted, ran, refused] = counts.read();
     assert_eq!((accepted, refused), (ran, 4));
-    assert!(took < Duration::from_secs(4), "{took:?}: {report}");
 }
 
 /// A client that begins anew in its `on_close`, with the same callback: the loop ends.
@@ -300,29 +293,32 @@ fn handler_that_is_refused_again() {
 /// Slow tasks do not put the deadline off: it is looked at between any two.
 #[test]
 fn slow_tasks_at_the_deadline() {
-    let thread = limited(300 * MS);
+    let limit = 300 * MS;
+    let thread = limited(limit);
     let event_loop = thread.event_loop();
     let peer = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let client = TcpClient::new(event_loop);
-    let (up, closed) = (Event::new(), Arc::new(Mutex::new(None)));
+    let (up, ran) = (Event::new(), Arc::new(AtomicU64::new(0)));
+    let (before, closed) = (ran.clone(), Arc::new(Mutex::new(None)));
     let (u, c) = (up.clone(), closed.clone());
     client.on_connect(move |_| u.set());
-    client.on_close(move |_, _| *c.lock().unwrap() = Some(Instant::now()));
+    client.on_close(move |_, _| *c.lock().unwrap() = Some(before.load(Ordering::Relaxed)));
     let to = Connect::to("127.0.0.1", peer.local_addr().unwrap().port());
     client.connect(to.linger(DEADLINE)).unwrap();
     up.expect("the connection");
     event_loop.pause();
     for _ in 0..100 {
-        event_loop
-            .queue_in_loop(|| std::thread::sleep(30 * MS))
-            .unwrap();
+        let r = ran.clone();
+        let task = move || {
+            one(&r);
+            std::thread::sleep(30 * MS);
+        };
+        event_loop.queue_in_loop(task).unwrap();
     }
-    let start = Instant::now();
     thread.stop();
     thread.join().unwrap();
-    let closed = closed.lock().unwrap().unwrap() - start;
-    assert!(
-        closed < Duration::from_secs(2),
-        "closed by force after {closed:?}"
-    );
+    // Some run until the limit, and the rest behind it; a turn may bring one more.
+    let before = closed.lock().unwrap().expect("on_close");
+    assert!(before <= 300 / 30 + 10, "closed behind {before} tasks");
+    assert_eq!(ran.load(Ordering::Relaxed), 100);
 }

@@ -179,7 +179,9 @@ fn blackholed(transport: Transport) {
     let thread = patient();
     let client = Recorded::new(
         thread.event_loop(),
-        net.options().close_timeout(2 * DEADLINE),
+        net.options()
+            .close_timeout(2 * DEADLINE)
+            .send_buffer(64 * 1024),
     );
     client.client.open(&server.url()).unwrap();
     client.wait_open();

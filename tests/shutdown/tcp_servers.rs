@@ -4,7 +4,7 @@ use crate::common::loops::{started, stop_clean};
 use crate::common::net::{End, Net, Transport};
 use crate::common::tcp_server::Recorded;
 use hvloop::{CloseReason, TcpServer};
-use hvloop_test_support::{DEADLINE, Event, wait_for};
+use hvloop_test_support::{DEADLINE, Event, own_ip, wait_for};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
@@ -119,7 +119,7 @@ fn stop_with_handshakes_in_flight() {
 fn rebind_scenario(transport: Transport) {
     let (net, thread) = (Net::new(transport), started());
     let server = Recorded::on(&thread);
-    let address = server.listen(net.listen());
+    let address = server.listen(net.at((own_ip(), 0).into()));
     for round in 0..10 {
         let mut peer = net.connect(address);
         peer.send(b"x");

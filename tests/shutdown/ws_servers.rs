@@ -6,8 +6,11 @@ use crate::common::ws_peer::{WsPeer, close_frame, frame, request};
 use crate::common::ws_server::{Recorded, echo};
 use crate::over_tcp_and_tls;
 use hvloop::ws::{ConnectionError, Initiator};
-use hvloop::{EventLoopThreadPool, Listen, ServiceOptions, WebSocketServer};
-use hvloop_test_support::{DEADLINE, Monitor, opcode, wait_for};
+use hvloop::{
+    EventLoop, EventLoopThread, EventLoopThreadPool, Listen, LoopOptions, ServiceOptions,
+    WebSocketServer,
+};
+use hvloop_test_support::{DEADLINE, Monitor, opcode, own_ip, wait_for};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
@@ -51,7 +54,8 @@ fn server_stop_scenario(transport: Transport) {
     let (net, thread) = (Net::new(transport), started());
     let server = Recorded::on(&thread);
     for round in 1..3 {
-        let to = server.listen(&net);
+        let listen = net.at((own_ip(), 0).into());
+        let to = server.server.listen(listen).unwrap().inet().unwrap();
         let open = peers(&net, to);
         server.wait("all open", |seen| seen.opened == round * PEERS);
         server.server.stop();
@@ -73,7 +77,8 @@ fn loop_stop_scenario(transport: Transport) {
     let net = Net::new(transport);
     let thread = started();
     let server = Recorded::on(&thread);
-    let to = server.listen(&net);
+    let listen = net.at((own_ip(), 0).into());
+    let to = server.server.listen(listen).unwrap().inet().unwrap();
     let open = peers(&net, to);
     server.wait("all open", |seen| seen.opened == PEERS);
     thread.stop();
@@ -136,9 +141,16 @@ fn delivers_all_scenario(transport: Transport) {
     const MESSAGES: usize = 200;
     const SIZE: usize = 64 * 1024;
     for floods in [false, true] {
-        let (net, thread) = (Net::new(transport), started());
-        let server = Recorded::on(&thread);
-        let listen = net.listen().send_limit(2 * MESSAGES * SIZE);
+        let net = Net::new(transport);
+        // Megabytes, and TLS without optimization, on a busy machine.
+        let limit = 4 * DEADLINE;
+        let thread = EventLoopThread::with_loop(
+            EventLoop::with_options(LoopOptions::new().drain_limit(limit)).unwrap(),
+        );
+        thread.start().unwrap();
+        let options = ServiceOptions::new().close_timeout(limit);
+        let server = Recorded::with(WebSocketServer::new(thread.event_loop()), options);
+        let listen = net.listen().send_limit(2 * MESSAGES * SIZE).linger(limit);
         let to = server.server.listen(listen).unwrap().inet().unwrap();
         let peers: Vec<_> = (0..LINKS).map(|_| WsPeer::open(&net, to, "/")).collect();
         server.wait("all open", |seen| seen.opened == LINKS);
@@ -209,7 +221,8 @@ fn pool_stop_closes_all() {
     for per_loop in [false, true] {
         let net = Net::new(Transport::Tcp);
         let acceptor = started();
-        let pool = EventLoopThreadPool::with_threads(2).unwrap();
+        let options = LoopOptions::new().drain_limit(DEADLINE);
+        let pool = EventLoopThreadPool::with_options(2, &options).unwrap();
         pool.start().unwrap();
         let server = match per_loop {
             true => WebSocketServer::per_loop(&pool),

@@ -4,7 +4,7 @@ use crate::common::loops::{MS, started, stop_clean};
 use crate::common::net::{Net, Transport};
 use crate::common::tcp_server::Recorded;
 use hvloop::{CloseReason, Connect, ReconnectPolicy, TcpClient, Unpack};
-use hvloop_test_support::{DEADLINE, Event, Monitor, wait_for};
+use hvloop_test_support::{DEADLINE, Event, Monitor, ReservedPort, wait_for};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -69,9 +69,8 @@ crate::over_tcp_and_tls! {
 
 fn reconnect_scenario(transport: Transport) {
     let (net, thread) = (Net::new(transport), started());
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = free.local_addr().unwrap();
-    drop(free);
+    let port = ReservedPort::new();
+    let address = port.addr();
     let client = Arc::new(TcpClient::new(thread.event_loop()));
     client.set_reconnect(quick()).unwrap();
     client.set_unpack(Some(Unpack::delimiter(b"\n").build().unwrap()));

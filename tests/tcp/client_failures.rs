@@ -147,7 +147,8 @@ fn tls_kinds(event_loop: &EventLoop, net: &Net) {
     }
     // Mute inside the handshake.
     let mute = ScriptServer::mute_tls();
-    match failure(event_loop, net.to(&mute).deadline(50 * MS)) {
+    // Enough for the phases before that one.
+    match failure(event_loop, net.to(&mute).deadline(1_000 * MS)) {
         CloseReason::TimedOut { phase, .. } => assert_eq!(phase, ConnectPhase::Tls),
         other => panic!("mute: {other:?}"),
     }

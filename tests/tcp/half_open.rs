@@ -164,7 +164,8 @@ fn stop_scenario(transport: Transport) {
 
 fn quiet_scenario(transport: Transport) {
     let (net, thread) = (Net::new(transport), started());
-    let limit = Duration::from_millis(200);
+    // Long enough for the request and the end to come before.
+    let limit = Duration::from_secs(2);
     let (server, seen) = recorded(&thread);
     let _idle = half_open(&net, &server, &seen, net.listen().idle_timeout(Some(limit)));
     assert!(matches!(only_close(&seen), CloseReason::Idle(l) if l == limit));

@@ -4,7 +4,7 @@ use crate::common::loops::{started, stop_clean};
 use crate::common::net::{Net, Transport};
 use crate::common::tcp_server::Recorded;
 use hvloop::{EventLoopThreadPool, LoadBalance, LoopOptions, TcpServer};
-use hvloop_test_support::DEADLINE;
+use hvloop_test_support::{DEADLINE, wait_for};
 use std::collections::BTreeMap;
 
 crate::over_tcp_and_tls! {
@@ -67,6 +67,9 @@ fn workers_scenario(transport: Transport) {
             peer.rest();
         }
         server.wait("nine ends", |seen| seen.closed.len() == 9);
+        // Each is off its loop's account behind its on_close.
+        let off = || pool.event_loops().all(|l| l.metrics().connections == 0);
+        assert!(wait_for(DEADLINE.as_secs(), off));
     }
     stop_clean(&acceptor);
     stop_pool(&pool);

@@ -6,14 +6,9 @@ use crate::common::loops::{MS, resolving, started, started_with, stop_without_pa
 use crate::common::tcp_client::Recorded;
 use hvloop::event::ReconnectPolicy;
 use hvloop::{CloseReason, Connect};
+use hvloop_test_support::{ReservedPort, own_ip};
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, TcpListener};
-
-/// A port at which nobody listens; `None`: the machine has no such address.
-fn free_port(ip: IpAddr) -> Option<u16> {
-    let listener = TcpListener::bind((ip, 0)).ok()?;
-    listener.local_addr().ok().map(|address| address.port())
-}
 
 /// How many sockets the kernel has that are connected to themselves at that port, those that wait out their
 /// time included.
@@ -44,10 +39,11 @@ fn connect_to_itself_is_refused() {
         ("::ffff:127.0.0.1", "::"),
         ("127.0.0.1", "0.0.0.0"),
     ] {
-        let Some(port) = free_port(host.parse().unwrap()) else {
+        let Ok(reserved) = ReservedPort::on(host.parse().unwrap()) else {
             eprintln!("no {host} here");
             continue;
         };
+        let port = reserved.addr().port();
         let from = SocketAddr::new(from.parse().unwrap(), port);
         let client = Recorded::new(thread.event_loop());
         let options = Connect::to(host, port).bind(from);
@@ -70,11 +66,13 @@ fn connect_to_itself_is_refused() {
 /// One of several addresses leads back: the next one is tried at once, and wins.
 #[test]
 fn race_goes_on_behind_a_connect_to_itself() {
-    let both = [IpAddr::from([127, 0, 0, 1]), IpAddr::from([127, 0, 0, 2])];
-    let Ok(listener) = TcpListener::bind((both[1], 0)) else {
-        eprintln!("no 127.0.0.2 here");
+    // Whose ports nobody else has.
+    let both = [(); 2].map(|()| IpAddr::from(own_ip()));
+    if both[0] == both[1] {
+        eprintln!("one address alone here");
         return;
-    };
+    }
+    let listener = TcpListener::bind((both[1], 0)).unwrap();
     let to = listener.local_addr().unwrap();
     let thread = started_with(resolving(move |_| Ok(both.to_vec())));
     let client = Recorded::new(thread.event_loop());
@@ -93,8 +91,8 @@ fn race_goes_on_behind_a_connect_to_itself() {
 /// A client that reconnects gets to its server when that is there, and not to itself before.
 #[test]
 fn reconnects_past_itself() {
-    let ip = IpAddr::from([127, 0, 0, 1]);
-    let port = free_port(ip).unwrap();
+    let reserved = ReservedPort::new();
+    let (ip, port) = (reserved.addr().ip(), reserved.addr().port());
     let thread = started();
     let client = Recorded::new(thread.event_loop());
     let policy = ReconnectPolicy::fixed(MS);

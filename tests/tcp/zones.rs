@@ -34,6 +34,10 @@ fn here() -> Vec<Here> {
     let all = table.lines().filter_map(|line| {
         let fields: Vec<_> = line.split_whitespace().collect();
         let ip = Ipv6Addr::from_bits(u128::from_str_radix(fields.first()?, 16).ok()?);
+        // Not yet usable, or never: IFA_F_TENTATIVE, IFA_F_DADFAILED.
+        if u32::from_str_radix(fields.get(4)?, 16).ok()? & 0x48 != 0 {
+            return None;
+        }
         Some(Here {
             ip,
             name: (*fields.last()?).to_owned(),

@@ -3,7 +3,7 @@
 use crate::common::loops::{MS, started, stop_clean};
 use hvloop::event::{ConnectError, DatagramError};
 use hvloop::{CloseReason, EventLoopThread, UdpClient, UdpOptions, UdpServer};
-use hvloop_test_support::{DEADLINE, Event, Latch, Monitor, wait_for};
+use hvloop_test_support::{DEADLINE, Event, Latch, Monitor, own_ip, wait_for};
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -99,7 +99,7 @@ fn udp_client() {
     closed.expect("one end");
 
     // Nobody at that port: told, and the socket goes on.
-    let free = peer();
+    let free = UdpSocket::bind((own_ip(), 0)).unwrap();
     let nobody = free.local_addr().unwrap();
     drop(free);
     let (refused, o) = (Event::new(), Event::new());
@@ -110,7 +110,7 @@ fn udp_client() {
         r.set();
     });
     client
-        .open("127.0.0.1", nobody.port(), UdpOptions::new())
+        .open(&nobody.ip().to_string(), nobody.port(), UdpOptions::new())
         .unwrap();
     o.expect("the socket");
     client.send(b"anyone?").unwrap();
@@ -122,7 +122,19 @@ fn udp_client() {
 /// The ends: by the user, by the loop, before the loop runs, during the lookup; each once.
 #[test]
 fn udp_ends() {
-    let thread = started();
+    // Does not ask the machine's own, which may take its time.
+    struct Nobody;
+    impl hvloop::event::Resolver for Nobody {
+        fn resolve(&self, _host: &str) -> io::Result<Vec<IpAddr>> {
+            Err(io::ErrorKind::NotFound.into())
+        }
+    }
+    let options = hvloop::LoopOptions::new()
+        .drain_limit(DEADLINE)
+        .resolver(Arc::new(Nobody));
+    let thread = EventLoopThread::with_loop(hvloop::EventLoop::with_options(options).unwrap());
+    thread.start().unwrap();
+    let own: SocketAddr = (own_ip(), 0).into();
     let closed = Monitor::new(Vec::new());
     let server = UdpServer::new(thread.event_loop());
     let record = |closed: &Monitor<Vec<CloseReason>>| {
@@ -130,7 +142,7 @@ fn udp_ends() {
         move |reason: &CloseReason| c.update(|closed| closed.push(reason.clone()))
     };
     server.on_close(record(&closed));
-    let address = server.bind(local(), UdpOptions::new()).unwrap();
+    let address = server.bind(own, UdpOptions::new()).unwrap();
     let twice = server.bind(local(), UdpOptions::new());
     assert_eq!(twice.unwrap_err().kind(), io::ErrorKind::AlreadyExists);
     let used = UdpServer::new(thread.event_loop()).bind(address, UdpOptions::new());

@@ -379,16 +379,16 @@ fn retry_after(transport: Transport) {
         say(
             conn,
             match target {
-                "/seconds" => "503 x\r\nRetry-After: 7",
-                "/many" => "429 x\r\nRetry-After: 6",
+                "/seconds" => "503 x\r\nRetry-After: 70",
+                "/many" => "429 x\r\nRetry-After: 60",
                 "/date" => {
                     "503 x\r\nDate: Sun, 06 Nov 1994 08:49:30 GMT\r\n\
-                     Retry-After: Sun, 06 Nov 1994 08:49:39 GMT"
+                     Retry-After: Sun, 06 Nov 1994 08:51:00 GMT"
                 }
                 "/past" => "503 x\r\nRetry-After: Sun, 06 Nov 1994 08:49:39 GMT",
                 "/endless" => "503 x\r\nRetry-After: 99999999999999999999999999",
                 "/soon" => "503 x\r\nRetry-After: 0",
-                "/other" => "500 x\r\nRetry-After: 9",
+                "/other" => "500 x\r\nRetry-After: 90",
                 _ => "503 x\r\nRetry-After: tomorrow",
             },
         )
@@ -396,7 +396,8 @@ fn retry_after(transport: Transport) {
     let second = Duration::from_secs(1);
     let thread = patient();
     let delay = |options: ClientOptions, path: &str| {
-        let policy = ReconnectPolicy::fixed(2 * second).with_jitter(0.0);
+        // Long enough that no attempt follows before the close.
+        let policy = ReconnectPolicy::fixed(20 * second).with_jitter(0.0);
         let client = Recorded::new(thread.event_loop(), options.reconnect(Some(policy)));
         client.client.open(&at(&server, path)).unwrap();
         client.wait("refusal", |seen| !seen.closed.is_empty());
@@ -404,20 +405,20 @@ fn retry_after(transport: Transport) {
         client.only_close().reconnect_in.unwrap()
     };
     for (path, expected) in [
-        ("/seconds", 7 * second),
-        ("/many", 6 * second),
-        ("/date", 9 * second),
-        ("/past", 2 * second),
+        ("/seconds", 70 * second),
+        ("/many", 60 * second),
+        ("/date", 90 * second),
+        ("/past", 20 * second),
         ("/endless", 3600 * second),
-        ("/soon", 2 * second),
-        ("/other", 2 * second),
-        ("/no", 2 * second),
+        ("/soon", 20 * second),
+        ("/other", 20 * second),
+        ("/no", 20 * second),
     ] {
         assert_eq!(delay(net.options(), path), expected, "{path}");
     }
     let limited = |limit| net.options().retry_after_limit(limit);
-    assert_eq!(delay(limited(5 * second), "/seconds"), 5 * second);
-    assert_eq!(delay(limited(Duration::ZERO), "/seconds"), 2 * second);
+    assert_eq!(delay(limited(50 * second), "/seconds"), 50 * second);
+    assert_eq!(delay(limited(Duration::ZERO), "/seconds"), 20 * second);
 }
 
 fn reopened(transport: Transport) {

@@ -209,7 +209,7 @@ fn answered(transport: Transport) {
         Ok(())
     });
     let thread = patient();
-    let options = net.options().close_timeout(Duration::from_millis(100));
+    let options = net.options().close_timeout(Duration::from_secs(2));
     let client = Recorded::new(thread.event_loop(), options);
     client.client.open(&server.url()).unwrap();
     client.wait_open();
@@ -224,13 +224,19 @@ fn answered(transport: Transport) {
 fn written(transport: Transport) {
     let net = Net::new(transport);
     let server = ScriptServer::start(net.tls(), |conn| {
-        conn.accept_upgrade()?;
-        conn.send_close(1000, "enough")?;
+        conn.read_request_head()?;
+        // In one piece, so that the Close is there before anything can stall.
+        let mut bytes = conn.upgrade_response(&[]).into_bytes();
+        bytes.extend(encode_frame(opcode::CLOSE, true, b"\x03\xe8enough"));
+        conn.send(&bytes)?;
         conn.wait_for_release();
         Ok(())
     });
     let thread = patient();
-    let options = net.options().write_stall(Some(Duration::from_millis(100)));
+    let options = net
+        .options()
+        .send_buffer(64 * 1024)
+        .write_stall(Some(Duration::from_millis(100)));
     let client = Recorded::new(thread.event_loop(), options);
     client
         .client

@@ -9,6 +9,7 @@ use hvloop::ws::{ConnectionError, Initiator};
 use hvloop_test_support::{
     DEADLINE, Event, FrameReader, Monitor, ScriptConn, ScriptServer, encode_frame, opcode,
 };
+use socket2::SockRef;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -51,9 +52,12 @@ fn pings(transport: Transport) {
         panic!("{event:?}");
     };
     assert!(silent >= interval + deadline, "{silent:?}");
-    // 15, if the machine has time.
-    let pings = asked.read(Vec::len);
-    assert!((5..=16).contains(&pings), "{pings} Pings");
+    // 15, if the machine has time: no more than intervals, and more than one a deadline.
+    let pings = asked.read(Vec::len) as u32;
+    assert!(
+        pings > 1 && interval * pings <= silent,
+        "{pings} Pings in {silent:?}"
+    );
 }
 
 /// Reads a client's frames at that rate until its Close, which it answers.
@@ -86,9 +90,13 @@ fn close_behind(transport: Transport) {
     let net = Net::new(transport);
     let got = Monitor::new(0);
     let g = got.clone();
-    let server = ScriptServer::start(net.tls(), move |conn| read_slowly(conn, 2 << 20, &g));
+    let server = ScriptServer::start(net.tls(), move |conn| {
+        // What the system keeps for it has to be read within the time, too.
+        SockRef::from(conn.tcp()).set_recv_buffer_size(64 * 1024)?;
+        read_slowly(conn, 1 << 20, &g)
+    });
     let thread = patient();
-    let options = net.options().close_timeout(Duration::from_secs(1));
+    let options = net.options().close_timeout(Duration::from_secs(3));
     let client = Recorded::new(thread.event_loop(), options);
     client.client.on_open(|ws, _| {
         for _ in 0..128 {
@@ -117,6 +125,7 @@ fn close_stalls(transport: Transport) {
         let thread = patient();
         let options = net
             .options()
+            .send_buffer(64 * 1024)
             .write_stall(stall)
             .close_timeout(stall.map_or(300 * MS, |_| DEADLINE));
         let client = Recorded::new(thread.event_loop(), options);
@@ -141,20 +150,20 @@ fn close_stalls(transport: Transport) {
     }
 }
 
-/// A peer that reads 300 kB a second while megabytes are queued: the system tells of room only every few
+/// A peer that reads 200 kB a second while megabytes are queued: the system tells of room only every few
 /// seconds, and the Pong comes from behind all that is under way.
 fn slow_reader(transport: Transport) {
     const ENOUGH: usize = 2 << 20;
     let net = Net::new(transport);
     let got = Monitor::new(0);
     let g = got.clone();
-    let server = ScriptServer::start(net.tls(), move |conn| read_slowly(conn, 300_000, &g));
+    let server = ScriptServer::start(net.tls(), move |conn| read_slowly(conn, 200_000, &g));
     let thread = running(Duration::ZERO);
     let options = net
         .options()
         .ping_interval(Some(500 * MS))
-        .pong_deadline(Duration::from_secs(2))
-        .write_stall(Some(Duration::from_secs(2)));
+        .pong_deadline(Duration::from_secs(3))
+        .write_stall(Some(Duration::from_secs(3)));
     let client = Recorded::new(thread.event_loop(), options);
     client.client.on_open(|ws, _| {
         for _ in 0..200 {
@@ -239,7 +248,8 @@ fn lost_at_stop(transport: Transport) {
         Ok(())
     });
     let thread = running(300 * MS);
-    let client = Recorded::new(thread.event_loop(), net.options());
+    let options = net.options().send_buffer(64 * 1024);
+    let client = Recorded::new(thread.event_loop(), options);
     let queued = Event::new();
     let q = queued.clone();
     client.client.on_open(move |ws, _| {
@@ -253,7 +263,7 @@ fn lost_at_stop(transport: Transport) {
     assert_eq!(report.forced, 1, "{report}");
     // All but what the system took, which is less than its buffers.
     let lost = client.only_close().lost;
-    assert!((4 << 20..16 << 20).contains(&lost), "{lost}");
+    assert!((8 << 20..16 << 20).contains(&lost), "{lost}");
     assert_eq!(report.lost_bytes, lost, "{report}");
     assert!(report.to_string().contains("bytes lost"), "{report}");
     server.release();

@@ -6,6 +6,7 @@ use crate::over_both;
 use hvloop::ws::ConnectionError;
 use hvloop::{EventLoop, EventLoopThread, LoopOptions};
 use hvloop_test_support::{DEADLINE, Event, Monitor, ScriptServer, encode_frame, opcode};
+use socket2::SockRef;
 use std::io;
 
 over_both! {
@@ -28,6 +29,8 @@ fn pings(transport: Transport) {
     let answered = Event::new();
     let a = answered.clone();
     let server = ScriptServer::start(net.tls(), move |conn| {
+        // Not the Pongs of all of them.
+        SockRef::from(conn.tcp()).set_recv_buffer_size(64 * 1024)?;
         conn.accept_upgrade()?;
         let mut bytes = Vec::new();
         for n in 0..PINGS {

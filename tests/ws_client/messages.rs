@@ -11,7 +11,7 @@ use hvloop_test_support::{DEADLINE, Event, Mode, Monitor, ScriptServer, encode_f
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 over_both! {
     ping_between_fragments => fragments_with_pings;
@@ -241,10 +241,10 @@ fn liveness(transport: Transport) {
     let p = pinged.clone();
     let server = ScriptServer::start(net.tls(), move |conn| {
         conn.accept_upgrade()?;
-        // Data for many Ping intervals, no Pong.
+        // Data for longer than an interval and the deadline together, no Pong.
         for _ in 0..50 {
             conn.send_frame(opcode::TEXT, true, b"tick")?;
-            if conn.released_within(Duration::from_millis(5)) {
+            if conn.released_within(Duration::from_millis(60)) {
                 break;
             }
         }
@@ -259,7 +259,7 @@ fn liveness(transport: Transport) {
     let options = net
         .options()
         .ping_interval(Some(Duration::from_millis(100)))
-        .pong_deadline(Duration::from_millis(100));
+        .pong_deadline(Duration::from_secs(2));
     let thread = patient();
     let client = Recorded::new(thread.event_loop(), options);
     client.client.open(&server.url()).unwrap();
@@ -322,7 +322,9 @@ fn echo_flood(transport: Transport) {
     });
     client.open(&server.url()).unwrap();
     // On this thread, turn by turn.
+    let over = Instant::now() + 4 * DEADLINE;
     while got.load(Ordering::Relaxed) < 100 + 3 * ROUNDS {
+        assert!(Instant::now() < over, "it has come to rest");
         assert_eq!(event_loop.run_once(Some(DEADLINE)).unwrap(), Turn::Continue);
     }
     event_loop.stop();

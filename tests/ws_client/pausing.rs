@@ -192,16 +192,20 @@ fn stops(transport: Transport) {
 fn heart(transport: Transport) {
     const SILENCE: Duration = Duration::from_millis(500);
     let net = Net::new(transport);
-    let quiet = Event::new();
-    let q = quiet.clone();
+    let (quiet, second) = (Event::new(), Event::new());
+    let (q, s) = (quiet.clone(), second.clone());
     let server = ScriptServer::start(net.tls(), move |conn| {
-        conn.accept_upgrade()?;
-        conn.send_frame(opcode::TEXT, true, b"first")?;
+        conn.read_request_head()?;
+        // In one piece, so that the heart does not beat between them.
+        let mut bytes = conn.upgrade_response(&[]).into_bytes();
+        bytes.extend(encode_frame(opcode::TEXT, true, b"first"));
+        conn.send(&bytes)?;
         // Ten times of interval and deadline together, and nothing said.
         assert!(!conn.released_within(SILENCE));
         q.set();
         conn.wait_for_release();
         conn.send_frame(opcode::TEXT, true, b"second")?;
+        s.set();
         let ping = conn.read_frame()?.expect("a Ping");
         assert_eq!(ping.opcode, opcode::PING);
         conn.send_frame(opcode::PONG, true, &ping.payload)?;
@@ -228,6 +232,7 @@ fn heart(transport: Transport) {
     quiet.expect("the silence");
     assert!(client.client.is_connected());
     server.release();
+    second.expect("what there is to be read");
     client.client.resume_reading();
     client.wait("second", |seen| seen.messages.len() == 2);
     let event = client.only_close();

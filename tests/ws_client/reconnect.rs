@@ -7,7 +7,7 @@ use hvloop::event::{Resolver, TcpClient};
 use hvloop::ws::ClientState;
 use hvloop::{Connect, EventLoop, EventLoopThread, LoopOptions, ReconnectPolicy};
 use hvloop_test_support::{
-    DEADLINE, Event, Latch, Mode, Monitor, ScriptServer, opcode, refuse_port,
+    DEADLINE, Event, Latch, Mode, Monitor, ReservedPort, ScriptServer, opcode, refuse_port,
 };
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
@@ -60,10 +60,9 @@ fn during_backoff(transport: Transport) {
 fn first_fails(transport: Transport) {
     let net = Net::new(transport);
     let thread = patient();
-    // Free, and it has to be had below: not the one of `refuse_port`.
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = free.local_addr().unwrap();
-    drop(free);
+    // It has to be had below: not the one of `refuse_port`.
+    let port = ReservedPort::new();
+    let address = port.addr();
     let scheme = if transport == Transport::Ws {
         "ws"
     } else {

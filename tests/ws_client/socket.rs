@@ -4,7 +4,7 @@ use crate::common::loops::patient;
 use crate::common::ws_client::Recorded;
 use hvloop::ws::ConnectionError;
 use hvloop::{ClientOptions, CloseReason};
-use hvloop_test_support::{DEADLINE, Monitor, ScriptServer, Tls};
+use hvloop_test_support::{DEADLINE, Monitor, ReservedPort, ScriptServer, Tls};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -61,11 +61,10 @@ fn bound_to_a_local_address() {
 fn connect_to_itself_is_refused() {
     let thread = patient();
     for ip in ["127.0.0.1", "::1"] {
-        let Ok(free) = std::net::TcpListener::bind((ip, 0)) else {
+        let Ok(port) = ReservedPort::on(ip.parse().unwrap()) else {
             continue;
         };
-        let local = free.local_addr().unwrap();
-        drop(free);
+        let local = port.addr();
         let options = ClientOptions::new().bind(local);
         let client = Recorded::new(thread.event_loop(), options);
         client.client.open(&format!("ws://{local}/")).unwrap();
@@ -78,17 +77,18 @@ fn connect_to_itself_is_refused() {
     }
 }
 
-/// The keepalive timer of the TCP socket at that port, as the kernel lists it.
+/// Whether the keepalive timer of the connection between those ports runs, as the kernel lists it; `None`: a
+/// table that changes while it is read may leave it out.
 #[cfg(target_os = "linux")]
-fn keepalive_runs(port: u16) -> bool {
+fn keepalive_runs(local: u16, peer: u16) -> Option<bool> {
     let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
-    let line = table.lines().find_map(|line| {
+    let port = |field: &str| u16::from_str_radix(field.split_once(':')?.1, 16).ok();
+    table.lines().find_map(|line| {
         let fields: Vec<_> = line.split_whitespace().collect();
-        let local = u16::from_str_radix(fields.get(1)?.split_once(':')?.1, 16).ok()?;
-        // Established, and not the listener.
-        (local == port && fields[3] == "01").then(|| fields[5].to_owned())
-    });
-    line.expect("the socket is listed").starts_with("02:")
+        let ports = (port(fields.get(1)?)?, port(fields.get(2)?)?);
+        // Other connections of the machine may have the same local port.
+        (ports == (local, peer)).then(|| fields[5].starts_with("02:"))
+    })
 }
 
 #[cfg(target_os = "linux")]
@@ -104,7 +104,7 @@ fn keepalive_is_armed() {
         let port = from.read(|from| from.last().unwrap().port());
         // Other timers may run for a moment, of what was just sent.
         let armed = hvloop_test_support::wait_for(DEADLINE.as_secs(), || {
-            keepalive_runs(port) == after.is_some()
+            keepalive_runs(port, server.addr().port()) == Some(after.is_some())
         });
         assert!(armed, "{after:?}");
         client.client.close(1000, "").unwrap();

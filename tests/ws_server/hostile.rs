@@ -65,6 +65,7 @@ fn pings_scenario(transport: Transport) {
     let (net, thread) = (Net::new(transport), started());
     let (_server, to, queued) = server(&net, &thread);
     let mut peer = WsPeer::open(&net, to, "/");
+    peer.peer.keep_little();
     peer.peer.send(&pings(PINGS));
     peer.send(opcode::TEXT, b"done");
     assert!(queued.wait(DEADLINE, Option::is_some));

@@ -32,9 +32,11 @@ fn stalled_scenario(transport: Transport) {
     const LIMIT: usize = 1_000_000;
     let (net, thread) = (Net::new(transport), started());
     let server = Recorded::on(&thread);
-    let to = server.server.listen(net.listen().send_limit(LIMIT));
-    let to = to.unwrap().inet().unwrap();
+    // The system keeps little for the stalled one.
+    let listen = net.listen().send_limit(LIMIT).send_buffer(Some(64 * 1024));
+    let to = server.server.listen(listen).unwrap().inet().unwrap();
     let mut stalled = WsPeer::open(&net, to, "/");
+    stalled.peer.keep_little();
     server.wait("the stalled one", |seen| seen.opened == 1);
     let mut stalled_id = None;
     server
@@ -107,7 +109,7 @@ fn ping_scenario(transport: Transport) {
     let (net, thread) = (Net::new(transport), started());
     let options = ServiceOptions::new()
         .ping_interval(Some(50 * MS))
-        .pong_deadline(300 * MS);
+        .pong_deadline(3_000 * MS);
     let server = Recorded::with(WebSocketServer::new(thread.event_loop()), options);
     let to = server.listen(&net);
     let mut dead = WsPeer::open(&net, to, "/");
@@ -291,8 +293,14 @@ fn too_slow_and_never_reads() {
         .when_full(WhenFull::Close)
         .close_timeout(100 * MS);
     let server = Recorded::with(WebSocketServer::new(thread.event_loop()), options);
-    let to = server.server.listen(net.listen().send_limit(100_000));
+    let listen = net
+        .listen()
+        .send_limit(100_000)
+        .send_buffer(Some(64 * 1024));
+    // Also where its Close cannot leave.
+    let to = server.server.listen(listen.write_stall(Some(300 * MS)));
     let peer = WsPeer::open(&net, to.unwrap().inet().unwrap(), "/");
+    peer.peer.keep_little();
     server.wait("open", |seen| seen.opened == 1);
     while send_by("thread", &server.server, &[2; 50_000]) {}
     server.wait("closed", |seen| seen.closed.len() == 1);

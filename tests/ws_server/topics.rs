@@ -6,7 +6,7 @@ use crate::common::ws_peer::{WsPeer, close_frame};
 use crate::common::ws_server::Recorded;
 use crate::over_tcp_and_tls;
 use hvloop::{
-    DeflateOptions, EventLoopThreadPool, Message, ServiceOptions, WebSocketChannel,
+    DeflateOptions, EventLoopThreadPool, LoopOptions, Message, ServiceOptions, WebSocketChannel,
     WebSocketServer, WebSocketService,
 };
 use hvloop_test_support::{DEADLINE, Monitor, opcode, wait_for};
@@ -48,7 +48,8 @@ fn hear(peer: &mut WsPeer, text: &str) {
 
 fn reach_scenario(transport: Transport) {
     let (net, acceptor) = (Net::new(transport), started());
-    let pool = EventLoopThreadPool::with_threads(2).unwrap();
+    let options = LoopOptions::new().drain_limit(DEADLINE);
+    let pool = EventLoopThreadPool::with_options(2, &options).unwrap();
     pool.start().unwrap();
     let server = WebSocketServer::with_workers(acceptor.event_loop(), &pool);
     server.route("*", commands());

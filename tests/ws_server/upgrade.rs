@@ -309,7 +309,8 @@ over_tcp_and_tls! {
 fn mute_scenario(transport: Transport) {
     let (net, thread) = (Net::new(transport), started());
     let server = Recorded::on(&thread);
-    let listen = net.listen().deadline(Duration::from_millis(200));
+    // Enough for TLS on a busy machine.
+    let listen = net.listen().deadline(Duration::from_secs(2));
     let to = server.server.listen(listen).unwrap().inet().unwrap();
     let mut mute = WsPeer::mute(&net, to);
     mute.peer.send(b"GET / HTTP/1.1\r\n");
@@ -321,6 +322,8 @@ fn mute_scenario(transport: Transport) {
             Some(ConnectionError::Transport(CloseReason::TimedOut { .. }))
         )
     });
+    let patient = net.listen().deadline(DEADLINE);
+    let to = server.server.listen(patient).unwrap().inet().unwrap();
     let mut gone = WsPeer::mute(&net, to);
     gone.peer.send(b"GET / HTTP/1.1\r\n");
     gone.peer.end();

@@ -40,7 +40,7 @@ pub use foreign_client::{ClientClose, ClientReport, ForeignClient, ModeReport};
 pub use frame::{Frame, FrameReader, encode_frame, opcode};
 pub use http::{RequestHead, upgrade_response};
 pub use programs::Language;
-pub use ready_made::{Blackhole, refuse_port};
+pub use ready_made::{Blackhole, ReservedPort, own_ip, refuse_port};
 pub use script::ScriptServer;
 pub use server::{EchoServer, Mode, Tls};
 pub use stats::Stats;

@@ -1,7 +1,8 @@
 //! Misbehaving peers that many tests need.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
@@ -122,6 +123,66 @@ impl ScriptServer {
 /// (tcpmux) that nobody runs. One that was free a moment ago could be anybody's the next.
 pub fn refuse_port() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 1))
+}
+
+/// A port of 127.0.0.1 at which nobody listens, and which nobody gets by chance: a test may let its own server
+/// listen there, or bind its own client to it, while this is kept. One that was merely free a moment ago could
+/// be anybody's the next.
+#[derive(Debug)]
+pub struct ReservedPort {
+    address: SocketAddr,
+    _held: Socket,
+}
+
+impl ReservedPort {
+    /// Takes one that is free.
+    pub fn new() -> Self {
+        Self::on(Ipv4Addr::LOCALHOST.into()).expect("a port of 127.0.0.1")
+    }
+
+    /// One of that address.
+    ///
+    /// # Errors
+    /// When the machine does not have it.
+    pub fn on(ip: IpAddr) -> io::Result<Self> {
+        let at = SocketAddr::new(ip, 0);
+        let socket = Socket::new(Domain::for_address(at), Type::STREAM, None)?;
+        // With it others may bind the same port as long as nobody listens; the system gives it to nobody who
+        // asks for any.
+        socket.set_reuse_address(true)?;
+        socket.bind(&at.into())?;
+        let address = socket.local_addr()?.as_socket();
+        let address = address.ok_or(io::ErrorKind::AddrNotAvailable)?;
+        Ok(Self {
+            address,
+            _held: socket,
+        })
+    }
+
+    /// The address with the port.
+    pub fn addr(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Default for ReservedPort {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// An address of this host that no other test has: on Linux all of 127/8 is its own. A port of it that was free
+/// a moment ago still is.
+pub fn own_ip() -> Ipv4Addr {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    if !cfg!(target_os = "linux") {
+        return Ipv4Addr::LOCALHOST;
+    }
+    let ([.., high, low], n) = (
+        std::process::id().to_be_bytes(),
+        NEXT.fetch_add(1, Ordering::Relaxed),
+    );
+    Ipv4Addr::new(127, high.max(1), low, (n % 254) as u8 + 1)
 }
 
 /// An address where a connect neither succeeds nor fails: a listener whose queue is full. Linux drops the
