@@ -31,6 +31,8 @@ over_both! {
     retry_after_is_obeyed => retry_after;
     /// close() and open() in on_close go on with the series of delays.
     reopened_in_on_close_backs_off => reopened;
+    /// Such an open() has its one on_close, also if it ends before its attempt begins.
+    reopened_and_ended_while_it_waits => ended_while_waiting;
 }
 
 fn fast() -> Option<ReconnectPolicy> {
@@ -470,5 +472,80 @@ fn reopened(transport: Transport) {
         client.client.close(1000, "").unwrap();
         assert!(wait_for(30, || client.client.state() == ClientState::Closed));
         settle(thread.event_loop());
+    }
+}
+
+/// How an `open()` ends that waits for its first attempt.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum End {
+    Stop,
+    Close,
+    ClientStop,
+    Drop,
+}
+
+fn ended_while_waiting(transport: Transport) {
+    let net = Net::new(transport);
+    let server = serving(&net, |conn, _, _| say(conn, "503 x"));
+    let hour = Duration::from_secs(3600);
+    for (keep, end) in [
+        (false, End::Stop),
+        (true, End::Stop),
+        (false, End::Close),
+        (true, End::Close),
+        (false, End::ClientStop),
+        (true, End::Drop),
+    ] {
+        let thread = patient();
+        let policy = ReconnectPolicy::fixed(hour).with_jitter(0.0);
+        let options = net.options().reconnect(Some(policy)).keep_callbacks(keep);
+        let client = Recorded::new(thread.event_loop(), options);
+        let (seen, url) = (client.seen.clone(), at(&server, "/x"));
+        let again = url.clone();
+        client.client.on_close(move |ws, event| {
+            let first = seen.update(|seen| {
+                seen.closed.push(event.clone());
+                seen.closed.len() == 1
+            });
+            if first {
+                ws.close(1000, "").unwrap();
+                ws.open(&again).unwrap();
+                assert_eq!(ws.state(), ClientState::BackingOff);
+            } else {
+                assert_eq!(ws.state(), ClientState::Closed);
+                assert!(ws.upgrade_response().is_none(), "nothing was asked");
+            }
+        });
+        client.client.open(&url).unwrap();
+        client.wait("the refusal", |seen| seen.closed.len() == 1);
+        settle(thread.event_loop());
+        let seen = client.seen.clone();
+        match end {
+            End::Stop => thread.stop(),
+            End::Close => {
+                client.client.close(1000, "").unwrap();
+                client.client.close(1000, "").unwrap();
+            }
+            End::ClientStop => client.client.stop(),
+            End::Drop => drop(client),
+        }
+        let told = seen.wait(DEADLINE, |seen| seen.closed.len() == 2);
+        assert!(told, "{end:?}: no on_close");
+        thread.stop();
+        assert!(thread.join().unwrap().is_clean());
+        let closed = seen.read(|seen| seen.closed.clone());
+        assert_eq!(closed.len(), 2, "{end:?}: {closed:?}");
+        let event = &closed[1];
+        let who = match end {
+            End::Stop => Initiator::Loop,
+            _ => Initiator::Local,
+        };
+        assert_eq!(event.initiator, who, "{end:?}: {event:?}");
+        assert!(event.error.is_none() && !event.clean, "{event:?}");
+        assert_eq!(
+            (event.was_open, event.reconnect_in, event.attempt),
+            (false, None, 1)
+        );
+        assert_eq!(thread.event_loop().metrics().timers, 0);
     }
 }

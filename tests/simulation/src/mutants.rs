@@ -225,4 +225,8 @@ pub const MUTANTS: &[(&str, &str)] = &[
         "shared_counted_each_time",
         "the bytes of a broadcast count for each queue that holds them",
     ),
+    (
+        "waiting_open_ends_untold",
+        "an open that waits for its first attempt ends without an on_close",
+    ),
 ];

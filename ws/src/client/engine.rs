@@ -143,12 +143,17 @@ impl Engine {
         drop(replaced);
     }
 
-    /// Starts an attempt.
-    fn connect(self: &Rc<Self>, local: &LocalLoop) {
+    /// What the next attempt is told by.
+    fn begin_attempt(&self, local: &LocalLoop) {
         self.attempt.set(self.attempt.get().saturating_add(1));
         self.session.set(self.inner.next_session());
         self.inner.set_answer(None);
         self.began.set(Some(local.clock_now()));
+    }
+
+    /// Starts an attempt.
+    fn connect(self: &Rc<Self>, local: &LocalLoop) {
+        self.begin_attempt(local);
         *self.route.borrow_mut() = route(&self.plan);
         *self.leg.borrow_mut() = Leg::first(&self.plan);
         *self.head.borrow_mut() = self.plan.options.head.clone();
@@ -189,13 +194,9 @@ impl Engine {
     /// The user's `close()`, in any state.
     pub(super) fn close(self: &Rc<Self>, local: &LocalLoop, code: u16, reason: &str) {
         self.ended_by_user.set(true);
-        if let Some(timer) = self.retry.take() {
-            // Between two attempts: each has had its on_close.
-            local.kill_timer(timer);
-            self.carry_back_off();
-            return self.end(local);
-        }
-        if self.give_up_preparing(local, Initiator::Local, CloseReason::Local) {
+        if self.give_up_waiting(local, Initiator::Local, CloseReason::Local)
+            || self.give_up_preparing(local, Initiator::Local, CloseReason::Local)
+        {
             return;
         }
         let why = CloseReason::Local;
@@ -418,14 +419,39 @@ impl Engine {
         let at = local.clone();
         let timer = local.set_timeout(delay, move |_| {
             if let Some(engine) = engine.upgrade() {
-                engine.retry.set(None);
-                match engine.is_ended() {
-                    true => engine.end(&at),
-                    false => engine.connect(&at),
+                if engine.is_ended() {
+                    // By another thread, whose close is on its way.
+                    engine.give_up_waiting(&at, Initiator::Local, CloseReason::Local);
+                } else {
+                    engine.retry.set(None);
+                    engine.connect(&at);
                 }
             }
         });
         self.retry.set(Some(timer));
+    }
+
+    /// Ends the wait for the next attempt; `false`: there is none. Each attempt has had its on_close, but
+    /// an `open()` that has begun none yet has had none at all, and gets it.
+    fn give_up_waiting(
+        self: &Rc<Self>,
+        local: &LocalLoop,
+        initiator: Initiator,
+        why: CloseReason,
+    ) -> bool {
+        let Some(timer) = self.retry.take() else {
+            return false;
+        };
+        local.kill_timer(timer);
+        if self.attempt.get() > 0 || mutant!("waiting_open_ends_untold") {
+            self.carry_back_off();
+            self.end(local);
+            return true;
+        }
+        self.begin_attempt(local);
+        self.link().blame(initiator, None);
+        self.end_unconnected(local, why);
+        true
     }
 
     /// The last attempt is over: nothing more will come. In its on_close, an `open()` may follow.
@@ -490,11 +516,11 @@ impl Attachment for Engine {
     /// session.
     fn on_stop(&self, local: &LocalLoop) {
         self.ended_by_user.set(true);
-        if let Some(timer) = self.retry.take() {
-            local.kill_timer(timer);
-            self.end(local);
-        } else if let Some(engine) = Self::find(local, &self.inner) {
-            engine.give_up_preparing(local, Initiator::Loop, CloseReason::Stopped);
+        if let Some(engine) = Self::find(local, &self.inner) {
+            let why = || CloseReason::Stopped;
+            if !engine.give_up_waiting(local, Initiator::Loop, why()) {
+                engine.give_up_preparing(local, Initiator::Loop, why());
+            }
         }
     }
 

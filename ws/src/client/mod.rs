@@ -201,6 +201,7 @@ impl WebSocketClient {
     /// ([`CloseEvent::reconnect_in`]), an `open()` in the same one goes on with that back-off, if the
     /// policy is the same: the next delay is the next of the series. An attempt at the same URL comes when
     /// it would have come; one at another URL comes at once, unless the last one did so, too, and failed.
+    /// One that is closed, or stopped with its loop, while it waits has its one `on_close` as well.
     ///
     /// # Errors
     ///

@@ -192,11 +192,7 @@ impl Client {
         let opened = ws.open(&url);
         ctx.world.note(|| format!("open({c}): {opened:?}"));
         match opened {
-            Ok(()) => {
-                self.begin(ctx, c);
-                // In on_close the back-off goes on, in which a stop ends it without another one.
-                self.record.borrow_mut().backing_off = ws.state() == ClientState::BackingOff;
-            }
+            Ok(()) => self.begin(ctx, c),
             Err(OpenError::AlreadyOpen) => ctx.check(ws.state() != ClientState::Closed, || {
                 format!("client {c} is closed and says that it is open")
             }),

@@ -128,7 +128,7 @@ impl Engine {
     }
 
     /// The attempt ends before it had a connection: its `on_close` comes from the loop's own frame.
-    fn end_unconnected(self: &Rc<Self>, local: &LocalLoop, why: CloseReason) {
+    pub(super) fn end_unconnected(self: &Rc<Self>, local: &LocalLoop, why: CloseReason) {
         let engine = self.clone();
         local.refuse(Box::new(Unconnected { engine, why }));
     }
