@@ -319,6 +319,23 @@ impl CloseReason {
     pub fn is_clean(&self) -> bool {
         matches!(self, Self::Local | Self::Peer | Self::Stopped)
     }
+
+    /// Whether the same attempt would most likely fail in the same way, so that a client does not make it
+    /// by default:
+    ///
+    /// - an HTTP proxy refused with 301, 308, 4xx (but for 408, 421, 423, 425 and 429, which pass), 501 or
+    ///   505; a SOCKS proxy refused the login, or by its rules;
+    /// - the server's certificate was refused (but for one that is not valid yet: the clock of this
+    ///   host may be wrong), or the server refused this side's;
+    /// - the two share no version of TLS, or no protocol (ALPN).
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Self::Proxy(e) => e.is_permanent(),
+            #[cfg(feature = "tls")]
+            Self::Tls(e) => e.is_permanent(),
+            _ => false,
+        }
+    }
 }
 
 impl fmt::Display for CloseReason {

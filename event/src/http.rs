@@ -1,8 +1,19 @@
-//! What the handshakes share of HTTP/1.1: how long a body is, and its first bytes. No I/O here.
+//! What the handshakes share of HTTP/1.1: how long a body is, its first bytes, and which refusals last. No
+//! I/O here.
 //!
 //! For protocols that begin as HTTP; see RFC 9112 sections 6 and 7.
 
 use std::fmt;
+
+/// Whether the same request would most likely be refused in the same way: 301, 308, 4xx (but for 408, 421,
+/// 423, 425 and 429, which pass), 501 and 505.
+pub fn is_permanent_status(status: u16) -> bool {
+    match status {
+        408 | 421 | 423 | 425 | 429 => false,
+        301 | 308 | 400..=499 | 501 | 505 => true,
+        _ => false,
+    }
+}
 
 /// How long a body is, as a head says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -71,6 +71,8 @@ mod options;
 mod proxy;
 #[cfg(not(loom))]
 mod report;
+#[cfg(not(loom))]
+mod sessions;
 #[cfg(all(unix, not(loom), not(hvloop_sim)))]
 pub mod signal;
 #[cfg(not(loom))]

@@ -1,12 +1,13 @@
 //! `TcpClient` over more than one connection.
 
-use crate::common::loops::{MS, started, stop_clean};
+use crate::common::loops::{MS, settle, started, stop_clean};
 use crate::common::net::{Net, Transport};
 use crate::common::tcp_server::Recorded;
-use hvloop::{CloseReason, Connect, ReconnectPolicy, TcpClient, Unpack};
-use hvloop_test_support::{DEADLINE, Event, Monitor, ReservedPort, wait_for};
+use hvloop::event::Growth;
+use hvloop::{CloseReason, Connect, EventLoopThread, Proxy, ReconnectPolicy, TcpClient, Unpack};
+use hvloop_test_support::{DEADLINE, Event, Monitor, ReservedPort, ScriptServer, Tls, wait_for};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What a client's callbacks saw.
 #[derive(Default)]
@@ -246,5 +247,180 @@ fn connect_in_the_last_on_close() {
         .unwrap();
     assert!(connected.wait(DEADLINE, |seen| seen.len() == 2));
     assert_eq!(connected.read(Clone::clone), [false, true]);
+    stop_clean(&thread);
+}
+
+/// A client for `on_close` callbacks that set the next one's: they belong to one connect().
+struct Again {
+    client: Arc<TcpClient>,
+    /// When each attempt ended, and why.
+    ends: Monitor<Vec<(Instant, CloseReason)>>,
+}
+
+impl Again {
+    fn new(thread: &EventLoopThread, policy: ReconnectPolicy) -> Self {
+        let client = Arc::new(TcpClient::new(thread.event_loop()));
+        client.set_reconnect(Some(policy)).unwrap();
+        let ends = Monitor::new(Vec::new());
+        Self { client, ends }
+    }
+
+    /// Each on_close calls close(), and connect() to where the function says, if anywhere.
+    fn closing(&self, next: Arc<dyn Fn(usize) -> Option<Connect> + Send + Sync>) {
+        let (me, ends) = (Arc::downgrade(&self.client), self.ends.clone());
+        self.client.on_close(move |_, reason| {
+            let count = ends.update(|ends| {
+                ends.push((Instant::now(), reason.clone()));
+                ends.len()
+            });
+            let Some(client) = me.upgrade() else { return };
+            let again = Again {
+                client,
+                ends: ends.clone(),
+            };
+            again.client.close();
+            if let Some(connect) = next(count) {
+                again.closing(next.clone());
+                again.client.connect(connect).unwrap();
+                assert!(!again.client.is_reconnect(), "a connect() of its own");
+            }
+        });
+    }
+
+    #[track_caller]
+    fn wait(&self, count: usize) {
+        let told = self.ends.wait(DEADLINE, |ends| ends.len() >= count);
+        assert!(told, "{} of {count} ends", self.ends.read(Vec::len));
+    }
+}
+
+/// close() and connect() in on_close go on with the series of delays: to the same place when it would have
+/// come, to another one at once, but not one after the other.
+#[test]
+fn connect_in_on_close_backs_off() {
+    let thread = started();
+    // Takes every connection and ends it: those were open, and not for long.
+    let fickle = Recorded::on(&thread);
+    fickle.server.on_connection(|channel| channel.close());
+    let port = fickle
+        .listen(hvloop::Listen::tcp(([127, 0, 0, 1], 0)))
+        .port();
+    let up = move |_| Connect::to("127.0.0.1", port);
+    let same = |_| Connect::unix("/nowhere/to/be/found");
+    let by_turns = |n: usize| Connect::unix(["/nowhere/to/be/found", "/nowhere/else"][n % 2]);
+    type To = Arc<dyn Fn(usize) -> Connect + Send + Sync>;
+    let cases: [(To, [u32; 4]); 3] = [
+        (Arc::new(up), [4, 12, 36, 108]),
+        (Arc::new(same), [4, 12, 36, 108]),
+        (Arc::new(by_turns), [0, 12, 0, 108]),
+    ];
+    for (to, waits) in cases {
+        let policy = ReconnectPolicy::exponential(4 * MS, 10_000 * MS)
+            .with_growth(Growth::Exponential(3))
+            .with_jitter(0.0);
+        let again = Again::new(&thread, policy);
+        let next = to.clone();
+        again.closing(Arc::new(move |n| (n < 5).then(|| next(n))));
+        again.client.connect(to(0)).unwrap();
+        again.wait(5);
+        let ends = again.ends.read(Clone::clone);
+        for (n, pair) in ends.windows(2).enumerate() {
+            let passed = pair[1].0 - pair[0].0;
+            assert!(passed >= waits[n] * MS, "{n}: {passed:?}");
+        }
+        // Outside of an on_close it begins anew, and at once.
+        let hour = Duration::from_secs(3600);
+        let policy = ReconnectPolicy::fixed(hour).with_jitter(0.0);
+        let again = Again::new(&thread, policy);
+        for n in 1..=2 {
+            again.closing(Arc::new(|_| None));
+            again.client.connect(to(0)).unwrap();
+            again.wait(n);
+            settle(thread.event_loop());
+        }
+    }
+    stop_clean(&thread);
+}
+
+/// A connect() that waits in on_close's back-off has its one on_close, also if it ends before its attempt
+/// begins.
+#[test]
+fn connect_that_waits_is_told() {
+    for end in ["stop", "close", "drop"] {
+        let thread = started();
+        let hour = Duration::from_secs(3600);
+        let again = Again::new(&thread, ReconnectPolicy::fixed(hour).with_jitter(0.0));
+        let nowhere = || Connect::unix("/nowhere/to/be/found");
+        again.closing(Arc::new(move |n| (n < 2).then(nowhere)));
+        again.client.connect(nowhere()).unwrap();
+        again.wait(1);
+        settle(thread.event_loop());
+        let ends = again.ends.clone();
+        match end {
+            "stop" => thread.stop(),
+            "close" => {
+                again.client.close();
+                again.client.close();
+            }
+            _ => drop(again),
+        }
+        assert!(ends.wait(DEADLINE, |ends| ends.len() == 2), "{end}");
+        stop_clean(&thread);
+        let ends = ends.read(Clone::clone);
+        assert_eq!(ends.len(), 2, "{end}: {ends:?}");
+        match end {
+            "stop" => assert!(matches!(ends[1].1, CloseReason::Stopped), "{ends:?}"),
+            _ => assert!(matches!(ends[1].1, CloseReason::Local), "{ends:?}"),
+        }
+        assert_eq!(thread.event_loop().metrics().timers, 0);
+    }
+}
+
+/// What would be refused in the same way again is not tried again, unless the user sees it otherwise.
+#[test]
+fn permanent_refusals_end_the_reconnects() {
+    let thread = started();
+    let (theirs, ours) = (Net::new(Transport::Tls), Net::new(Transport::Tls));
+    let server = Recorded::on(&thread);
+    let port = server.listen(theirs.listen()).port();
+    let refusals = |status: &'static str| {
+        ScriptServer::start(Tls::Off, move |conn| {
+            conn.read_request_head()?;
+            conn.send(format!("HTTP/1.1 {status} x\r\nContent-Length: 0\r\n\r\n").as_bytes())?;
+            conn.finish()
+        })
+    };
+    let (forbidden, busy) = (refusals("403"), refusals("503"));
+    let through = |proxy: &ScriptServer| {
+        let proxy = Proxy::http("127.0.0.1", proxy.addr().port());
+        Connect::to("target.test", 1).proxy(Some(proxy))
+    };
+    for (to, lasts) in [
+        (to(&ours, port), true),
+        (through(&forbidden), true),
+        (through(&busy), false),
+    ] {
+        for otherwise in [None, Some(true), Some(false)] {
+            let client = Arc::new(TcpClient::new(thread.event_loop()));
+            client.set_reconnect(quick()).unwrap();
+            let (seen, dropped) = recorded(&client);
+            if let Some(again) = otherwise {
+                client.reconnect_if(move |reason| {
+                    assert_eq!(reason.is_permanent(), lasts, "{reason}");
+                    again
+                });
+            }
+            client.connect(to.clone()).unwrap();
+            let again = otherwise.unwrap_or(!lasts);
+            match again {
+                true => assert!(seen.wait(DEADLINE, |seen| seen.closed.len() >= 3)),
+                false => dropped.expect("the callbacks, as nothing follows"),
+            }
+            let closed = seen.read(|seen| seen.closed.clone());
+            assert_eq!(closed[0].is_permanent(), lasts, "{closed:?}");
+            assert_eq!(closed.len() > 1, again, "{closed:?}");
+            client.close();
+        }
+    }
     stop_clean(&thread);
 }

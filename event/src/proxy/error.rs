@@ -1,6 +1,7 @@
 //! What can be wrong with a proxy: with its settings, with a target, or with what it answers.
 
 use super::answer::ProxyAnswer;
+use crate::http::is_permanent_status;
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
@@ -130,6 +131,23 @@ pub enum ProxyError {
     Socks(SocksReply),
     /// The proxy ended the connection before it had answered.
     Ended,
+}
+
+impl ProxyError {
+    /// See [`CloseReason::is_permanent`](crate::CloseReason::is_permanent).
+    pub(crate) fn is_permanent(&self) -> bool {
+        match self {
+            Self::Refused { status, .. } => is_permanent_status(*status),
+            Self::Target(_) | Self::NoAcceptableMethod | Self::LoginFailed => true,
+            Self::Socks(reply) => matches!(
+                reply,
+                SocksReply::NotAllowed
+                    | SocksReply::CommandNotSupported
+                    | SocksReply::AddressTypeNotSupported
+            ),
+            _ => false,
+        }
+    }
 }
 
 impl fmt::Display for ProxyError {

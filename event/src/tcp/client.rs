@@ -1,8 +1,8 @@
 //! A TCP (or TLS) client.
 
 use super::channel::Channel;
-use super::retry::{Retry, Waiting};
-use super::session::{Callbacks, Current, Session};
+use super::retry::Retry;
+use super::session::{Callbacks, Current, Session, Waiting};
 use crate::conn::Connect;
 use crate::core::shared::lock;
 use crate::error::{CloseReason, SendError};
@@ -142,8 +142,9 @@ impl TcpClient {
     }
 
     /// Connects again when a connection, or an attempt, has ended by anything but
-    /// [`close`](TcpClient::close) or the loop's stop; `None`, the default: does not. For the next
-    /// [`connect`](TcpClient::connect).
+    /// [`close`](TcpClient::close), the loop's stop, or a refusal that would come again
+    /// ([`CloseReason::is_permanent`]; [`reconnect_if`](TcpClient::reconnect_if) may see that otherwise);
+    /// `None`, the default: does not. For the next [`connect`](TcpClient::connect).
     ///
     /// # Errors
     ///
@@ -156,6 +157,14 @@ impl TcpClient {
         }
         lock(&self.settings).reconnect = policy;
         Ok(())
+    }
+
+    /// Asks `f` whether an attempt is to follow upon an end that another one may follow
+    /// ([`set_reconnect`](TcpClient::set_reconnect)), right before `on_close` tells of it, in the place of
+    /// `!reason.is_permanent()`. Belongs to the next [`connect`](TcpClient::connect), like the callbacks.
+    pub fn reconnect_if(&self, f: impl FnMut(&CloseReason) -> bool + Send + 'static) {
+        let old = lock(&self.callbacks).reconnect_if.replace(Box::new(f));
+        drop(old);
     }
 
     /// `on_message` gets packages that are cut by this rule; `None`, the default: bytes as they
@@ -178,6 +187,12 @@ impl TcpClient {
     /// Begins to connect. What becomes of it is told by the callbacks. Any thread; may be called
     /// again after `on_close`, also inside it.
     ///
+    /// After a [`close`](TcpClient::close) inside an `on_close` that another attempt was to follow, a
+    /// `connect` in the same one goes on with that back-off, if the policy is the same: the next delay is the
+    /// next of the series. An attempt at the same place comes when it would have come; one at another place
+    /// comes at once, unless the last one did so, too, and failed. One that is closed, or stopped with its
+    /// loop, while it waits has its one `on_close` as well.
+    ///
     /// # Errors
     ///
     /// The client is open or connecting already, the loop takes no connections any more, or the
@@ -190,20 +205,16 @@ impl TcpClient {
         if self.event_loop.is_stopping() {
             return Err(ConnectError::LoopClosed);
         }
-        let session = {
+        let (session, announced) = {
             let mut current = lock(&self.current);
-            if current.live {
-                return Err(ConnectError::AlreadyOpen);
-            }
-            current.live = true;
-            current.given_up = false;
+            let session = current.sessions.begin();
+            let session = session.ok_or(ConnectError::AlreadyOpen)?;
             current.retries = 0;
-            current.session += 1;
-            current.session
+            (session, current.announced.take())
         };
         let (retry, unpack) = {
             let settings = lock(&self.settings);
-            let retry = |policy| Retry::new(policy, options.clone());
+            let retry = |policy| Retry::new(policy, options.clone(), announced);
             (settings.reconnect.map(retry), settings.unpack.clone())
         };
         let callbacks = std::mem::take(&mut *lock(&self.callbacks));
@@ -225,7 +236,7 @@ impl TcpClient {
             None => self.event_loop.post_connect(begin).map_err(drop),
         };
         posted.map_err(|()| {
-            lock(&self.current).live = false;
+            lock(&self.current).sessions.end(session);
             ConnectError::LoopClosed
         })
     }
@@ -235,15 +246,21 @@ impl TcpClient {
     /// libhv: `TcpClient::closesocket`.
     pub fn close(&self) {
         let current = self.current.clone();
-        let session = lock(&current).session;
+        let session = {
+            let mut current = lock(&current);
+            let session = current.sessions.give_up();
+            // In the on_close that another attempt was to follow: nothing is left of this session.
+            if current.announced.is_some() {
+                current.sessions.end(session);
+            }
+            session
+        };
         let closed = self.event_loop.with_local(move |local| {
             let (id, channel, waiting) = {
                 let mut current = lock(&current);
-                if current.session != session {
+                if !current.sessions.is(session) {
                     return;
                 }
-                // The attempt may still be on its way to the loop, from another thread.
-                current.given_up = true;
                 (current.id, current.channel.clone(), current.waiting.take())
             };
             if let Some(channel) = channel {
@@ -295,7 +312,7 @@ impl TcpClient {
 impl Drop for TcpClient {
     /// Closes the connection; its callbacks still run on the loop's thread.
     fn drop(&mut self) {
-        if lock(&self.current).live {
+        if lock(&self.current).sessions.is_live() {
             self.close();
         }
     }

@@ -2,16 +2,14 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `channel` | a connection as a handle for any thread |
-//! | `control` | what such handles ask of the loop's side |
-//! | `flow` | the loop's side of a channel: framing, single reads, pauses, moves |
+//! | `channel` | a connection as a handle for any thread, and what such handles ask of the loop's side |
+//! | `loop_side` | the loop's side of a channel: framing, single reads, pauses, moves |
 //! | `client`, `session`, `retry` | `TcpClient`, what one `connect()` began, and its reconnects |
 //! | `server` | `TcpServer`, and its connections |
 
 mod channel;
 mod client;
-mod control;
-mod flow;
+mod loop_side;
 mod retry;
 mod server;
 mod session;

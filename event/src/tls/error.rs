@@ -170,6 +170,31 @@ impl From<rustls::Error> for TlsError {
     }
 }
 
+impl TlsError {
+    /// See [`CloseReason::is_permanent`](crate::CloseReason::is_permanent).
+    pub(crate) fn is_permanent(&self) -> bool {
+        match self {
+            Self::Certificate(CertificateProblem::NotYetValid { .. }) => false,
+            Self::Certificate(_) | Self::InvalidServerName(_) | Self::Incompatible(_) => true,
+            Self::AlertReceived(alert) => matches!(
+                alert,
+                AlertDescription::BadCertificate
+                    | AlertDescription::UnsupportedCertificate
+                    | AlertDescription::CertificateRevoked
+                    | AlertDescription::CertificateExpired
+                    | AlertDescription::CertificateUnknown
+                    | AlertDescription::CertificateRequired
+                    | AlertDescription::UnknownCA
+                    | AlertDescription::AccessDenied
+                    | AlertDescription::ProtocolVersion
+                    | AlertDescription::UnrecognisedName
+                    | AlertDescription::NoApplicationProtocol
+            ),
+            _ => false,
+        }
+    }
+}
+
 impl fmt::Display for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -8,6 +8,7 @@ use crate::event_loop::EventLoop;
 use crate::local_loop::{DnsQuery, LocalLoop};
 use crate::log;
 use crate::mutant::mutant;
+use crate::sessions::Sessions;
 use crate::sys::{Datagrams, same_endpoint};
 use crate::tcp::ConnectError;
 use std::fmt;
@@ -31,10 +32,7 @@ pub struct UdpClient {
 /// What handles on other threads mean.
 #[derive(Default)]
 struct Current {
-    /// Counts opens, so that a late close does not hit the next one.
-    number: u64,
-    live: bool,
-    given_up: bool,
+    sessions: Sessions,
     /// Under way, and given up by `close()`.
     lookup: Option<DnsQuery>,
     channel: Option<UdpChannel>,
@@ -106,13 +104,7 @@ impl UdpClient {
         }
         let number = {
             let mut current = lock(&self.current);
-            if current.live {
-                return Err(ConnectError::AlreadyOpen);
-            }
-            current.live = true;
-            current.given_up = false;
-            current.number += 1;
-            current.number
+            current.sessions.begin().ok_or(ConnectError::AlreadyOpen)?
         };
         let opening = Opening {
             callbacks: std::mem::take(&mut *lock(&self.callbacks)),
@@ -126,7 +118,7 @@ impl UdpClient {
             .event_loop
             .with_local(move |local| opening.begin(local, &host));
         posted.map_err(|_| {
-            lock(&self.current).live = false;
+            lock(&self.current).sessions.end(number);
             ConnectError::LoopClosed
         })
     }
@@ -153,14 +145,13 @@ impl UdpClient {
     /// libhv: `UdpClient::closesocket`, `stop`.
     pub fn close(&self) {
         let current = self.current.clone();
-        let number = lock(&current).number;
+        let number = lock(&current).sessions.give_up();
         let closed = self.event_loop.with_local(move |local| {
             let (channel, lookup) = {
                 let mut current = lock(&current);
-                if current.number != number {
+                if !current.sessions.is(number) {
                     return;
                 }
-                current.given_up = true;
                 (current.channel.clone(), current.lookup.take())
             };
             if let Some(lookup) = lookup.filter(|_| !mutant!("udp_close_waits_for_lookup")) {
@@ -199,7 +190,7 @@ impl Opening {
             return self.refuse(local, CloseReason::Stopped);
         }
         let (current, number) = (self.current.clone(), self.number);
-        if lock(&current).given_up {
+        if lock(&current).sessions.is_given_up() {
             return self.refuse(local, CloseReason::Local);
         }
         // In a cell of its own: a lookup that the loop gives up drops its callback uncalled.
@@ -209,7 +200,7 @@ impl Opening {
         match asked {
             Ok(query) => {
                 let mut current = lock(&current);
-                if current.number == number {
+                if current.sessions.is(number) {
                     current.lookup = Some(query);
                 }
             }
@@ -291,8 +282,8 @@ fn connected(
 /// The open of that number is over.
 fn end(current: &Mutex<Current>, number: u64) {
     let mut current = lock(current);
-    if current.number == number {
-        current.live = false;
+    if current.sessions.is(number) {
+        current.sessions.end(number);
         current.lookup = None;
         current.channel = None;
     }
@@ -307,7 +298,7 @@ impl Waiting {
         let given_up = {
             let mut current = lock(&opening.current);
             current.lookup = None;
-            current.given_up
+            current.sessions.is_given_up()
         };
         match answer {
             _ if given_up => opening.refuse(local, CloseReason::Local),
@@ -326,7 +317,7 @@ impl Waiting {
 impl Drop for Waiting {
     fn drop(&mut self) {
         if let (Some(opening), Some(local)) = (self.0.take(), EventLoop::current()) {
-            let given_up = lock(&opening.current).given_up;
+            let given_up = lock(&opening.current).sessions.is_given_up();
             let reason = match given_up {
                 true => CloseReason::Local,
                 false => CloseReason::Stopped,
@@ -339,7 +330,7 @@ impl Drop for Waiting {
 impl Drop for UdpClient {
     /// Closes the socket; its callbacks still run on the loop's thread.
     fn drop(&mut self) {
-        if lock(&self.current).live {
+        if lock(&self.current).sessions.is_live() {
             self.close();
         }
     }

@@ -186,6 +186,10 @@ impl Ctx {
         self.world.note(|| format!("{op:?}"));
         match op {
             Op::Open(c) => self.clients[c].open(self, c),
+            Op::Reopen(c) => {
+                self.clients[c].close(self, false);
+                self.clients[c].open(self, c);
+            }
             Op::Send(c, size) => self.clients[c].send(self, size),
             Op::Ping(c) => self.clients[c].ping(self),
             Op::PauseReading(c) => self.clients[c].pause_reading(self),

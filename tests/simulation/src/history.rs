@@ -60,6 +60,8 @@ pub enum Place {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Op {
     Open(usize),
+    /// Closed, and opened.
+    Reopen(usize),
     Send(usize, usize),
     Ping(usize),
     PauseReading(usize),
@@ -151,6 +153,7 @@ impl History {
             });
         }
         given_up(seed, &clients, &mut actions);
+        reopened(seed, &clients, &mut actions);
         held_back(seed, clients.len(), end, &mut actions);
         long_queues(seed, &clients, &mut actions);
         let hosts = &mut StdRng::seed_from_u64(seed ^ 0x4057);
@@ -184,6 +187,22 @@ fn given_up(seed: u64, clients: &[ClientPlan], actions: &mut Vec<Action>) {
                 when: When::In(place),
                 op: Op::Close(c),
             });
+        }
+    }
+}
+
+/// Clients that are closed and opened again where a back-off was announced.
+fn reopened(seed: u64, clients: &[ClientPlan], actions: &mut Vec<Action>) {
+    // Of its own, as in `given_up`.
+    let rng = &mut StdRng::seed_from_u64(seed ^ 0x4e0b);
+    for (c, plan) in clients.iter().enumerate() {
+        if plan.reconnect.is_some() && rng.random_bool(0.3) {
+            for _ in 0..rng.random_range(1..4) {
+                actions.push(Action {
+                    when: When::In(Place::Close),
+                    op: Op::Reopen(c),
+                });
+            }
         }
     }
 }

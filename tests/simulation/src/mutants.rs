@@ -229,4 +229,8 @@ pub const MUTANTS: &[(&str, &str)] = &[
         "waiting_open_ends_untold",
         "an open that waits for its first attempt ends without an on_close",
     ),
+    (
+        "waiting_connect_ends_untold",
+        "a TCP connect that waits for its first attempt ends without an on_close",
+    ),
 ];

@@ -2,12 +2,7 @@
 
 use crate::event::{CloseEvent, ConnectionError};
 use crate::handshake::HandshakeError;
-use hvloop_event::{CloseReason, ProxyError, SocksReply};
-#[cfg(feature = "tls")]
-use hvloop_event::{
-    rustls::AlertDescription,
-    tls::{CertificateProblem, TlsError},
-};
+use hvloop_event::http::is_permanent_status;
 use std::time::{Duration, SystemTime};
 use tungstenite::http::HeaderMap;
 use tungstenite::http::header::{DATE, RETRY_AFTER};
@@ -29,56 +24,9 @@ impl CloseEvent {
             },
             Some(ConnectionError::Redirect(e)) => is_permanent_status(e.status),
             Some(ConnectionError::WrongAlpn(_)) => true,
-            Some(ConnectionError::Transport(reason)) => is_permanent_reason(reason),
+            Some(ConnectionError::Transport(reason)) => reason.is_permanent(),
             _ => false,
         }
-    }
-}
-
-fn is_permanent_status(status: u16) -> bool {
-    match status {
-        408 | 421 | 423 | 425 | 429 => false,
-        301 | 308 | 400..=499 | 501 | 505 => true,
-        _ => false,
-    }
-}
-
-fn is_permanent_reason(reason: &CloseReason) -> bool {
-    match reason {
-        CloseReason::Proxy(ProxyError::Refused { status, .. }) => is_permanent_status(*status),
-        CloseReason::Proxy(e) => matches!(
-            e,
-            ProxyError::Target(_)
-                | ProxyError::NoAcceptableMethod
-                | ProxyError::LoginFailed
-                | ProxyError::Socks(
-                    SocksReply::NotAllowed
-                        | SocksReply::CommandNotSupported
-                        | SocksReply::AddressTypeNotSupported
-                )
-        ),
-        #[cfg(feature = "tls")]
-        CloseReason::Tls(e) => match e {
-            TlsError::Certificate(CertificateProblem::NotYetValid { .. }) => false,
-            TlsError::Certificate(_) => true,
-            TlsError::InvalidServerName(_) | TlsError::Incompatible(_) => true,
-            TlsError::AlertReceived(alert) => matches!(
-                alert,
-                AlertDescription::BadCertificate
-                    | AlertDescription::UnsupportedCertificate
-                    | AlertDescription::CertificateRevoked
-                    | AlertDescription::CertificateExpired
-                    | AlertDescription::CertificateUnknown
-                    | AlertDescription::CertificateRequired
-                    | AlertDescription::UnknownCA
-                    | AlertDescription::AccessDenied
-                    | AlertDescription::ProtocolVersion
-                    | AlertDescription::UnrecognisedName
-                    | AlertDescription::NoApplicationProtocol
-            ),
-            _ => false,
-        },
-        _ => false,
     }
 }
 
@@ -123,6 +71,12 @@ fn wall_clock() -> SystemTime {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hvloop_event::{CloseReason, ProxyError, SocksReply};
+    #[cfg(feature = "tls")]
+    use hvloop_event::{
+        rustls::AlertDescription,
+        tls::{CertificateProblem, TlsError},
+    };
     use std::sync::Arc;
 
     fn refused(status: u16, headers: &[(&'static str, &str)]) -> CloseEvent {

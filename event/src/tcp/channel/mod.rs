@@ -1,9 +1,10 @@
 //! A stream as users hold it, on any thread.
 
-mod asking;
+pub(super) mod control;
+mod requests;
 mod sending;
 
-use super::control::Control;
+use self::control::Control;
 use crate::conn::{Conn, ConnId, SendBudget};
 use crate::core::shared::lock;
 use crate::error::CloseReason;
@@ -25,7 +26,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 /// libhv: `hv::SocketChannel`.
 #[derive(Clone)]
 pub struct Channel {
-    inner: Arc<Inner>,
+    inner: Arc<OnLoop>,
 }
 
 /// Names a channel among all of the process.
@@ -44,7 +45,8 @@ impl ChannelId {
     }
 }
 
-struct Inner {
+/// The connection on one loop.
+struct OnLoop {
     id: ChannelId,
     event_loop: EventLoop,
     conn: ConnId,
@@ -52,14 +54,14 @@ struct Inner {
     local: Option<Address>,
     budget: Arc<SendBudget>,
     open: AtomicBool,
-    /// What the connection has on every loop that it comes to.
-    shared: Arc<Shared>,
+    shared: Arc<OnAnyLoop>,
     /// The same connection on the next loop.
     moved: OnceLock<Channel>,
 }
 
+/// The connection on whatever loop it is.
 #[derive(Default)]
-struct Shared {
+struct OnAnyLoop {
     control: Mutex<Control>,
     /// There is something in `control`.
     asked: AtomicBool,
@@ -78,7 +80,7 @@ impl Channel {
             None => (ChannelId::next(), Arc::default()),
         };
         let channel = Self {
-            inner: Arc::new(Inner {
+            inner: Arc::new(OnLoop {
                 id,
                 event_loop: conn.local().event_loop(),
                 conn: conn.id(),
@@ -101,7 +103,7 @@ impl Channel {
     }
 
     /// The connection where it is now.
-    fn here(&self) -> &Inner {
+    fn here(&self) -> &OnLoop {
         let mut inner = &self.inner;
         while let Some(next) = inner.moved.get() {
             inner = &next.inner;
@@ -266,7 +268,7 @@ impl Channel {
     }
 }
 
-impl Inner {
+impl OnLoop {
     fn is_on(&self, local: &LocalLoop) -> bool {
         self.event_loop.same_loop(&local.event_loop())
     }

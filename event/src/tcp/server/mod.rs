@@ -2,14 +2,14 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `shared` | what the server and its connections share: callbacks, counts, channels |
-//! | `accepted` | one connection on its loop |
+//! | `state` | what the server and its connections share: callbacks, channels |
+//! | `connection` | one connection on its loop |
 
-mod accepted;
-mod shared;
+mod connection;
+mod state;
 
-use self::accepted::Accepted;
-use self::shared::Shared;
+use self::connection::ServerConnection;
+use self::state::ServerState;
 use super::channel::{Channel, ChannelId};
 use crate::conn::{Handler, Listen};
 use crate::error::CloseReason;
@@ -46,7 +46,7 @@ use std::sync::Arc;
 ///
 /// libhv: `hv::TcpServer`.
 pub struct TcpServer {
-    shared: Arc<Shared>,
+    shared: Arc<ServerState>,
     listeners: ListenerSet,
 }
 
@@ -179,8 +179,9 @@ impl TcpServer {
     /// libhv: `TcpServer::createsocket` and `start`.
     pub fn listen(&self, listen: Listen) -> io::Result<Address> {
         let shared = self.shared.clone();
-        let make =
-            move |ticket| -> Box<dyn Handler> { Box::new(Accepted::new(shared.clone(), ticket)) };
+        let make = move |ticket| -> Box<dyn Handler> {
+            Box::new(ServerConnection::new(shared.clone(), ticket))
+        };
         self.listeners.listen(listen, Arc::new(make))
     }
 

@@ -1,8 +1,8 @@
 //! What handles ask of the loop's side: how to read, heartbeats, limits.
 
 use super::Channel;
+use super::control::{Cut, OnBeat};
 use crate::framing::{ReadMode, Unpack};
-use crate::tcp::control::{Cut, OnBeat};
 use std::num::NonZeroUsize;
 use std::time::Duration;
 

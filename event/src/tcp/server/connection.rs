@@ -1,29 +1,29 @@
 //! A server's connection on its loop.
 
-use super::shared::{Callbacks, Shared};
+use super::state::{Callbacks, ServerState};
 use crate::conn::{Conn, Handler, Transport};
 use crate::error::CloseReason;
 use crate::handover::send_to;
 use crate::listener_set::Ticket;
 use crate::log;
 use crate::tcp::channel::Channel;
-use crate::tcp::flow::Flow;
+use crate::tcp::loop_side::LoopSide;
 use std::sync::Arc;
 
 /// A connection that a server has accepted.
-pub(super) struct Accepted {
-    server: Arc<Shared>,
+pub(super) struct ServerConnection {
+    server: Arc<ServerState>,
     callbacks: Arc<Callbacks>,
-    flow: Flow,
+    loop_side: LoopSide,
     channel: Option<Channel>,
     ticket: Ticket,
 }
 
-impl Accepted {
-    pub(super) fn new(server: Arc<Shared>, ticket: Ticket) -> Self {
+impl ServerConnection {
+    pub(super) fn new(server: Arc<ServerState>, ticket: Ticket) -> Self {
         Self {
             callbacks: server.callbacks(),
-            flow: Flow::new(server.unpack()),
+            loop_side: LoopSide::new(server.unpack()),
             server,
             channel: None,
             ticket,
@@ -39,7 +39,7 @@ impl Accepted {
     }
 }
 
-impl Handler for Accepted {
+impl Handler for ServerConnection {
     fn on_up(&mut self, conn: &Conn<'_>) {
         let moved = self.channel.take();
         let channel = Channel::new(conn, moved.as_ref());
@@ -50,7 +50,7 @@ impl Handler for Accepted {
         }
         if moved.is_some() {
             self.server.moved(&channel);
-            self.flow.arrive(conn, &channel);
+            self.loop_side.arrive(conn, &channel);
         } else {
             self.server.enter(&channel);
             if !self.ticket.up() {
@@ -67,14 +67,14 @@ impl Handler for Accepted {
     fn on_data(&mut self, conn: &Conn<'_>, data: &mut [u8]) {
         let mut deliver = Self::deliver(&self.callbacks);
         if let Some(channel) = &self.channel {
-            self.flow.on_data(conn, channel, data, &mut deliver);
+            self.loop_side.on_data(conn, channel, data, &mut deliver);
         }
     }
 
     fn on_call(&mut self, conn: &Conn<'_>) {
         let mut deliver = Self::deliver(&self.callbacks);
         if let Some(channel) = &self.channel {
-            self.flow.go_on(conn, channel, &mut deliver);
+            self.loop_side.go_on(conn, channel, &mut deliver);
         }
     }
 
@@ -92,8 +92,8 @@ impl Handler for Accepted {
     }
 
     fn on_leave(mut self: Box<Self>, conn: &Conn<'_>, transport: Transport) {
-        self.flow.leave(conn);
-        match self.flow.destination.take() {
+        self.loop_side.leave(conn);
+        match self.loop_side.destination.take() {
             Some(to) => send_to(&to, transport, || self, conn.local(), |_, _| {}),
             None => self.on_close(conn, CloseReason::Local),
         }
@@ -102,7 +102,7 @@ impl Handler for Accepted {
     fn on_close(mut self: Box<Self>, conn: &Conn<'_>, reason: CloseReason) {
         if let Some(channel) = &self.channel {
             channel.mark_closed(conn.lost());
-            self.flow.end(conn, channel);
+            self.loop_side.end(conn, channel);
             self.server.leave(channel);
         }
         drop(self.ticket);

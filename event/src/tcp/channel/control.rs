@@ -1,16 +1,16 @@
 //! What handles ask of the loop's side of a channel.
 
-use super::channel::Channel;
+use super::Channel;
 use crate::event_loop::EventLoop;
 use crate::framing::{ReadMode, Unpack};
 use std::time::Duration;
 
 /// Called every so often while the channel is open.
-pub(super) type OnBeat = Box<dyn FnMut(&Channel) + Send>;
+pub(in crate::tcp) type OnBeat = Box<dyn FnMut(&Channel) + Send>;
 
 /// How what comes in is cut.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Cut {
+pub(in crate::tcp) enum Cut {
     /// As it comes.
     Not,
     /// In packages.
@@ -21,11 +21,11 @@ pub(super) enum Cut {
 
 /// Requests that the loop's side has not seen yet; a later one takes the place of an earlier one.
 #[derive(Default)]
-pub(super) struct Control {
-    pub(super) cut: Option<Cut>,
+pub(in crate::tcp) struct Control {
+    pub(in crate::tcp) cut: Option<Cut>,
     /// Reading goes on: what is held comes out.
-    pub(super) resume: bool,
+    pub(in crate::tcp) resume: bool,
     /// A heartbeat, or none.
-    pub(super) beat: Option<Option<(Duration, OnBeat)>>,
-    pub(super) move_to: Option<EventLoop>,
+    pub(in crate::tcp) beat: Option<Option<(Duration, OnBeat)>>,
+    pub(in crate::tcp) move_to: Option<EventLoop>,
 }

@@ -1,7 +1,7 @@
 //! The loop's side of a channel: what comes in, cut as asked for, and the requests of handles.
 
 use super::channel::Channel;
-use super::control::{Cut, OnBeat};
+use super::channel::control::{Cut, OnBeat};
 use crate::conn::Conn;
 use crate::core::shared::lock;
 use crate::core::timers::TimerId;
@@ -31,7 +31,7 @@ pub(super) type Deliver<'a> = &'a mut dyn FnMut(&Channel, &mut [u8]);
 
 /// See the module.
 #[derive(Default)]
-pub(super) struct Flow {
+pub(super) struct LoopSide {
     cutting: Cutting,
     /// The turn had no room for all that is held.
     behind: bool,
@@ -44,7 +44,7 @@ pub(super) struct Flow {
     told: usize,
 }
 
-impl Flow {
+impl LoopSide {
     /// For a connection whose bytes are cut by that rule from the first one on.
     pub(super) fn new(unpack: Option<Unpack>) -> Self {
         Self {

@@ -1,8 +1,12 @@
 //! One session of a `TcpClient`, on the loop: an attempt to connect, and those that follow it.
 
+mod waiting;
+
+pub(super) use self::waiting::Waiting;
+
 use super::channel::Channel;
-use super::flow::Flow;
-use super::retry::Retry;
+use super::loop_side::LoopSide;
+use super::retry::{Announced, Retry};
 use crate::conn::{Conn, ConnId, Connect, Handler, Transport};
 use crate::core::shared::lock;
 use crate::error::{CloseReason, LoopClosed};
@@ -11,12 +15,14 @@ use crate::framing::Unpack;
 use crate::handover::send_to;
 use crate::local_loop::{AttachmentId, LocalLoop};
 use crate::mutant::mutant;
+use crate::sessions::Sessions;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 type OnChannel = Box<dyn FnMut(&Channel) + Send>;
 type OnMessage = Box<dyn FnMut(&Channel, &mut [u8]) + Send>;
 type OnClose = Box<dyn FnMut(Option<&Channel>, &CloseReason) + Send>;
+type ReconnectIf = Box<dyn FnMut(&CloseReason) -> bool + Send>;
 
 #[derive(Default)]
 pub(super) struct Callbacks {
@@ -25,37 +31,38 @@ pub(super) struct Callbacks {
     pub(super) write_complete: Option<OnChannel>,
     pub(super) end: Option<OnChannel>,
     pub(super) close: Option<OnClose>,
+    pub(super) reconnect_if: Option<ReconnectIf>,
 }
 
 /// The session that handles on other threads mean.
 #[derive(Default)]
 pub(super) struct Current {
-    /// Counts calls of `connect`, so that a late close does not hit the next one.
-    pub(super) session: u64,
-    /// An attempt is under way, or will be.
-    pub(super) live: bool,
-    /// Closed by the user, maybe before the loop knew of the attempt.
-    pub(super) given_up: bool,
+    pub(super) sessions: Sessions,
+    /// The attempt under way.
     pub(super) id: Option<ConnId>,
     /// Waits for the next attempt.
     pub(super) waiting: Option<AttachmentId>,
     /// How many attempts came before this one.
     pub(super) retries: u32,
     pub(super) channel: Option<Channel>,
+    /// While the `on_close` runs that this attempt follows.
+    pub(super) announced: Option<Announced>,
 }
 
 /// See the module: its callbacks and state.
 pub(super) struct Session {
     callbacks: Callbacks,
     unpack: Option<Unpack>,
-    flow: Flow,
+    loop_side: LoopSide,
     channel: Option<Channel>,
-    pub(super) current: Arc<Mutex<Current>>,
-    pub(super) session: u64,
+    current: Arc<Mutex<Current>>,
+    number: u64,
     /// The client's own loop, from which it may have moved.
     home: EventLoop,
     /// Whether and when another attempt follows.
-    pub(super) retry: Option<Retry>,
+    retry: Option<Retry>,
+    /// There was an attempt, which has its `on_close`.
+    begun: bool,
 }
 
 impl Session {
@@ -70,25 +77,45 @@ impl Session {
         Self {
             callbacks,
             unpack,
-            flow: Flow::default(),
+            loop_side: LoopSide::default(),
             channel: None,
             current,
-            session: number,
+            number,
             home,
             retry,
+            begun: false,
         }
     }
 
-    /// Begins an attempt.
+    /// Begins the first attempt, or the wait for it.
     pub(super) fn begin(mut self: Box<Self>, local: &LocalLoop, options: Connect) {
-        self.flow = Flow::new(self.unpack.clone());
+        match self.retry.as_mut().and_then(Retry::take_due) {
+            Some(due) => {
+                let delay = due.saturating_duration_since(local.now());
+                Waiting::begin(self, local, delay);
+            }
+            None => self.connect(local, options),
+        }
+    }
+
+    /// Begins an attempt after a wait.
+    fn connect_again(self: Box<Self>, local: &LocalLoop) {
+        match self.retry.as_ref().map(|retry| retry.options().clone()) {
+            Some(options) => self.connect(local, options),
+            None => local.drop_user(self),
+        }
+    }
+
+    fn connect(mut self: Box<Self>, local: &LocalLoop, options: Connect) {
+        self.begun = true;
+        self.loop_side = LoopSide::new(self.unpack.clone());
         let current = self.current.clone();
         match local.connect(options, self) {
             Ok(id) => {
                 let given_up = {
                     let mut current = lock(&current);
                     current.id = Some(id);
-                    current.given_up
+                    current.sessions.is_given_up()
                 };
                 if let Some(conn) = local.conn(id).filter(|_| given_up) {
                     conn.finish(CloseReason::Local);
@@ -99,43 +126,81 @@ impl Session {
         }
     }
 
-    /// The session is over, and not only its attempt.
-    fn is_over(&self) {
-        let mut current = lock(&self.current);
-        if current.session == self.session {
-            current.live = false;
-        }
-    }
-
     /// The attempt is over; when the next one follows.
     fn end(&mut self, conn: &Conn<'_>, reason: &CloseReason) -> Option<Duration> {
         if let Some(channel) = &self.channel {
             channel.mark_closed(conn.lost());
-            self.flow.end(conn, channel);
+            self.loop_side.end(conn, channel);
         }
-        let given_up = lock(&self.current).given_up && !mutant!("tcp_retries_after_close");
-        let retry = self.retry.as_mut().filter(|_| !given_up);
-        let delay = retry.and_then(|retry| retry.after(conn.local(), reason));
+        let delay = self.next_delay(conn.local(), reason);
         {
             let mut current = lock(&self.current);
-            if current.session == self.session {
+            if current.sessions.is(self.number) {
                 current.id = None;
                 current.channel = None;
-                current.live = delay.is_some();
+                match (delay, &self.retry) {
+                    (Some(delay), Some(retry)) => {
+                        current.announced = retry.announce(conn.local(), delay);
+                    }
+                    _ => current.sessions.end(self.number),
+                }
             }
         }
         if let Some(f) = &mut self.callbacks.close {
             f(self.channel.as_ref(), reason);
         }
         self.channel = None;
+        self.retract();
         delay
+    }
+
+    /// How long to wait for the next attempt; `None`: there is none.
+    fn next_delay(&mut self, local: &LocalLoop, reason: &CloseReason) -> Option<Duration> {
+        let retry = self.retry.as_mut()?;
+        let by_us = matches!(reason, CloseReason::Local | CloseReason::Stopped);
+        let given_up =
+            lock(&self.current).sessions.is_given_up() && !mutant!("tcp_retries_after_close");
+        if by_us || given_up || local.is_stopping() {
+            return None;
+        }
+        let again = match &mut self.callbacks.reconnect_if {
+            Some(f) => local.call_user("reconnect_if", || f(reason)) == Some(true),
+            None => !reason.is_permanent() || mutant!("tcp_permanent_refusal_retried"),
+        };
+        match again {
+            true => retry.on_close(local),
+            false => None,
+        }
+    }
+
+    /// Only a `connect()` in the on_close goes on with what that had announced.
+    fn retract(&self) {
+        let mut current = lock(&self.current);
+        if current.sessions.is(self.number) {
+            current.announced = None;
+        }
+    }
+
+    /// After `on_close`: waits for the next attempt, or ends the session.
+    fn decide(self: Box<Self>, local: &LocalLoop, delay: Option<Duration>) {
+        let goes_on = {
+            let sessions = &lock(&self.current).sessions;
+            // The callback may have begun another session.
+            let given_up = sessions.is_given_up() && !mutant!("tcp_retries_after_close");
+            sessions.is(self.number) && !given_up
+        };
+        match delay.filter(|_| goes_on) {
+            Some(delay) => Waiting::begin(self, local, delay),
+            None => local.drop_user(self),
+        }
     }
 }
 
 impl Drop for Session {
     /// However it went: with its callbacks the session is over.
     fn drop(&mut self) {
-        self.is_over();
+        self.retract();
+        lock(&self.current).sessions.end(self.number);
     }
 }
 
@@ -146,7 +211,7 @@ impl Handler for Session {
         conn.opened();
         {
             let mut current = lock(&self.current);
-            if current.session == self.session {
+            if current.sessions.is(self.number) {
                 // On another loop its id is that of something else at home.
                 current.id = moved.is_none().then(|| conn.id());
                 current.channel = Some(channel.clone());
@@ -160,7 +225,7 @@ impl Handler for Session {
             retry.on_open(conn.local());
         }
         if moved.is_some() {
-            self.flow.arrive(conn, &channel);
+            self.loop_side.arrive(conn, &channel);
         } else if let Some(f) = &mut self.callbacks.connect {
             f(&channel);
         }
@@ -175,7 +240,7 @@ impl Handler for Session {
             }
         };
         if let Some(channel) = &self.channel {
-            self.flow.on_data(conn, channel, data, &mut deliver);
+            self.loop_side.on_data(conn, channel, data, &mut deliver);
         }
     }
 
@@ -187,7 +252,7 @@ impl Handler for Session {
             }
         };
         if let Some(channel) = &self.channel {
-            self.flow.go_on(conn, channel, &mut deliver);
+            self.loop_side.go_on(conn, channel, &mut deliver);
         }
     }
 
@@ -205,8 +270,8 @@ impl Handler for Session {
     }
 
     fn on_leave(mut self: Box<Self>, conn: &Conn<'_>, transport: Transport) {
-        self.flow.leave(conn);
-        match self.flow.destination.take() {
+        self.loop_side.leave(conn);
+        match self.loop_side.destination.take() {
             Some(to) => send_to(&to, transport, || self, conn.local(), |_, _| {}),
             None => self.on_close(conn, CloseReason::Local),
         }
@@ -215,10 +280,10 @@ impl Handler for Session {
     fn on_close(mut self: Box<Self>, conn: &Conn<'_>, reason: CloseReason) {
         let delay = self.end(conn, &reason);
         if self.home.same_loop(&conn.local().event_loop()) {
-            return Retry::decide(self, conn.local(), delay);
+            return self.decide(conn.local(), delay);
         }
         let home = self.home.clone();
-        let refused = home.post_event(move |local| Retry::decide(self, local, delay));
+        let refused = home.post_event(move |local| self.decide(local, delay));
         // The closure comes back, and with it the callbacks: the session is over.
         if let Err(LoopClosed(decide)) = refused {
             conn.local().drop_user(decide);

@@ -18,7 +18,7 @@ type OnFailed = Arc<dyn Fn(Option<&Address>, &CloseReason) + Send + Sync>;
 
 /// What the server and its connections share.
 #[derive(Default)]
-pub(super) struct Shared {
+pub(super) struct ServerState {
     callbacks: Mutex<Arc<Callbacks>>,
     unpack: Mutex<Option<Unpack>>,
     channels: Mutex<HashMap<ChannelId, Channel>>,
@@ -34,7 +34,7 @@ pub(super) struct Callbacks {
     pub(super) failed: Option<OnFailed>,
 }
 
-impl Shared {
+impl ServerState {
     pub(super) fn set_unpack(&self, unpack: Option<Unpack>) {
         *lock(&self.unpack) = unpack;
     }

@@ -1,0 +1,97 @@
+//! A session that waits for its next attempt.
+
+use super::Session;
+use crate::core::shared::lock;
+use crate::core::timers::TimerId;
+use crate::error::CloseReason;
+use crate::local_loop::{Attachment, AttachmentId, LocalLoop};
+use crate::mutant::mutant;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// See the module.
+pub(in crate::tcp) struct Waiting {
+    session: RefCell<Option<Box<Session>>>,
+    timer: Cell<Option<TimerId>>,
+}
+
+impl Waiting {
+    pub(super) fn begin(session: Box<Session>, local: &LocalLoop, delay: Duration) {
+        let (current, again) = (session.current.clone(), session.begun);
+        let waiting = Rc::new(Self {
+            session: RefCell::new(Some(session)),
+            timer: Cell::new(None),
+        });
+        let Ok(id) = local.attach(waiting.clone()) else {
+            return waiting.give_up(local, CloseReason::Stopped);
+        };
+        {
+            let mut current = lock(&current);
+            current.waiting = Some(id);
+            current.retries = current.retries.saturating_add(u32::from(again));
+        }
+        let here = local.clone();
+        let timer = local.set_timeout(delay, move |_| Self::connect(&here, id));
+        waiting.timer.set(Some(timer));
+    }
+
+    fn connect(local: &LocalLoop, id: AttachmentId) {
+        let Some(waiting) = local.attachment::<Self>(id) else {
+            return;
+        };
+        local.detach(id);
+        let current = waiting.session.borrow().as_ref().map(|s| s.current.clone());
+        let given_up = current.is_some_and(|current| lock(&current).sessions.is_given_up());
+        let given_up = given_up && !mutant!("tcp_retries_after_close");
+        if given_up && !mutant!("tcp_back_off_survives_close") {
+            // By another thread, whose close is on its way.
+            return waiting.give_up(local, CloseReason::Local);
+        }
+        if let Some(session) = waiting.take() {
+            session.connect_again(local);
+        }
+    }
+
+    /// Closed by the user: no attempt follows.
+    pub(in crate::tcp) fn cancel(local: &LocalLoop, id: AttachmentId) {
+        if mutant!("tcp_back_off_survives_close") {
+            return;
+        }
+        if let Some(waiting) = local.attachment::<Self>(id) {
+            local.detach(id);
+            waiting.give_up(local, CloseReason::Local);
+        }
+    }
+
+    fn take(&self) -> Option<Box<Session>> {
+        let session = self.session.borrow_mut().take()?;
+        lock(&session.current).waiting = None;
+        Some(session)
+    }
+
+    /// Each attempt has had its `on_close`, but a `connect()` that has begun none yet has had none at all,
+    /// and gets it.
+    fn give_up(&self, local: &LocalLoop, reason: CloseReason) {
+        if let Some(timer) = self.timer.take() {
+            local.kill_timer(timer);
+        }
+        match self.take() {
+            Some(session) if session.begun || mutant!("waiting_connect_ends_untold") => {
+                local.drop_user(session);
+            }
+            Some(session) => local.refuse_for(session, reason),
+            None => {}
+        }
+    }
+}
+
+impl Attachment for Waiting {
+    fn on_stop(&self, local: &LocalLoop) {
+        self.give_up(local, CloseReason::Stopped);
+    }
+
+    fn on_loop_end(&self, local: &LocalLoop) {
+        self.give_up(local, CloseReason::Stopped);
+    }
+}
