@@ -1,5 +1,6 @@
 //! Tests that need a process of their own.
 
+use hvloop_test_support::ChildLimit;
 use std::process::{Command, ExitStatus};
 use std::sync::{Mutex, PoisonError};
 
@@ -17,5 +18,7 @@ pub fn alone(name: &str) -> Option<ExitStatus> {
     command
         .args(["--exact", name, "--nocapture"])
         .env(CHILD, "1");
-    Some(command.status().unwrap())
+    let mut child = command.spawn().unwrap();
+    let _limit = ChildLimit::of(&child);
+    Some(child.wait().unwrap())
 }

@@ -2,7 +2,7 @@
 
 use hvloop::event::tls::{TlsIdentities, TlsServerConfig};
 use hvloop::{CloseReason, EventLoopThread, Listen, TcpServer, UdpOptions, UdpServer};
-use hvloop_test_support::{DEADLINE, Event, Monitor, TestCa};
+use hvloop_test_support::{ChildLimit, DEADLINE, Event, Monitor, TestCa};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -20,6 +20,7 @@ pub fn set_up() {
 /// A program that is talked with.
 pub struct Talk {
     child: Child,
+    _limit: ChildLimit,
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
 }
@@ -37,6 +38,7 @@ impl Talk {
         Self {
             input: child.stdin.take(),
             output: BufReader::new(child.stdout.take().unwrap()),
+            _limit: ChildLimit::of(&child),
             child,
         }
     }

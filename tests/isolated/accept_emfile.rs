@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 use hvloop::{EventLoopThread, Listen, LoopOptions, TcpServer};
-use hvloop_test_support::{DEADLINE, Monitor, fds, wait_for};
+use hvloop_test_support::{ChildLimit, DEADLINE, Monitor, fds, wait_for};
 use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -23,6 +23,7 @@ fn accept_emfile() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
+    let _limit = ChildLimit::of(&child);
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let address = lines.find_map(|line| {
         let line = line.unwrap();

@@ -5,7 +5,7 @@
 
 use hvloop::event::tls::TlsClientConfig;
 use hvloop::{ClientOptions, Connect, EventLoopThread, TcpClient, WebSocketClient};
-use hvloop_test_support::{Event, ScriptServer, TestCa, Tls};
+use hvloop_test_support::{ChildLimit, Event, ScriptServer, TestCa, Tls};
 use std::io::{IoSlice, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::net::UnixListener;
@@ -18,11 +18,13 @@ const CA: &str = "HVLOOP_TEST_CA";
 const SIGPIPE: i32 = 13;
 
 fn run_child(what: &str, url: &str, ca: &str) -> ExitStatus {
-    Command::new(std::env::current_exe().unwrap())
+    let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "child_program", "--nocapture"])
         .envs([(WHAT, what), (URL, url), (CA, ca)])
-        .status()
-        .unwrap()
+        .spawn()
+        .unwrap();
+    let _limit = ChildLimit::of(&child);
+    child.wait().unwrap()
 }
 
 #[test]

@@ -9,7 +9,7 @@ mod common;
 use crate::common::net::{Net, Transport};
 use crate::common::ws_peer::{WsPeer, frame};
 use hvloop::{EventLoop, Listen, WebSocketServer, WebSocketService};
-use hvloop_test_support::opcode;
+use hvloop_test_support::{ChildLimit, opcode};
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -36,6 +36,7 @@ fn calls(burst: usize) -> HashMap<String, usize> {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
+    let _limit = ChildLimit::of(&child);
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let address = lines
         .find_map(|line| {

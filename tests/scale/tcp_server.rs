@@ -3,7 +3,7 @@
 
 use crate::common::alone::alone;
 use hvloop::{EventLoopThread, EventLoopThreadPool, Listen, LoadBalance, LoopOptions, TcpServer};
-use hvloop_test_support::{DEADLINE, Latch, fds};
+use hvloop_test_support::{ChildLimit, DEADLINE, Latch, fds};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Stdio};
@@ -50,7 +50,13 @@ fn pool_stop_delivers_to_ten_thousand() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    opened.expect("ten thousand connections");
+    let _limit = ChildLimit::of(&child);
+    // One after the other, by two processes that other ones keep waiting.
+    assert!(
+        opened.wait(4 * DEADLINE),
+        "{} connections are missing",
+        opened.left()
+    );
     assert_eq!(server.connection_num(), CLIENTS);
     for event_loop in pool.event_loops() {
         assert_eq!(event_loop.metrics().connections, CLIENTS as u64 / 2);

@@ -7,7 +7,7 @@ use crate::common::ws_peer::{WsPeer, close_frame};
 use hvloop::{
     EventLoopThreadPool, Listen, LoopOptions, ServiceOptions, WebSocketServer, WebSocketService,
 };
-use hvloop_test_support::{DEADLINE, Latch, fds, opcode};
+use hvloop_test_support::{ChildLimit, DEADLINE, Latch, fds, opcode};
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
@@ -53,7 +53,13 @@ fn pool_stop_sends_ten_thousand_closes() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    opened.expect("ten thousand connections");
+    let _limit = ChildLimit::of(&child);
+    // One after the other, by two processes that other ones keep waiting.
+    assert!(
+        opened.wait(4 * DEADLINE),
+        "{} connections are missing",
+        opened.left()
+    );
     assert_eq!(server.connection_num(), CLIENTS);
     assert!(
         pool.event_loops().all(|l| l.metrics().connections > 0),

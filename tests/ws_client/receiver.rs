@@ -91,7 +91,10 @@ fn slow(transport: Transport) {
     let client = WebSocketClient::with_options(thread.event_loop(), net.options());
     let events = client.receiver(CAPACITY);
     client.open(&server.url()).unwrap();
-    assert!(matches!(events.recv().unwrap(), ClientEvent::Open(_)));
+    assert!(matches!(
+        events.recv_timeout(DEADLINE).unwrap(),
+        ClientEvent::Open(_)
+    ));
     for expected in 0..COUNT {
         if expected % 100 == 0 {
             // As slow as it gets: the loop has all the time to do too much.
@@ -100,7 +103,7 @@ fn slow(transport: Transport) {
             }
             assert!(events.len() <= CAPACITY, "{}", events.len());
         }
-        let event = events.recv().unwrap();
+        let event = events.recv_timeout(DEADLINE).unwrap();
         assert!(events.len() <= CAPACITY, "{}", events.len());
         assert_eq!(number(&event), expected);
     }
@@ -215,15 +218,15 @@ fn reconnects(transport: Transport) {
     let events = client.receiver(1);
     client.open(&server.url()).unwrap();
     for session in 1..=3 {
-        let open = events.recv().unwrap();
+        let open = events.recv_timeout(DEADLINE).unwrap();
         assert!(
             matches!(&open, ClientEvent::Open(open) if open.attempt == session),
             "{open:?}"
         );
         for n in 0..20 {
-            assert_eq!(number(&events.recv().unwrap()), n);
+            assert_eq!(number(&events.recv_timeout(DEADLINE).unwrap()), n);
         }
-        let close = events.recv().unwrap();
+        let close = events.recv_timeout(DEADLINE).unwrap();
         assert!(
             matches!(&close, ClientEvent::Close(close) if close.clean),
             "{close:?}"

@@ -7,6 +7,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use crate::limit::ChildLimit;
 use crate::server::Mode;
 use crate::stats::Stats;
 
@@ -17,6 +18,7 @@ const PROGRAM: &str = "hvloop-peer";
 #[derive(Debug)]
 pub struct Peer {
     child: Child,
+    _limit: ChildLimit,
     pipes: Mutex<Pipes>,
     port: u16,
     ca_pem: Option<String>,
@@ -60,6 +62,7 @@ impl Peer {
             .stdout(Stdio::piped())
             .spawn()
             .expect("start hvloop-peer");
+        let limit = ChildLimit::of(&child);
         let answers = child.stdout.take().expect("stdout is piped");
         let mut pipes = Pipes {
             commands: child.stdin.take(),
@@ -73,6 +76,7 @@ impl Peer {
         let ca_pem = tls.then(|| read_pem(&mut pipes));
         Self {
             child,
+            _limit: limit,
             pipes: Mutex::new(pipes),
             port,
             ca_pem,

@@ -6,6 +6,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use serde::Deserialize;
 
 use crate::certs::TestCa;
+use crate::limit::ChildLimit;
 use crate::programs::{Language, TempFolder};
 
 /// A running server of `tests/interop`; the README there says what its paths do. It ends when this is
@@ -13,6 +14,7 @@ use crate::programs::{Language, TempFolder};
 #[derive(Debug)]
 pub struct ForeignServer {
     child: Child,
+    _limit: ChildLimit,
     commands: Option<ChildStdin>,
     answers: Lines<BufReader<ChildStdout>>,
     scheme: &'static str,
@@ -63,6 +65,7 @@ impl ForeignServer {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| panic!("start the {language:?} server: {error}"));
+        let limit = ChildLimit::of(&child);
         let stdout = child.stdout.take().expect("stdout is piped");
         let mut answers = BufReader::new(stdout).lines();
         let first = next_line(&mut answers);
@@ -73,6 +76,7 @@ impl ForeignServer {
         Self {
             commands: child.stdin.take(),
             child,
+            _limit: limit,
             answers,
             scheme: if ca.is_some() { "wss" } else { "ws" },
             port,
