@@ -6,6 +6,7 @@ use crate::ctx::Ctx;
 use crate::history::{ClientPlan, Host, Kind, Manner, Outcome, RoutePlan};
 use hvloop_event::CloseReason;
 use hvloop_ws::{ClientState, CloseEvent, ConnectionError, Initiator};
+use std::io::ErrorKind;
 use std::time::Duration;
 
 /// An `on_close`, as it comes.
@@ -156,9 +157,12 @@ fn check_reason(ctx: &Ctx, c: usize, plan: &ClientPlan, reason: &CloseReason, wa
                 wrong("the name was there");
             }
         }
-        CloseReason::Connect(..) => {
+        CloseReason::Connect(_, e) => {
             let refused = matches!(plan.route, RoutePlan::Refuse(_));
-            if !refused && faults.no_fd == 0.0 && faults.reset == 0.0 {
+            // Accepted, and broken before the loop looked: a connect that failed, as the system tells it.
+            let broken =
+                matches!(plan.manner, Manner::Reset(_)) && e.kind() == ErrorKind::ConnectionReset;
+            if !refused && !broken && faults.no_fd == 0.0 && faults.reset == 0.0 {
                 wrong("connects are accepted");
             }
         }
