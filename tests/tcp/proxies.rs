@@ -110,7 +110,7 @@ fn tcp_client_reconnects_through_a_proxy() {
         1 => Ok(()), // ends without a word
         2 => {
             conn.read_request_head()?;
-            conn.send(b"HTTP/1.1 407 Who?\r\n\r\n")
+            conn.send(b"HTTP/1.1 503 Busy\r\n\r\n")
         }
         _ => {
             ask(conn, Kind::HttpWithLogin, "localhost", target.port())?;
@@ -132,7 +132,7 @@ fn tcp_client_reconnects_through_a_proxy() {
             panic!("{:?}", seen.closed);
         };
         assert!(
-            matches!(second, ProxyError::Refused { status: 407, .. }),
+            matches!(second, ProxyError::Refused { status: 503, .. }),
             "{second:?}"
         );
     });
