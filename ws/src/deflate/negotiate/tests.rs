@@ -169,3 +169,33 @@ fn a_client_checks_the_answer() {
     assert_eq!(taken, agreed(true, false, 10, 11));
     assert_eq!(params(&answer, &wishing), Some(taken));
 }
+
+/// RFC 7692 section 7.1: an offer or an answer with a parameter twice is declined, whatever the values.
+#[test]
+fn a_parameter_twice_is_refused() {
+    let options = DeflateOptions::new();
+    for (first, again) in [
+        ("server_no_context_takeover", "server_no_context_takeover"),
+        ("client_no_context_takeover", "client_no_context_takeover"),
+        ("server_max_window_bits=12", "server_max_window_bits=12"),
+        ("server_max_window_bits=12", "server_max_window_bits=9"),
+        ("client_max_window_bits=12", "client_max_window_bits=12"),
+        ("client_max_window_bits=12", "client_max_window_bits=9"),
+    ] {
+        let once = headers(&format!("permessage-deflate; {first}"));
+        assert!(accept(&once, &options).is_some(), "{first}");
+        assert!(check_answer(&once, Some(&options)).is_ok(), "{first}");
+        let other = match first.starts_with("server") {
+            true => "; client_max_window_bits=10; ",
+            false => "; server_max_window_bits=10; ",
+        };
+        for between in ["; ", other] {
+            let twice = headers(&format!("permessage-deflate; {first}{between}{again}"));
+            assert_eq!(accept(&twice, &options), None, "{first}{between}{again}");
+            let answer = check_answer(&twice, Some(&options));
+            assert!(answer.is_err(), "{first}{between}{again}");
+        }
+    }
+    let offers = headers("permessage-deflate; client_max_window_bits; client_max_window_bits");
+    assert_eq!(accept(&offers, &options), None, "without a value");
+}

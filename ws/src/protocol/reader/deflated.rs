@@ -238,3 +238,51 @@ fn compressed_text_is_checked() {
         }
     }
 }
+
+/// RSV1 says something of a message as a whole (RFC 7692 section 6): on a continuation, or on a control
+/// frame, it is an error although the extension was agreed on. RSV2 and RSV3 are nobody's.
+#[test]
+fn rsv1_belongs_to_the_first_frame_alone() {
+    let hello: &[u8] = &[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
+    for role in [Role::Server, Role::Client] {
+        let mask = (role == Role::Server).then_some(MASK);
+        let frame = |opcode, fin, payload: &[u8], bits: u8| {
+            let mut out = Vec::new();
+            encode_frame(&mut out, opcode, fin, payload, mask);
+            out[0] |= bits;
+            out
+        };
+        let refused = |stream: &[u8], what: &str| {
+            for size in [1, 1 << 20] {
+                let (got, error) = read(&mut reader(role, 15, true), stream, || size);
+                let code = error.map(|error| error.close_code());
+                assert_eq!(error, Some(ProtocolError::ReservedBits), "{what}");
+                assert_eq!((got, code), (vec![], Some(1002)), "{what}");
+            }
+        };
+        for (bits, first) in [(0, b"Hel".as_slice()), (0x40, &hello[..3])] {
+            for fin in [false, true] {
+                let begun = frame(opcode::TEXT, false, first, bits);
+                let rest = frame(opcode::CONTINUATION, fin, &hello[3..], 0x40);
+                refused(&[begun, rest].concat(), "a continuation");
+            }
+            let controls = [
+                (opcode::PING, &b"life"[..]),
+                (opcode::PONG, b""),
+                (opcode::CLOSE, b"\x03\xe8"),
+            ];
+            for (control, payload) in controls {
+                let control = frame(control, true, payload, 0x40);
+                refused(&control, "a control frame");
+                let begun = frame(opcode::TEXT, false, first, bits);
+                refused(&[begun, control].concat(), "a control frame inside");
+            }
+        }
+        for bits in [0x20, 0x10, 0x60, 0x50, 0x30] {
+            refused(&frame(opcode::TEXT, true, hello, bits), "another bit");
+        }
+        let good = frame(opcode::TEXT, true, hello, 0x40);
+        let (got, error) = read(&mut reader(role, 15, true), &good, || 1);
+        assert_eq!((got, error), (vec![b"Hello".to_vec()], None));
+    }
+}
