@@ -112,6 +112,8 @@ struct Items {
     members: BTreeSet<(String, String)>,
     /// `pub use Original as Name`.
     originals: BTreeMap<String, String>,
+    /// What a macro of ours stands for, if it takes nothing: items that several types have.
+    macros: BTreeMap<String, Vec<Tree>>,
 }
 
 impl Items {
@@ -121,16 +123,39 @@ impl Items {
         for folder in ["event/src", "ws/src", "src"] {
             sources_below(&Path::new(ROOT).join(folder), &mut files);
         }
+        let read = |file| fs::read_to_string(file).expect("a source in UTF-8");
+        Self::of_texts(files.iter().map(read))
+    }
+
+    fn of_texts(texts: impl IntoIterator<Item = String>) -> Self {
+        let bare = |text: String| Trees::of(&without_comments_and_literals(&text));
+        let sources: Vec<_> = texts.into_iter().map(bare).collect();
         let mut items = Self::default();
-        for file in files {
-            items.add_text(&fs::read_to_string(&file).expect("a source in UTF-8"));
+        for source in &sources {
+            items.note_macros(source);
+        }
+        for source in &sources {
+            items.add(source, None, false);
         }
         items
     }
 
-    fn add_text(&mut self, text: &str) {
-        let bare = without_comments_and_literals(text);
-        self.add(&Trees::of(&bare), None, false);
+    /// `macro_rules! name { () => {…} }`
+    fn note_macros(&mut self, trees: &[Tree]) {
+        for window in trees.windows(4) {
+            if let [
+                Tree::Word(word),
+                Tree::Mark('!'),
+                Tree::Word(name),
+                Tree::Group('{', rules),
+            ] = window
+                && word == "macro_rules"
+                && let [Tree::Group('(', takes), _, _, Tree::Group('{', body), ..] = &rules[..]
+                && takes.is_empty()
+            {
+                self.macros.insert(name.clone(), body.clone());
+            }
+        }
     }
 
     /// Whether `Name`, `Owner::member` or `module::Name` is there.
@@ -173,6 +198,14 @@ impl Items {
                     continue;
                 }
                 Tree::Word(word) if is_qualifier(word, rest) => continue,
+                Tree::Word(word)
+                    if matches!(rest.first(), Some(Tree::Mark('!')))
+                        && self.macros.contains_key(word) =>
+                {
+                    (_, _, rest) = item(rest);
+                    let body = self.macros[word].clone();
+                    self.add(&body, owner, false);
+                }
                 Tree::Word(word) => {
                     let (head, body, after) = item(rest);
                     rest = after;
@@ -359,6 +392,7 @@ fn owner_of_impl(head: &[Tree]) -> Option<(&str, bool)> {
 // The text.
 
 /// A piece of a source.
+#[derive(Clone)]
 enum Tree {
     /// A name, a keyword or a number.
     Word(String),
@@ -521,6 +555,7 @@ impl<'a, T: Fn(&str) -> [u8; 4]> Loop<'a, T> where T: for<'b> Fn(&'b ()) {
     pub const LIMIT: usize = 1;
     pub const fn new(text: &str) -> Self { let _ = ("}", '}', '\'', '"', b"\"}", r#"}"}"#); }
     fn private(&self) { pub_like("pub fn not_one() {"); }
+    shared_methods!();
     pub(super) fn limited(&self) {}
 }
 impl<T> super::Loop<'_, T> { #[must_use] pub async unsafe fn later(&self) -> Option<&'_ T> { None } }
@@ -531,12 +566,12 @@ pub(crate) enum Phase { #[default] Idle, Running(u8, u8), Gone { why: u8 } }
 pub trait Handler { const N: u8; fn on_data(&mut self) { drop(()) } fn on_close(self); }
 const _: () = { const fn send<T: Send>() {} };
 pub fn free() {}
+macro_rules! shared_methods { () => { /// One.
+    pub fn shared(self) -> Self { self } fn not_shared(&self) {} }; }
 "##;
 
 fn sample() -> Items {
-    let mut items = Items::default();
-    items.add_text(SAMPLE);
-    items
+    Items::of_texts([SAMPLE.to_owned()])
 }
 
 #[test]
@@ -547,6 +582,7 @@ fn what_is_public_is_found() {
         "Loop::new",
         "Loop::LIMIT",
         "Loop::later",
+        "Loop::shared",
         "Loop::next",
         "Loop::not_in_tests",
         "Counts::ticks",
@@ -574,6 +610,8 @@ fn what_is_not_public_is_missing() {
     for name in [
         "Loop::missing",
         "Loop::private",
+        "Loop::not_shared",
+        "shared",
         "Loop::limited",
         "Loop::not_one",
         "Loop::only_in_tests",
