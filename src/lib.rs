@@ -7,32 +7,35 @@ pub use hvloop_ws as ws;
 
 #[cfg(all(unix, not(hvloop_sim)))]
 pub use hvloop_event::signal;
+#[cfg(feature = "tls")]
+pub use hvloop_event::tls;
 pub use hvloop_event::{
-    Address, Channel, ChannelId, CloseReason, Connect, DatagramError, EventLoop, EventLoopThread,
-    EventLoopThreadPool, Hold, IdleId, Interest, IoHandle, LengthCoding, LengthField, Listen,
-    LoadBalance, LocalLoop, LoopClosed, LoopOptions, LoopStatus, Metrics, Proxy, ReconnectPolicy,
-    SendError, ShutdownReport, TcpClient, TcpServer, TimerId, TimerThread, UdpChannel, UdpClient,
-    UdpOptions, UdpServer, Unpack,
+    Address, Channel, ChannelId, CloseReason, Connect, ConnectError, DatagramError, EventLoop,
+    EventLoopThread, EventLoopThreadPool, Hold, IdleId, Interest, IoHandle, JoinError,
+    LengthCoding, LengthField, Listen, LoadBalance, LocalLoop, LoopClosed, LoopOptions, LoopStatus,
+    Metrics, Proxy, ReconnectPolicy, RunError, SendError, ShutdownReport, StartError, TcpClient,
+    TcpServer, TimerId, TimerThread, UdpChannel, UdpClient, UdpOptions, UdpServer, Unpack,
 };
 #[cfg(feature = "cron")]
 pub use hvloop_event::{CronError, CronSchedule};
 #[cfg(feature = "ws")]
 pub use hvloop_ws::{
-    ClientEvent, ClientOptions, ClientReceiver, ClientState, CloseEvent, DeflateOptions, Message,
-    OpenError, OpenEvent, ServiceOptions, WebSocketChannel, WebSocketClient, WebSocketServer,
-    WebSocketService, WhenFull,
+    ClientEvent, ClientOptions, ClientReceiver, ClientState, CloseError, CloseEvent,
+    ConnectionError, DeflateOptions, Message, OpenError, OpenEvent, PingError, ServiceOptions,
+    WebSocketChannel, WebSocketClient, WebSocketServer, WebSocketService, WhenFull,
 };
 
 /// What most programs need: `use hvloop::prelude::*`.
 pub mod prelude {
     pub use crate::{
-        Channel, EventLoop, EventLoopThread, EventLoopThreadPool, Listen, ShutdownReport,
-        TcpClient, TcpServer, TimerId,
+        Channel, Connect, EventLoop, EventLoopThread, EventLoopThreadPool, Listen, LoadBalance,
+        ReconnectPolicy, SendError, ShutdownReport, TcpClient, TcpServer, TimerId, UdpClient,
+        UdpServer,
     };
     #[cfg(feature = "ws")]
     pub use crate::{
-        ClientOptions, CloseEvent, Message, OpenEvent, WebSocketChannel, WebSocketClient,
-        WebSocketServer, WebSocketService,
+        ClientOptions, CloseEvent, Message, OpenEvent, ServiceOptions, WebSocketChannel,
+        WebSocketClient, WebSocketServer, WebSocketService,
     };
 }
 

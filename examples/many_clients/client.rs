@@ -121,7 +121,7 @@ pub fn new(
     tell: &Sender<Told>,
 ) -> WebSocketClient {
     let options = ClientOptions::new()
-        .open_deadline(Duration::from_secs(60))
+        .open_timeout(Duration::from_secs(60))
         .send_limit(load.send_limit);
     let client = WebSocketClient::with_options(event_loop, options);
     let flow = Arc::new(Mutex::new(Flow {

@@ -10,7 +10,7 @@ mod server;
 
 use clap::Parser;
 use comfy_table::Table;
-use hvloop::event::tls::TlsClientConfig;
+use hvloop::tls::TlsClientConfig;
 use hvloop::{ClientOptions, EventLoopThread, Message, ShutdownReport, WebSocketClient};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::error::Error;
@@ -57,7 +57,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     }
     let fds_before = open_fds();
 
-    let mut options = ClientOptions::new().open_deadline(Duration::from_secs(60));
+    let mut options = ClientOptions::new().open_timeout(Duration::from_secs(60));
     let server = match &args.url {
         Some(_) => None,
         None => Some(server::EchoServer::start(args.tls)?),

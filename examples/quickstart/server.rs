@@ -1,6 +1,6 @@
 //! An echo server on a loop of its own, which counts how its clients took their leave.
 
-use hvloop::event::tls::{TlsIdentities, TlsServerConfig};
+use hvloop::tls::{TlsIdentities, TlsServerConfig};
 use hvloop::{EventLoopThread, Listen, ShutdownReport, WebSocketServer, WebSocketService};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use std::error::Error;

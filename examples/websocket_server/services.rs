@@ -17,10 +17,9 @@ const MAX_MESSAGE: usize = 1 << 20;
 
 /// A reply to each message, in order: the message itself; `/close CODE REASON` closes instead.
 pub fn echo(traffic: &Arc<Traffic>) -> WebSocketService {
-    let limits = Limits {
-        max_frame: MAX_MESSAGE,
-        max_message: MAX_MESSAGE,
-    };
+    let limits = Limits::new()
+        .max_frame(MAX_MESSAGE)
+        .max_message(MAX_MESSAGE);
     let [opened, traffic, closed] = [0; 3].map(|_| traffic.clone());
     WebSocketService::new()
         .options(ServiceOptions::new().limits(limits))

@@ -40,7 +40,7 @@ pub fn echo(seen: &Monitor<Seen>) -> WebSocketService {
     let (open, message, close) = (seen.clone(), seen.clone(), seen.clone());
     WebSocketService::new()
         .on_open(move |channel, _| {
-            assert!(channel.is_open());
+            assert!(channel.is_connected());
             note(&open, |seen| seen.opened += 1);
         })
         .on_message(move |channel, data| {
@@ -52,7 +52,7 @@ pub fn echo(seen: &Monitor<Seen>) -> WebSocketService {
             let _ = channel.send(data);
         })
         .on_close(move |channel, event| {
-            assert!(!channel.is_open());
+            assert!(!channel.is_connected());
             note(&close, |seen| seen.closed.push(event.clone()));
         })
 }

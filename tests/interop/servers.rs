@@ -60,10 +60,11 @@ fn talk_to(language: Language, tls: bool) {
     let options = ClientOptions::new()
         .tls(config.build().unwrap())
         .send_limit(32 * 1024 * 1024)
-        .limits(hvloop::ws::protocol::Limits {
-            max_frame: 32 * 1024 * 1024,
-            max_message: 64 * 1024 * 1024,
-        })
+        .limits(
+            hvloop::ws::protocol::Limits::new()
+                .max_frame(32 * 1024 * 1024)
+                .max_message(64 * 1024 * 1024),
+        )
         .close_timeout(Duration::from_secs(30));
     let thread = EventLoopThread::new().unwrap();
     thread.start().unwrap();

@@ -108,7 +108,7 @@ fn websocket_client() -> usize {
     let event_loop = EventLoop::new().unwrap();
     let up = Arc::new(AtomicUsize::new(0));
     let clients = Rc::new(Cell::new(Vec::with_capacity(CONNECTIONS)));
-    let options = ClientOptions::new().open_deadline(4 * DEADLINE);
+    let options = ClientOptions::new().open_timeout(4 * DEADLINE);
     let open = |count: usize| {
         for _ in 0..count {
             let client = WebSocketClient::with_options(&event_loop, options.clone());

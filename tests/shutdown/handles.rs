@@ -164,7 +164,7 @@ fn history(seed: u64, net: &Net, urls: &Arc<Vec<String>>) {
             let options = net
                 .options()
                 .close_timeout(Duration::from_millis(100))
-                .open_deadline(Duration::from_millis(500))
+                .open_timeout(Duration::from_millis(500))
                 .keep_callbacks(random.random_bool(0.5));
             let policy = ReconnectPolicy::fixed(Duration::from_millis(5));
             let options = options.reconnect(random.random_bool(0.5).then_some(policy));

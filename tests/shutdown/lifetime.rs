@@ -151,7 +151,7 @@ fn use_after_stop(transport: Transport) {
         ));
         assert_eq!(client.send_text("late"), Err(SendError::NotOpen));
         assert_eq!(client.send_binary(b"late"), Err(SendError::NotOpen));
-        assert_eq!(client.ping(b"late"), Err(SendError::NotOpen));
+        assert_eq!(client.ping(b"late"), Err(SendError::NotOpen.into()));
         client.close(1000, "late").unwrap();
         client.stop();
         assert!(client.join().is_err());

@@ -229,7 +229,7 @@ fn cancelled(transport: Transport) {
     let limit = Duration::from_millis(50);
     let client = Recorded::new(
         thread.event_loop(),
-        keeping(net.options().open_deadline(limit)),
+        keeping(net.options().open_timeout(limit)),
     );
     client.client.open(&server.url()).unwrap();
     let event = client.only_close();

@@ -3,8 +3,8 @@
 use crate::common::loops::{patient, settle};
 use crate::common::ws_client::{Net, Recorded, Transport};
 use crate::over_both;
-use hvloop::SendError;
-use hvloop::ws::{CloseError, ConnectionError, Initiator};
+use hvloop::ws::{ClientState, CloseError, ConnectionError, Initiator, PingError};
+use hvloop::{Message, ReconnectPolicy, SendError};
 use hvloop_test_support::{
     DEADLINE, Latch, Mode, Monitor, ScriptServer, encode_frame, opcode, upgrade_response,
 };
@@ -26,6 +26,8 @@ over_both! {
     close_in_onmessage => in_onmessage;
     no_rst_on_clean_close => no_reset;
     eof_without_close_frame => abrupt;
+    close_now_in_each_state => at_once;
+    long_ping_is_refused => long_ping;
 }
 
 fn both_sides(transport: Transport) {
@@ -349,7 +351,7 @@ fn sends_before(transport: Transport) {
     let client = Recorded::new(thread.event_loop(), net.options());
     let refused = || {
         assert_eq!(client.client.send_text("early"), Err(SendError::NotOpen));
-        assert_eq!(client.client.ping(b"early"), Err(SendError::NotOpen));
+        assert_eq!(client.client.ping(b"early"), Err(SendError::NotOpen.into()));
     };
     refused();
     assert_eq!(client.client.buffered_amount(), 0);
@@ -492,4 +494,91 @@ fn abrupt(transport: Transport) {
         );
         assert_eq!(event.initiator, Initiator::Remote, "{event:?}");
     }
+}
+
+/// At once and without a Close, wherever the client is; and no attempt follows.
+fn at_once(transport: Transport) {
+    let net = Net::new(transport);
+    let thread = patient();
+    let options = || {
+        let options = net.options().close_timeout(10 * DEADLINE);
+        options.reconnect(ReconnectPolicy::new())
+    };
+    for close_first in [false, true] {
+        let said = Monitor::new((Vec::new(), false));
+        let s = said.clone();
+        let server = ScriptServer::start(net.tls(), move |conn| {
+            conn.accept_upgrade()?;
+            while let Ok(Some(frame)) = conn.read_frame() {
+                s.update(|(opcodes, _)| opcodes.push(frame.opcode)); // no Close is answered
+            }
+            s.update(|(_, ended)| *ended = true);
+            Ok(())
+        });
+        let client = Recorded::new(thread.event_loop(), options());
+        client.client.open(&server.url()).unwrap();
+        client.wait_open();
+        let mut expected = Vec::new();
+        if close_first {
+            client.client.close(1000, "").unwrap();
+            assert!(said.wait(DEADLINE, |(opcodes, _)| !opcodes.is_empty()));
+            expected.push(opcode::CLOSE);
+        }
+        client.client.close_now();
+        let event = client.only_close();
+        assert!(!event.clean && event.code == 1006, "{event:?}");
+        assert!(event.was_open && event.error.is_none(), "{event:?}");
+        assert_eq!(
+            (event.initiator, event.reconnect_in),
+            (Initiator::Local, None)
+        );
+        assert!(said.wait(DEADLINE, |(_, ended)| *ended));
+        assert_eq!(said.read(|(opcodes, _)| opcodes.clone()), expected);
+    }
+    // While it connects, or waits to connect again; and where there is nothing to close.
+    let server = ScriptServer::start(net.tls(), |conn| {
+        conn.wait_for_release(); // and answers nothing
+        Ok(())
+    });
+    let client = Recorded::new(thread.event_loop(), options());
+    client.client.close_now();
+    client.client.open(&server.url()).unwrap();
+    server.wait_accepted(1);
+    client.client.close_now();
+    let event = client.only_close();
+    assert!(
+        event.initiator == Initiator::Local && !event.was_open,
+        "{event:?}"
+    );
+    assert_eq!(event.reconnect_in, None);
+    server.release();
+    let nobody = server.url();
+    drop(server);
+    let client = Recorded::new(thread.event_loop(), options());
+    client.client.open(&nobody).unwrap();
+    assert!(client.only_close().reconnect_in.is_some());
+    client.client.close_now();
+    let is_closed = || client.client.state() == ClientState::Closed;
+    settle(thread.event_loop());
+    assert!(is_closed());
+    client.only_close();
+    thread.stop();
+    assert!(thread.join().unwrap().is_clean());
+}
+
+/// Longer than a control frame may be: that is no want of room.
+fn long_ping(transport: Transport) {
+    let net = Net::new(transport);
+    let server = net.server(Mode::Echo);
+    let thread = patient();
+    let client = Recorded::new(thread.event_loop(), net.options());
+    client.client.open(&server.url()).unwrap();
+    client.wait_open();
+    let long = Err(PingError::TooLong { size: 126 });
+    assert_eq!(client.client.ping(&[7; 126]), long);
+    assert_eq!(client.client.ping(&[7; 125]), Ok(()));
+    client.client.send(Message::Text("still open")).unwrap();
+    client.wait("the echo", |seen| !seen.messages.is_empty());
+    client.client.close(1000, "").unwrap();
+    assert!(client.only_close().clean);
 }

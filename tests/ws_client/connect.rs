@@ -55,7 +55,7 @@ fn passes_in(net: &Net, url: &str, wanted: ConnectPhase) {
     let thread = patient();
     // Enough for the phases before that one.
     let limit = Duration::from_secs(2);
-    let client = Recorded::new(thread.event_loop(), net.options().open_deadline(limit));
+    let client = Recorded::new(thread.event_loop(), net.options().open_timeout(limit));
     client.client.open(url).unwrap();
     let event = client.only_close();
     let Some(ConnectionError::Transport(CloseReason::TimedOut { phase, limit: l })) = event.error
@@ -181,7 +181,7 @@ fn slow_dns(transport: Transport) {
         g.expect("the test to let go");
         Ok(vec![Ipv4Addr::LOCALHOST.into()])
     });
-    let slow = Recorded::new(thread.event_loop(), net.options().open_deadline(DEADLINE));
+    let slow = Recorded::new(thread.event_loop(), net.options().open_timeout(DEADLINE));
     slow.client
         .open(&server.url_with_host("localhost"))
         .unwrap();
@@ -292,7 +292,7 @@ fn many_threads(transport: Transport) {
             let (thread, options, url) = (thread.clone(), net.options(), server.url());
             std::thread::spawn(move || {
                 for _ in 0..waves {
-                    let options = options.clone().open_deadline(DEADLINE);
+                    let options = options.clone().open_timeout(DEADLINE);
                     let wave: Vec<_> = (0..per_wave)
                         .map(|_| Recorded::new(thread.event_loop(), options.clone()))
                         .collect();

@@ -44,7 +44,7 @@ fn pings(transport: Transport) {
     let options = net
         .options()
         .ping_interval(Some(interval))
-        .pong_deadline(deadline);
+        .pong_timeout(deadline);
     let client = Recorded::new(thread.event_loop(), options);
     client.client.open(&server.url()).unwrap();
     let event = client.only_close();
@@ -162,7 +162,7 @@ fn slow_reader(transport: Transport) {
     let options = net
         .options()
         .ping_interval(Some(500 * MS))
-        .pong_deadline(Duration::from_secs(3))
+        .pong_timeout(Duration::from_secs(3))
         .write_stall(Some(Duration::from_secs(3)));
     let client = Recorded::new(thread.event_loop(), options);
     client.client.on_open(|ws, _| {

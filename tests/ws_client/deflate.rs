@@ -46,10 +46,7 @@ fn server(
 }
 
 fn client(net: &Net, thread: &hvloop::EventLoopThread) -> Recorded {
-    let limits = Limits {
-        max_message: 1 << 20,
-        ..Limits::default()
-    };
+    let limits = Limits::new().max_message(1 << 20);
     let deflate = Some(DeflateOptions::new());
     let options = net.options().deflate(deflate).limits(limits);
     Recorded::new(thread.event_loop(), options)

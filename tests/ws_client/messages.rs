@@ -110,10 +110,7 @@ fn bomb(transport: Transport) {
         c.update(|c| *c = close.close_code());
         conn.finish()
     });
-    let limits = Limits {
-        max_frame: 10_000,
-        max_message: 50_000,
-    };
+    let limits = Limits::new().max_frame(10_000).max_message(50_000);
     let thread = patient();
     let client = Recorded::new(thread.event_loop(), net.options().limits(limits));
     client.client.open(&server.url()).unwrap();
@@ -129,10 +126,7 @@ fn limits(transport: Transport) {
         conn.read_close()?;
         conn.finish()
     });
-    let limits = Limits {
-        max_frame: 1000,
-        max_message: 1000,
-    };
+    let limits = Limits::new().max_frame(1000).max_message(1000);
     let thread = patient();
     let client = Recorded::new(thread.event_loop(), net.options().limits(limits));
     client.client.open(&server.url()).unwrap();
@@ -259,7 +253,7 @@ fn liveness(transport: Transport) {
     let options = net
         .options()
         .ping_interval(Some(Duration::from_millis(100)))
-        .pong_deadline(Duration::from_secs(2));
+        .pong_timeout(Duration::from_secs(2));
     let thread = patient();
     let client = Recorded::new(thread.event_loop(), options);
     client.client.open(&server.url()).unwrap();

@@ -217,7 +217,7 @@ fn heart(transport: Transport) {
     let options = net
         .options()
         .ping_interval(Some(Duration::from_millis(25)))
-        .pong_deadline(Duration::from_millis(25));
+        .pong_timeout(Duration::from_millis(25));
     let client = Recorded::new(thread.event_loop(), options);
     let seen = client.seen.clone();
     let pause = move |ws: &WebSocketClient, data: hvloop::Message<'_>| {

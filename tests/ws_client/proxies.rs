@@ -141,7 +141,7 @@ fn mute(transport: Transport) {
         let options = net
             .options()
             .proxy(Some(kind.at(proxy.addr())))
-            .open_deadline(LIMIT);
+            .open_timeout(LIMIT);
         let client = Recorded::new(thread.event_loop(), options);
         client.client.open("ws://localhost/").unwrap();
         let event = client.only_close();

@@ -196,7 +196,7 @@ fn ping_timeout(transport: Transport) {
     let options = net
         .options()
         .ping_interval(Some(50 * MS))
-        .pong_deadline(50 * MS)
+        .pong_timeout(50 * MS)
         .reconnect(Some(ReconnectPolicy::fixed(MS)));
     let client = Recorded::new(thread.event_loop(), options);
     client.client.open(&server.url()).unwrap();
@@ -223,7 +223,7 @@ fn half_open(transport: Transport) {
     let options = net
         .options()
         .ping_interval(Some(100 * MS))
-        .pong_deadline(100 * MS)
+        .pong_timeout(100 * MS)
         .write_stall(None)
         .close_timeout(100 * MS);
     let client = Recorded::new(thread.event_loop(), options);

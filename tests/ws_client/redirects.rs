@@ -261,7 +261,7 @@ fn one_deadline(transport: Transport) {
     });
     for server in [&endless, &once] {
         let thread = patient();
-        let options = net.options().redirects(u32::MAX).open_deadline(LIMIT);
+        let options = net.options().redirects(u32::MAX).open_timeout(LIMIT);
         let client = Recorded::new(thread.event_loop(), options);
         client.client.open(&server.url()).unwrap();
         let event = client.only_close();
@@ -350,7 +350,7 @@ fn races(transport: Transport) {
     });
     for round in 0..30 {
         let thread = patient();
-        let options = net.options().redirects(u32::MAX).open_deadline(DEADLINE);
+        let options = net.options().redirects(u32::MAX).open_timeout(DEADLINE);
         let client = Recorded::new(thread.event_loop(), options);
         let before = hops.load(Ordering::Relaxed);
         client.client.open(&server.url()).unwrap();

@@ -153,7 +153,7 @@ fn cut_short(transport: Transport) {
             conn.send(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 100\r\n\r\nbecause")?;
             end(conn)
         });
-        let options = net.options().open_deadline(Duration::from_millis(limit));
+        let options = net.options().open_timeout(Duration::from_millis(limit));
         let (event, client) = closed(options, &server.url());
         assert_eq!(refusal(&event), (403, "because".to_owned()), "{what}");
         assert_eq!(event.http_status, Some(403), "{what}");
@@ -274,7 +274,7 @@ fn proxy_refusal_keeps_challenge_and_body() {
         let address = proxy.addr();
         let options = ClientOptions::new()
             .proxy(Some(Proxy::http(address.ip().to_string(), address.port())))
-            .open_deadline(Duration::from_millis(limit));
+            .open_timeout(Duration::from_millis(limit));
         let (event, _) = closed(options, "ws://nowhere.test/");
         let Some(ConnectionError::Transport(CloseReason::Proxy(ProxyError::Refused {
             status: 407,

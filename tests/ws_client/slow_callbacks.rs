@@ -65,7 +65,7 @@ fn ping_goes(transport: Transport) {
     let options = net
         .options()
         .ping_interval(Some(BEAT))
-        .pong_deadline(BEAT)
+        .pong_timeout(BEAT)
         .close_timeout(DEADLINE);
     let client = Recorded::new(thread.event_loop(), options);
     let in_time = Monitor::new(false);
@@ -100,7 +100,7 @@ fn ping_deadline(transport: Transport) {
     let options = net
         .options()
         .ping_interval(Some(interval))
-        .pong_deadline(deadline);
+        .pong_timeout(deadline);
     let client = Recorded::new(thread.event_loop(), options);
     let (end, slow) = (end_of(&client), Monitor::new(None));
     let s = slow.clone();
@@ -174,7 +174,7 @@ fn redirected(transport: Transport) {
         conn.finish()
     });
     let thread = patient();
-    let options = net.options().redirects(1).open_deadline(LIMIT);
+    let options = net.options().redirects(1).open_timeout(LIMIT);
     let client = Recorded::new(thread.event_loop(), options);
     let (end, opened) = (end_of(&client), Monitor::new(None));
     let (ws, o, url) = (client.client.clone(), opened.clone(), server.url());

@@ -104,10 +104,7 @@ fn relayed_scenario(transport: Transport) {
 
 fn fail_codes_scenario(transport: Transport) {
     let (net, thread) = (Net::new(transport), started());
-    let limits = Limits {
-        max_frame: 1000,
-        max_message: 2000,
-    };
+    let limits = Limits::new().max_frame(1000).max_message(2000);
     let options = ServiceOptions::new().limits(limits);
     let server = Recorded::with(WebSocketServer::new(thread.event_loop()), options);
     let to = server.listen(&net);

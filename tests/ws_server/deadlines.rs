@@ -30,7 +30,7 @@ fn pings(transport: Transport) {
     let (interval, deadline) = (100 * MS, 1_500 * MS);
     let options = ServiceOptions::new()
         .ping_interval(Some(interval))
-        .pong_deadline(deadline);
+        .pong_timeout(deadline);
     let server = Recorded::with(WebSocketServer::new(thread.event_loop()), options);
     let mut peer = WsPeer::open(&net, server.listen(&net), "/");
     let mut pings = 0;
@@ -74,7 +74,7 @@ fn given_up(transport: Transport) {
     peer.peer.end();
     assert!(opened.wait(DEADLINE, Option::is_some));
     let channel = opened.read(Clone::clone).unwrap();
-    assert!(wait_for(30, || !channel.is_open()), "the end is read");
+    assert!(wait_for(30, || !channel.is_connected()), "the end is read");
     channel.close_now();
     assert!(closed.wait(DEADLINE, Option::is_some));
     let event = closed.read(Clone::clone).unwrap();

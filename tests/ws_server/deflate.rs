@@ -161,10 +161,7 @@ over_tcp_and_tls! {
 
 fn bomb_scenario(transport: Transport) {
     let (net, thread) = (Net::new(transport), started());
-    let limits = Limits {
-        max_message: 1 << 20,
-        ..Limits::default()
-    };
+    let limits = Limits::new().max_message(1 << 20);
     let options = ServiceOptions::new()
         .limits(limits)
         .deflate(Some(DeflateOptions::new()));

@@ -263,10 +263,7 @@ fn inflating_stop(transport: Transport) {
         EventLoopThread::with_loop(EventLoop::with_options(options).unwrap())
     };
     thread.start().unwrap();
-    let limits = Limits {
-        max_message: 1 << 30,
-        ..Limits::default()
-    };
+    let limits = Limits::new().max_message(1 << 30);
     let options = ServiceOptions::new().deflate(deflate()).limits(limits);
     let server = Recorded::with(WebSocketServer::new(thread.event_loop()), options);
     let to = server.listen(&net);

@@ -166,10 +166,7 @@ fn flood_scenario(transport: Transport) {
         let server = WebSocketServer::new(thread.event_loop());
         let closed = Monitor::new(0);
         let c = closed.clone();
-        let limits = Limits {
-            max_message: 1024,
-            ..Limits::default()
-        };
+        let limits = Limits::new().max_message(1024);
         let service = WebSocketService::new()
             .options(ServiceOptions::new().limits(limits).close_timeout(DEADLINE))
             .on_close(move |_, event| {
@@ -202,10 +199,7 @@ fn flood_scenario(transport: Transport) {
 fn sends_on_scenario(transport: Transport) {
     let (net, thread) = (Net::new(transport), started());
     let server = WebSocketServer::new(thread.event_loop());
-    let limits = Limits {
-        max_message: 1024,
-        ..Limits::default()
-    };
+    let limits = Limits::new().max_message(1024);
     let options = ServiceOptions::new().limits(limits);
     server.route("/*", echo(&Monitor::default()).options(options));
     let to = server.listen(net.listen()).unwrap().inet().unwrap();

@@ -5,7 +5,7 @@ use crate::common::net::{Net, Transport};
 use crate::common::ws_peer::{WsPeer, frame};
 use crate::common::ws_server::{Recorded, client_options, scheme};
 use crate::over_tcp_and_tls;
-use hvloop::{Message, WebSocketClient};
+use hvloop::{Message, PingError, WebSocketClient};
 use hvloop_test_support::{DEADLINE, Event, Monitor, opcode};
 
 over_tcp_and_tls! {
@@ -161,7 +161,8 @@ fn channels_on_any_thread() {
         sender.join().unwrap();
     }
     channel.ping(b"are you there").unwrap();
-    assert!(channel.ping(&[0; 126]).is_err());
+    let long = Err(PingError::TooLong { size: 126 });
+    assert_eq!(channel.ping(&[0; 126]), long);
     let ping = peer.frame();
     assert_eq!(
         (ping.opcode, &ping.payload[..]),

@@ -109,7 +109,7 @@ fn ping_scenario(transport: Transport) {
     let (net, thread) = (Net::new(transport), started());
     let options = ServiceOptions::new()
         .ping_interval(Some(50 * MS))
-        .pong_deadline(3_000 * MS);
+        .pong_timeout(3_000 * MS);
     let server = Recorded::with(WebSocketServer::new(thread.event_loop()), options);
     let to = server.listen(&net);
     let mut dead = WsPeer::open(&net, to, "/");

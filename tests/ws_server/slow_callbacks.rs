@@ -27,7 +27,7 @@ fn ping_goes(transport: Transport) {
     let (a, t, c) = (answered.clone(), in_time.clone(), closed.clone());
     let options = ServiceOptions::new()
         .ping_interval(Some(BEAT))
-        .pong_deadline(BEAT)
+        .pong_timeout(BEAT)
         .close_timeout(DEADLINE);
     let service = WebSocketService::new()
         .on_open(move |channel, _| {
@@ -72,7 +72,7 @@ fn ping_deadline(transport: Transport) {
     let (s, c) = (slow.clone(), closed.clone());
     let options = ServiceOptions::new()
         .ping_interval(Some(interval))
-        .pong_deadline(deadline);
+        .pong_timeout(deadline);
     let service = WebSocketService::new()
         .on_open(move |_, _| {
             let slow = s.clone();

@@ -156,10 +156,9 @@ fn bad_upgrades_are_refused() {
 fn header_flood() {
     let (net, thread) = (Net::new(Transport::Tcp), started());
     let server = Recorded::on(&thread);
-    let limits = HandshakeLimits {
-        max_header_bytes: 4096,
-        max_headers: 20,
-    };
+    let limits = HandshakeLimits::new()
+        .max_header_bytes(4096)
+        .max_headers(20);
     server.server.set_handshake_limits(limits);
     let to = server.listen(&net);
     let long = format!("GET / HTTP/1.1\r\nX: {}", "x".repeat(4096));

@@ -1,11 +1,11 @@
 //! Headers that hold one value, and headers that hold a list (RFC 9110 section 5.6).
 
 use crate::mutant::mutant;
-use tungstenite::http::HeaderMap;
-use tungstenite::http::header::HeaderName;
+use http::HeaderMap;
+use http::header::HeaderName;
 
 /// The value of a header that must be there exactly once.
-pub(super) fn single(headers: &HeaderMap, name: HeaderName) -> Option<&[u8]> {
+pub(crate) fn single(headers: &HeaderMap, name: HeaderName) -> Option<&[u8]> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (Some(value), None) => Some(trim(value.as_bytes())),
@@ -23,7 +23,7 @@ pub(crate) fn elements(headers: &HeaderMap, name: HeaderName) -> impl Iterator<I
 }
 
 /// The one element of a header that holds a list; `None`: there is none, or more than one.
-pub(super) fn only_element(headers: &HeaderMap, name: HeaderName) -> Option<&[u8]> {
+pub(crate) fn only_element(headers: &HeaderMap, name: HeaderName) -> Option<&[u8]> {
     let mut elements = elements(headers, name);
     match (elements.next(), elements.next()) {
         (Some(element), None) => Some(element),
@@ -32,7 +32,7 @@ pub(super) fn only_element(headers: &HeaderMap, name: HeaderName) -> Option<&[u8
 }
 
 /// Whether a header that lists tokens names this one, in any of its lines and in any case.
-pub(super) fn has_token(headers: &HeaderMap, name: HeaderName, token: &[u8]) -> bool {
+pub(crate) fn has_token(headers: &HeaderMap, name: HeaderName, token: &[u8]) -> bool {
     elements(headers, name).any(|element| element.eq_ignore_ascii_case(token))
 }
 
@@ -68,7 +68,7 @@ pub(crate) fn is_token(name: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tungstenite::http::header::CONNECTION;
+    use http::header::CONNECTION;
 
     #[test]
     fn lists_have_no_empty_elements() {

@@ -3,6 +3,7 @@
 #[cfg(unix)]
 mod unix;
 
+use http::uri::PathAndQuery;
 use hvloop_event::zone::{BadZone, cut_zone, put_zone};
 use std::error::Error;
 use std::fmt;
@@ -10,7 +11,6 @@ use std::net::IpAddr;
 #[cfg(unix)]
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use tungstenite::http::uri::PathAndQuery;
 use url::{Host, ParseError, Url};
 
 /// A URL to which a WebSocket can be opened: `ws://host[:port][/path][?query]`, or `wss` for TLS.

@@ -7,7 +7,6 @@ use hvloop_ws::WsUrl;
 use hvloop_ws::handshake::{ClientHandshake, HandshakeLimits, Progress, UpgradeRequest};
 use hvloop_ws::protocol::{
     self, Event, Input, Limits, OpCode, ProtocolError, Reader, Role, encode_close, encode_frame,
-    opcode,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -18,10 +17,7 @@ use tungstenite::protocol::{Role as TheirRole, WebSocketConfig, WebSocketContext
 use tungstenite::{Error, Message};
 
 /// Small, so that random lengths meet them.
-const LIMITS: Limits = Limits {
-    max_frame: 2000,
-    max_message: 3000,
-};
+const LIMITS: Limits = Limits::new().max_frame(2000).max_message(3000);
 
 /// What a stream says, until a Close, an error or its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -215,11 +211,11 @@ fn valid_stream(rng: &mut StdRng, role: Role) -> (Vec<u8>, Vec<Said>) {
         let (first, payload) = if rng.random() {
             let text = text(rng, most / 2);
             said.push(Said::Text(text.clone()));
-            (opcode::TEXT, text.into_bytes())
+            (OpCode::Text, text.into_bytes())
         } else {
             let bytes = binary(rng, most);
             said.push(Said::Binary(bytes.clone()));
-            (opcode::BINARY, bytes)
+            (OpCode::Binary, bytes)
         };
         let message = said.len() - 1;
         let mut op = first;
@@ -236,16 +232,16 @@ fn valid_stream(rng: &mut StdRng, role: Role) -> (Vec<u8>, Vec<Said>) {
             let mask = mask_to(rng, role);
             encode_frame(&mut out, op, fragments == 0, fragment, mask);
             rest = after;
-            op = opcode::CONTINUATION;
+            op = OpCode::Continuation;
             if fragments > 0 && rng.random() {
                 let payload = binary(rng, 125);
                 let mask = mask_to(rng, role);
                 // Before the message, as that is not over.
                 if rng.random() {
-                    encode_frame(&mut out, opcode::PING, true, &payload, mask);
+                    encode_frame(&mut out, OpCode::Ping, true, &payload, mask);
                     said.insert(said.len() - 1, Said::Ping(payload));
                 } else {
-                    encode_frame(&mut out, opcode::PONG, true, &payload, mask);
+                    encode_frame(&mut out, OpCode::Pong, true, &payload, mask);
                     said.insert(said.len() - 1, Said::Pong(payload));
                 }
             }
@@ -319,10 +315,10 @@ fn what_they_write_we_read() {
                         let text = text(rng, 300);
                         let (a, b) = text.as_bytes().split_at(rng.random_range(0..=text.len()));
                         let frame = |payload: &[u8], op: OpCode, fin| {
-                            Message::Frame(Frame::message(payload.to_vec(), op, fin))
+                            Message::Frame(Frame::message(payload.to_vec(), (op as u8).into(), fin))
                         };
-                        write(frame(a, opcode::TEXT, false));
-                        write(frame(b, opcode::CONTINUATION, true));
+                        write(frame(a, OpCode::Text, false));
+                        write(frame(b, OpCode::Continuation, true));
                         said.push(Said::Text(text));
                     }
                 }
@@ -447,12 +443,12 @@ fn known_differences() {
 
     // A bad close code is an error for us; for tungstenite it is a Close that was never sent.
     for code in [999u16, 1004, 1005, 1006, 1015, 2000, 5000] {
-        let (ours, theirs) = both(&frame(opcode::CLOSE, &code.to_be_bytes()));
+        let (ours, theirs) = both(&frame(OpCode::Close, &code.to_be_bytes()));
         assert_eq!(ours, [Said::Failed(1002)], "{code}");
         assert_eq!(theirs, [their_bad_code()], "{code}");
     }
     // 1014 was registered after RFC 6455.
-    let (ours, theirs) = both(&frame(opcode::CLOSE, &1014u16.to_be_bytes()));
+    let (ours, theirs) = both(&frame(OpCode::Close, &1014u16.to_be_bytes()));
     assert_eq!(ours, [Said::Close(Some((1014, String::new())))]);
     assert_eq!(theirs, [their_bad_code()]);
 

@@ -142,7 +142,7 @@ pub fn new(
 ) -> (WebSocketClient, String) {
     let policy = ReconnectPolicy::exponential(Duration::from_millis(100), Duration::from_secs(5));
     let mut options = ClientOptions::new()
-        .open_deadline(Duration::from_secs(60))
+        .open_timeout(Duration::from_secs(60))
         .close_timeout(Duration::from_secs(60))
         .reconnect(Some(policy.with_stable_after(Duration::ZERO)))
         .keep_callbacks(true)

@@ -19,8 +19,8 @@ pub struct ClientPlan {
     pub manner: Manner,
     pub reconnect: Option<Duration>,
     pub ping: Option<Duration>,
-    pub pong_deadline: Duration,
-    pub open_deadline: Duration,
+    pub pong_timeout: Duration,
+    pub open_timeout: Duration,
     pub close_timeout: Duration,
     pub write_stall: Option<Duration>,
     pub send_limit: usize,
@@ -206,8 +206,8 @@ fn client(rng: &mut StdRng) -> ClientPlan {
         manner,
         reconnect: rng.random_bool(0.4).then(|| ms(rng, 30)),
         ping: rng.random_bool(0.3).then(|| MS + ms(rng, 100)),
-        pong_deadline: MS + ms(rng, 300),
-        open_deadline: *[20, 300, 10_000].map(|n| n * MS).choose(rng).unwrap_or(&MS),
+        pong_timeout: MS + ms(rng, 300),
+        open_timeout: *[20, 300, 10_000].map(|n| n * MS).choose(rng).unwrap_or(&MS),
         close_timeout: *[1, 50, 5_000].map(|n| n * MS).choose(rng).unwrap_or(&MS),
         write_stall: rng
             .random_bool(0.5)
@@ -279,7 +279,7 @@ fn take_time(seed: u64, clients: &mut [ClientPlan]) {
             plan.proxy = None;
             plan.host = Host::Literal;
             plan.route = RoutePlan::Accept(100 * MS + ms(rng, 100));
-            plan.open_deadline = 300 * MS;
+            plan.open_timeout = 300 * MS;
         }
     }
 }

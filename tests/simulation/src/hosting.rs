@@ -22,7 +22,7 @@ pub struct ServicePlan {
     pub linger: Duration,
     pub close_timeout: Duration,
     pub ping: Option<Duration>,
-    pub pong_deadline: Duration,
+    pub pong_timeout: Duration,
     pub when_full: WhenFull,
     pub max_message: usize,
     pub deflate: Option<DeflatePlan>,
@@ -131,7 +131,7 @@ fn service(rng: &mut StdRng) -> ServicePlan {
         linger: *[1, 50, 5_000].map(|n| n * MS).choose(rng).unwrap_or(&MS),
         close_timeout: *[1, 50, 5_000].map(|n| n * MS).choose(rng).unwrap_or(&MS),
         ping: rng.random_bool(0.3).then(|| MS + ms(rng, 100)),
-        pong_deadline: MS + ms(rng, 300),
+        pong_timeout: MS + ms(rng, 300),
         when_full: match rng.random_bool(0.5) {
             true => WhenFull::Close,
             false => WhenFull::Refuse,

@@ -1,7 +1,7 @@
 //! The user's callbacks, and what `on_open` is told.
 
 use super::WebSocketClient;
-use crate::event::{CloseEvent, Message};
+use crate::events::{CloseEvent, Message};
 use crate::handshake::UpgradeResponse;
 use crate::url::WsUrl;
 use std::sync::Arc;

@@ -72,20 +72,39 @@ impl std::error::Error for OpenError {
     }
 }
 
-/// Why [`WebSocketClient::close`](super::WebSocketClient::close) was refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum CloseError {
-    /// An application may not send this code (RFC 6455 section 7.4).
-    BadCode(u16),
-}
-
-impl fmt::Display for CloseError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::BadCode(code) => write!(f, "close code {code} may not be sent"),
-        }
+impl From<UrlError> for OpenError {
+    fn from(e: UrlError) -> Self {
+        Self::Url(e)
     }
 }
 
-impl std::error::Error for CloseError {}
+impl From<HeadError> for OpenError {
+    fn from(e: HeadError) -> Self {
+        Self::Request(e)
+    }
+}
+
+impl From<PolicyError> for OpenError {
+    fn from(e: PolicyError) -> Self {
+        Self::Policy(e)
+    }
+}
+
+impl From<ProxyTargetError> for OpenError {
+    fn from(e: ProxyTargetError) -> Self {
+        Self::Proxy(e)
+    }
+}
+
+impl From<io::Error> for OpenError {
+    fn from(e: io::Error) -> Self {
+        Self::Thread(e)
+    }
+}
+
+#[cfg(feature = "tls")]
+impl From<hvloop_event::tls::TlsConfigError> for OpenError {
+    fn from(e: hvloop_event::tls::TlsConfigError) -> Self {
+        Self::Tls(e)
+    }
+}

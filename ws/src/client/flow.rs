@@ -1,8 +1,8 @@
 //! Messages in fragments, and reading that is paused.
 
 use super::WebSocketClient;
-use crate::event::Message;
-use crate::link::{Link, Outgoing};
+use crate::events::Message;
+use crate::websocket::{Outgoing, WebSocket};
 use hvloop_event::{LocalLoop, SendError};
 use std::rc::Rc;
 
@@ -14,7 +14,7 @@ impl WebSocketClient {
     ///
     /// # Errors
     ///
-    /// As [`send_text`](WebSocketClient::send_text).
+    /// As [`send`](WebSocketClient::send).
     ///
     /// libhv: `send(buf, len, fragment, opcode)`.
     pub fn send_fragmented(
@@ -22,7 +22,7 @@ impl WebSocketClient {
         message: Message<'_>,
         fragment_bytes: usize,
     ) -> Result<(), SendError> {
-        self.send(Outgoing::fragmented(message, fragment_bytes))
+        self.send_outgoing(Outgoing::fragmented(message, fragment_bytes))
     }
 
     /// Reads no further for now, so that a peer that sends faster than its messages are dealt with is
@@ -34,20 +34,20 @@ impl WebSocketClient {
     /// client's own heartbeat is suspended. A close, by whichever side of this program, reads on: what
     /// comes before the peer's Close is discarded then, as always.
     pub fn pause_reading(&self) {
-        self.on_session(|link, local| link.pause_reading(local));
+        self.on_session(|websocket, local| websocket.pause_reading(local));
     }
 
     /// Reads again. Any thread.
     pub fn resume_reading(&self) {
-        self.on_session(|link, local| link.resume_reading(local));
+        self.on_session(|websocket, local| websocket.resume_reading(local));
     }
 
     /// Runs `f` on the connection of the session that there is now.
-    fn on_session(&self, f: impl FnOnce(&Rc<Link>, &LocalLoop) + Send + 'static) {
-        let session = self.inner.session();
+    fn on_session(&self, f: impl FnOnce(&Rc<WebSocket>, &LocalLoop) + Send + 'static) {
+        let session = self.client.session();
         self.on_loop(move |engine, local| {
             if engine.is_session(session) {
-                f(&engine.link(), local);
+                f(&engine.websocket(), local);
             }
         });
     }

@@ -4,50 +4,46 @@
 //! |---|---|
 //! | `mod` | the handle: what users call, on any thread |
 //! | `shared` | what the handles and the loop share |
-//! | `engine` | one `open()` on the loop's thread: attempts and their legs, back-off, callbacks |
+//! | `plan` | all that one `open()` was asked for |
+//! | `engine` | one `open()` on the loop's thread: attempts and their hops, back-off, callbacks |
 //! | `flow` | messages in fragments, and reading that is paused |
 //! | `receiver` | what happens to a client, for code that blocks |
 //! | `redirect` | where a redirect leads |
 //! | `request` | what an attempt asks for, and the hook that may change it |
 //! | `retry_after` | whether an attempt after a refusal makes sense, and when |
-//! | `session` | one connection: the upgrade, and then the link |
-//! | `socket` | what can be set about its socket |
+//! | `transport` | what can be set about what is below it |
 
 mod callbacks;
 mod engine;
 mod error;
 mod flow;
 mod options;
+mod plan;
 mod receiver;
 mod redirect;
 mod request;
 mod retry_after;
-mod session;
 mod shared;
-mod socket;
+mod transport;
 
-pub use callbacks::OpenEvent;
-pub use error::{CloseError, OpenError};
-pub use options::ClientOptions;
-pub use receiver::{ClientEvent, ClientReceiver};
-pub use redirect::{RedirectError, RedirectProblem};
-pub use request::{ConnectRequest, PrepareError};
-pub use shared::ClientState;
+pub use self::callbacks::OpenEvent;
+pub use self::error::OpenError;
+pub use self::options::ClientOptions;
+pub use self::receiver::{ClientEvent, ClientReceiver};
+pub use self::request::ConnectRequest;
+pub use self::shared::ClientState;
 
-use crate::event::{CloseEvent, Message};
+use crate::events::{CloseEvent, Message};
 use crate::handshake::UpgradeResponse;
-use crate::link::{Outgoing, post_message};
-use crate::protocol::{Role, opcode, outgoing_close_code};
-use crate::url::WsUrl;
+use crate::protocol::{Role, outgoing_close_code};
+use crate::websocket::{CloseError, Outgoing, PingError, post_message};
 use callbacks::Callbacks;
 use engine::Engine;
 use hvloop_event::log;
-use hvloop_event::{
-    EventLoop, EventLoopThread, JoinError, LocalLoop, ProxyTargetError, SendError, ShutdownReport,
-};
-use shared::{Inner, Plan};
+use hvloop_event::{EventLoop, EventLoopThread, JoinError, LocalLoop, SendError, ShutdownReport};
+use plan::Plan;
+use shared::ClientShared;
 use std::fmt;
-use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -92,7 +88,7 @@ use std::sync::Arc;
 /// libhv: `hv::WebSocketClient`.
 #[must_use = "dropping the last handle of a client closes its connection"]
 pub struct WebSocketClient {
-    inner: Arc<Inner>,
+    client: Arc<ClientShared>,
     /// Whether this handle is a user's; those made for a callback's argument are not, and their
     /// drop closes nothing.
     counted: bool,
@@ -108,7 +104,7 @@ impl WebSocketClient {
 
     /// A client on that loop.
     pub fn with_options(event_loop: &EventLoop, options: ClientOptions) -> Self {
-        Self::counted(Inner::attached(event_loop.clone(), options))
+        Self::counted(ClientShared::attached(event_loop.clone(), options))
     }
 
     /// A client that brings its own loop on a thread of its own, started by
@@ -122,21 +118,21 @@ impl WebSocketClient {
 
     /// Like [`owned`](WebSocketClient::owned), with options.
     pub fn owned_with_options(options: ClientOptions) -> Self {
-        Self::counted(Inner::owned(options))
+        Self::counted(ClientShared::owned(options))
     }
 
-    fn counted(inner: Arc<Inner>) -> Self {
-        inner.add_user();
+    fn counted(client: Arc<ClientShared>) -> Self {
+        client.add_handle();
         Self {
-            inner,
+            client,
             counted: true,
         }
     }
 
     /// The handle for a callback's argument.
-    fn uncounted(inner: Arc<Inner>) -> Self {
+    fn uncounted(client: Arc<ClientShared>) -> Self {
         Self {
-            inner,
+            client,
             counted: false,
         }
     }
@@ -182,15 +178,15 @@ impl WebSocketClient {
     }
 
     fn set(&self, callbacks: Callbacks) {
-        self.inner.stage(callbacks);
-        if self.inner.state() != ClientState::Closed {
+        self.client.stage(callbacks);
+        if self.client.state() != ClientState::Closed {
             self.on_loop(|engine, _| engine.take_staged());
         }
     }
 
     /// Sets options; they hold from the next [`open`](WebSocketClient::open) on.
     pub fn set_options(&self, options: ClientOptions) {
-        self.inner.set_options(options);
+        self.client.set_options(options);
     }
 
     /// Begins to connect to a `ws://` or `wss://` URL. What becomes of it is told by the callbacks,
@@ -210,66 +206,33 @@ impl WebSocketClient {
     ///
     /// libhv: `open`.
     pub fn open(&self, url: &str) -> Result<(), OpenError> {
-        let options = self.inner.options();
-        let url: WsUrl = url.parse().map_err(OpenError::Url)?;
-        let request = options.head.request(&url, options.deflate, |_| true);
-        let request = request.map_err(OpenError::Request)?;
-        if let Some(policy) = &options.reconnect {
-            policy.validate().map_err(OpenError::Policy)?;
-        }
-        if let Some(proxy) = &options.proxy {
-            let host = url.host().ok_or(ProxyTargetError::UnixSocket);
-            host.and_then(|host| proxy.check_target(host))
-                .map_err(OpenError::Proxy)?;
-        }
-        #[cfg(feature = "tls")]
-        let tls = match url.is_tls() {
-            true => {
-                let config = shared::tls_config(&options).map_err(OpenError::Tls)?;
-                Some(Ok(config))
-            }
-            // A redirect or the hook may lead to wss: then the loop's thread need not read the roots.
-            false if options.redirects > 0 || options.before_connect.is_some() => {
-                Some(shared::tls_config(&options).map_err(Arc::new))
-            }
-            false => None,
-        };
-        #[cfg(not(feature = "tls"))]
-        if url.is_tls() {
-            return Err(OpenError::TlsNotBuiltIn);
-        }
-        let number = self.inner.begin_open()?;
-        let plan = Plan {
-            number,
-            url,
-            request,
-            options,
-            #[cfg(feature = "tls")]
-            tls,
-        };
+        let mut plan = Plan::new(url, self.client.options())?;
+        plan.number = self.client.begin_open()?;
         let begun = self.begin(plan);
         if begun.is_err() {
-            self.inner.set_state(ClientState::Closed);
+            self.client.set_state(ClientState::Closed);
         }
         begun
     }
 
     fn begin(&self, plan: Plan) -> Result<(), OpenError> {
-        let event_loop = self.inner.loop_for_open()?;
-        self.inner.budget.set_limit(plan.options.send_limit);
-        let inner = self.inner.clone();
+        let event_loop = self.client.loop_for_open()?;
+        self.client
+            .budget
+            .set_limit(plan.options.transport.send_limit);
+        let client = self.client.clone();
         match event_loop.local() {
             Some(local) => {
-                Engine::begin(&local, inner, plan);
+                Engine::begin(&local, client, plan);
                 Ok(())
             }
             None => event_loop
-                .post_connect(move |local| Engine::begin(local, inner, plan))
+                .post_connect(move |local| Engine::begin(local, client, plan))
                 .map_err(|_| OpenError::LoopClosed),
         }
     }
 
-    /// Sends a text message: one frame, written at the end of the loop's turn.
+    /// Sends a message: one frame, written at the end of the loop's turn.
     ///
     /// # Errors
     ///
@@ -278,35 +241,44 @@ impl WebSocketClient {
     /// connection may still end before the message gets there; it is never sent on a later one.
     ///
     /// libhv: `send`.
-    pub fn send_text(&self, text: &str) -> Result<(), SendError> {
-        self.send(Outgoing::fragmented(Message::Text(text), 0))
+    pub fn send(&self, message: Message<'_>) -> Result<(), SendError> {
+        self.send_outgoing(Outgoing::fragmented(message, 0))
     }
 
-    /// Sends a binary message. See [`send_text`](WebSocketClient::send_text).
+    /// Sends a text message. See [`send`](WebSocketClient::send).
     ///
     /// # Errors
     ///
-    /// As `send_text`.
+    /// As `send`.
+    pub fn send_text(&self, text: &str) -> Result<(), SendError> {
+        self.send(Message::Text(text))
+    }
+
+    /// Sends a binary message. See [`send`](WebSocketClient::send).
+    ///
+    /// # Errors
+    ///
+    /// As `send`.
     ///
     /// libhv: `send(buf, len, WS_OPCODE_BINARY)`.
     pub fn send_binary(&self, data: &[u8]) -> Result<(), SendError> {
-        self.send(Outgoing::fragmented(Message::Binary(data), 0))
+        self.send(Message::Binary(data))
     }
 
-    fn send(&self, message: Outgoing<'_>) -> Result<(), SendError> {
-        if self.inner.state() != ClientState::Open {
+    fn send_outgoing(&self, message: Outgoing<'_>) -> Result<(), SendError> {
+        if self.client.state() != ClientState::Open {
             return Err(SendError::NotOpen);
         }
-        if let Some((local, engine)) = Engine::here(&self.inner) {
+        if let Some((local, engine)) = Engine::here(&self.client) {
             return engine.send(&local, message);
         }
-        let event_loop = self.inner.event_loop().ok_or(SendError::NotOpen)?;
-        let (session, inner) = (self.inner.session(), self.inner.clone());
+        let event_loop = self.client.event_loop().ok_or(SendError::NotOpen)?;
+        let (session, client) = (self.client.session(), self.client.clone());
         let queue = move |local: &LocalLoop, message: Outgoing<'_>| {
-            let engine = Engine::find(local, &inner);
+            let engine = Engine::find(local, &client);
             engine.is_some_and(|engine| engine.send_posted(local, session, message))
         };
-        let budget = &self.inner.budget;
+        let budget = &self.client.budget;
         let sent = post_message(&event_loop, budget, Role::Client, message, queue);
         if let Err(e @ SendError::QueueFull { .. }) = sent {
             self.on_loop(move |engine, local| engine.refused(local, session, e));
@@ -319,17 +291,10 @@ impl WebSocketClient {
     ///
     /// # Errors
     ///
-    /// Not open, or the payload is too long for a control frame (RFC 6455 section 5.5), which is
-    /// reported as [`SendError::QueueFull`] with that limit.
-    pub fn ping(&self, payload: &[u8]) -> Result<(), SendError> {
-        if payload.len() > 125 {
-            return Err(SendError::QueueFull {
-                limit: 125,
-                queued: 0,
-                size: payload.len(),
-            });
-        }
-        self.send(Outgoing::frame(opcode::PING, payload))
+    /// The payload is too long for a control frame (RFC 6455 section 5.5); or as
+    /// [`send`](WebSocketClient::send).
+    pub fn ping(&self, payload: &[u8]) -> Result<(), PingError> {
+        Ok(self.send_outgoing(Outgoing::ping(payload)?)?)
     }
 
     /// Closes: sends a Close frame with `code` and `reason` (cut to 123 bytes), waits for the
@@ -353,12 +318,20 @@ impl WebSocketClient {
         Ok(())
     }
 
+    /// Ends the connection at the end of this turn, with no Close frame and without writing out what is
+    /// queued: the peer sees 1006. Otherwise as [`close`](WebSocketClient::close): whatever is under way is
+    /// given up, also a close handshake, and the client does not reconnect. Any thread, any state, any
+    /// number of times; never blocks.
+    pub fn close_now(&self) {
+        self.close_on_loop(|engine, local| engine.close_now(local));
+    }
+
     /// Closes with code 1000; if the client brought its own loop, stops that, too. Never blocks and
     /// never touches a loop that the client was attached to.
     ///
     /// libhv: `stop`.
     pub fn stop(&self) {
-        let thread = self.inner.own_thread();
+        let thread = self.client.own_thread();
         let owned = thread.is_some();
         self.close_on_loop(move |engine, local| {
             engine.close(local, 1000, "");
@@ -379,7 +352,7 @@ impl WebSocketClient {
     /// The client is attached to a loop of somebody else or was never opened
     /// ([`JoinError::NotStarted`]); this is the loop's own thread.
     pub fn join(&self) -> Result<ShutdownReport, JoinError> {
-        match self.inner.own_thread() {
+        match self.client.own_thread() {
             Some(thread) => thread.join(),
             None => Err(JoinError::NotStarted),
         }
@@ -388,31 +361,31 @@ impl WebSocketClient {
     /// Drops this handle without closing: the connection, and a loop that the client brought, live
     /// on until the connection ends.
     pub fn detach(self) {
-        self.inner.detach();
+        self.client.detach();
     }
 
     /// Where the client is in its life. On other threads than the loop's it may change any moment.
     pub fn state(&self) -> ClientState {
-        self.inner.state()
+        self.client.state()
     }
 
     /// Whether the connection is open.
     ///
     /// libhv: `isConnected`.
     pub fn is_connected(&self) -> bool {
-        self.inner.state() == ClientState::Open
+        self.client.state() == ClientState::Open
     }
 
     /// Bytes accepted for sending, frame headers included, that the socket has not taken yet.
     pub fn buffered_amount(&self) -> usize {
-        self.inner.budget.queued()
+        self.client.budget.queued()
     }
 
     /// The peer's address, as of the last time the client was connected.
     ///
     /// libhv: `channel->peeraddr()`.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
-        self.inner.peer_addr()
+        self.client.peer_addr()
     }
 
     /// What the server answered to the upgrade of the last attempt, also if it refused: status, headers
@@ -421,19 +394,19 @@ impl WebSocketClient {
     ///
     /// libhv: `getHttpResponse`.
     pub fn upgrade_response(&self) -> Option<Arc<UpgradeResponse>> {
-        self.inner.answer()
+        self.client.answer()
     }
 
     /// The loop that the client is on; `None`: it brings its own and was not opened yet.
     ///
     /// libhv: `loop`.
     pub fn event_loop(&self) -> Option<EventLoop> {
-        self.inner.event_loop()
+        self.client.event_loop()
     }
 
     /// As [`on_loop`](Self::on_loop), but not on what is opened after this call.
     fn close_on_loop(&self, f: impl FnOnce(&Rc<Engine>, &LocalLoop) + Send + 'static) {
-        let number = self.inner.ask_close();
+        let number = self.client.ask_close();
         self.on_loop(move |engine, local| {
             if engine.plan().number <= number {
                 f(engine, local);
@@ -443,19 +416,19 @@ impl WebSocketClient {
 
     /// Runs `f` on the engine: at once inside a callback of the loop, else posted to it.
     fn on_loop(&self, f: impl FnOnce(&Rc<Engine>, &LocalLoop) + Send + 'static) {
-        let Some(event_loop) = self.inner.event_loop() else {
+        let Some(event_loop) = self.client.event_loop() else {
             return; // never opened
         };
-        let inner = self.inner.clone();
+        let client = self.client.clone();
         let run = move |local: &LocalLoop| {
-            if let Some(engine) = Engine::find(local, &inner) {
+            if let Some(engine) = Engine::find(local, &client) {
                 f(&engine, local);
             }
         };
         // An open() of another thread may be on its way to the loop: behind it, then.
         let here = event_loop.local().filter(|local| {
-            self.inner.state() != ClientState::Connecting
-                || Engine::find(local, &self.inner).is_some()
+            self.client.state() != ClientState::Connecting
+                || Engine::find(local, &self.client).is_some()
         });
         match here {
             Some(local) => run(&local),
@@ -470,18 +443,18 @@ impl WebSocketClient {
 
 impl Clone for WebSocketClient {
     fn clone(&self) -> Self {
-        Self::counted(self.inner.clone())
+        Self::counted(self.client.clone())
     }
 }
 
 impl Drop for WebSocketClient {
     fn drop(&mut self) {
-        if !self.counted || !self.inner.remove_user() {
+        if !self.counted || !self.client.remove_handle() {
             return;
         }
         self.close_on_loop(|engine, local| engine.close(local, 1000, ""));
         // Its drop stops and joins, or detaches on its own thread.
-        let thread: Option<Arc<EventLoopThread>> = self.inner.take_own_thread();
+        let thread: Option<Arc<EventLoopThread>> = self.client.take_own_thread();
         drop(thread);
     }
 }
@@ -491,12 +464,6 @@ impl fmt::Debug for WebSocketClient {
         f.debug_struct("WebSocketClient")
             .field("state", &self.state())
             .finish_non_exhaustive()
-    }
-}
-
-impl From<io::Error> for OpenError {
-    fn from(e: io::Error) -> Self {
-        Self::Thread(e)
     }
 }
 

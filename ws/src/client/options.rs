@@ -1,13 +1,13 @@
 //! What can be set about a client.
 
 use super::request::{BeforeConnect, ConnectRequest, RequestHead};
-use super::socket::SocketOptions;
+use super::transport::TransportOptions;
 use crate::deflate::DeflateOptions;
-use crate::event::CloseEvent;
+use crate::events::CloseEvent;
 use crate::handshake::{HandshakeLimits, HeadError, credentials};
-use crate::link::WhenFull;
 use crate::protocol::Limits;
-use hvloop_event::{Connect, Proxy, ReconnectPolicy};
+use crate::websocket::{ConnectionOptions, WhenFull, connection_setters};
+use hvloop_event::{Proxy, ReconnectPolicy};
 use std::borrow::Cow;
 use std::fmt;
 use std::net::SocketAddr;
@@ -24,35 +24,34 @@ type ReconnectIf = Arc<dyn Fn(&CloseEvent) -> bool + Send + Sync>;
 /// use std::time::Duration;
 ///
 /// let options = ClientOptions::new()
-///     .open_deadline(Duration::from_secs(3))
+///     .open_timeout(Duration::from_secs(3))
 ///     .bearer_auth("123")
 ///     .subprotocol("chat");
 /// ```
 #[derive(Clone)]
 #[must_use]
 pub struct ClientOptions {
-    pub(super) open_deadline: Duration,
-    pub(super) close_timeout: Duration,
-    pub(super) ping_interval: Option<Duration>,
-    pub(super) pong_deadline: Duration,
-    pub(super) message_timeout: Option<Duration>,
-    pub(super) when_full: WhenFull,
-    pub(super) write_stall: Option<Duration>,
-    pub(super) send_limit: usize,
-    pub(super) limits: Limits,
-    pub(super) deflate: Option<DeflateOptions>,
+    pub(super) open_timeout: Duration,
+    /// What a connection is kept by, which each holds, too.
+    pub(super) connection: Arc<ConnectionOptions>,
+    pub(super) transport: TransportOptions,
     pub(super) handshake: HandshakeLimits,
-    pub(super) reconnect: Option<ReconnectPolicy>,
-    pub(super) reconnect_if: Option<ReconnectIf>,
-    pub(super) retry_after_limit: Duration,
+    pub(super) reconnect: ReconnectOptions,
     pub(super) before_connect: Option<BeforeConnect>,
     pub(super) keep_callbacks: bool,
-    pub(super) socket: SocketOptions,
-    pub(super) proxy: Option<Proxy>,
     pub(super) redirects: u32,
     pub(super) head: Arc<RequestHead>,
     #[cfg(feature = "tls")]
     pub(super) tls: Option<hvloop_event::tls::TlsClientConfig>,
+}
+
+/// Whether a client connects again, and when.
+#[derive(Clone)]
+pub(super) struct ReconnectOptions {
+    /// `None`: never.
+    pub(super) policy: Option<ReconnectPolicy>,
+    pub(super) condition: Option<ReconnectIf>,
+    pub(super) retry_after_limit: Duration,
 }
 
 impl ClientOptions {
@@ -61,24 +60,17 @@ impl ClientOptions {
     /// message, no reconnect, TLS verified by the platform.
     pub fn new() -> Self {
         Self {
-            open_deadline: Duration::from_secs(10),
-            close_timeout: Duration::from_secs(5),
-            ping_interval: Some(Duration::from_secs(30)),
-            pong_deadline: Duration::from_secs(10),
-            message_timeout: None,
-            when_full: WhenFull::Refuse,
-            write_stall: Some(Duration::from_secs(30)),
-            send_limit: Connect::DEFAULT_SEND_LIMIT,
-            limits: Limits::default(),
-            deflate: None,
+            open_timeout: Duration::from_secs(10),
+            connection: Arc::default(),
+            transport: TransportOptions::default(),
             handshake: HandshakeLimits::default(),
-            reconnect: None,
-            reconnect_if: None,
-            retry_after_limit: Duration::from_secs(3600),
+            reconnect: ReconnectOptions {
+                policy: None,
+                condition: None,
+                retry_after_limit: Duration::from_secs(3600),
+            },
             before_connect: None,
             keep_callbacks: false,
-            socket: SocketOptions::default(),
-            proxy: None,
             redirects: 0,
             head: Arc::new(RequestHead::new()),
             #[cfg(feature = "tls")]
@@ -86,82 +78,28 @@ impl ClientOptions {
         }
     }
 
-    /// The one deadline over DNS, connect, proxy, TLS and the upgrade, redirects included. Default 10 s.
+    connection_setters!();
+
+    /// How long an attempt may take over all: DNS, connect, proxy, TLS and the upgrade, redirects
+    /// included. Default 10 s.
     ///
     /// libhv: `setConnectTimeout`, which covers the connect only.
-    pub fn open_deadline(mut self, deadline: Duration) -> Self {
-        self.open_deadline = deadline;
-        self
-    }
-
-    /// How long the peer may take to answer a Close, counted from when ours has been written, and then to
-    /// end the connection. What is queued before the Close is under [`write_stall`](Self::write_stall)
-    /// alone; without that, this is the limit to a queue of which nothing is taken. Default 5 s; a loop's
-    /// stop may be shorter, and [`CloseEvent::lost`](crate::CloseEvent::lost) says what it cut.
-    pub fn close_timeout(mut self, timeout: Duration) -> Self {
-        self.close_timeout = timeout;
-        self
-    }
-
-    /// Sends a Ping when nothing came from the peer for this long, and each time this passes again while
-    /// nothing comes; `None` or zero: never. Default 30 s.
-    ///
-    /// libhv: `setPingInterval`.
-    pub fn ping_interval(mut self, interval: Option<Duration>) -> Self {
-        self.ping_interval = interval.filter(|interval| !interval.is_zero());
-        self
-    }
-
-    /// How long after the first Ping that it leaves unanswered a peer that sends nothing at all counts as
-    /// dead; it may be longer or shorter than the interval. Any byte counts as life. Default 10 s.
-    pub fn pong_deadline(mut self, deadline: Duration) -> Self {
-        self.pong_deadline = deadline;
-        self
-    }
-
-    /// How long a message of the peer may take from its first byte to its last, over all its fragments; a
-    /// frame too. Then the connection is closed with 1008, and `on_close` tells
-    /// [`ConnectionError::MessageTimedOut`](crate::ConnectionError::MessageTimedOut). What this side keeps
-    /// waiting, by a pause or since a turn has no room for more, does not count. `None`, the default, or
-    /// zero: for ever, since a large message over a slow line may take minutes.
-    pub fn message_timeout(mut self, limit: Option<Duration>) -> Self {
-        self.message_timeout = limit.filter(|limit| !limit.is_zero());
+    pub fn open_timeout(mut self, timeout: Duration) -> Self {
+        self.open_timeout = timeout;
         self
     }
 
     /// Closes when the peer takes nothing of the send queue for this long, also while closing; `None` or
     /// zero: never. Default 30 s.
-    pub fn write_stall(mut self, limit: Option<Duration>) -> Self {
-        self.write_stall = limit;
+    pub fn write_stall(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.transport.write_stall = limit.into();
         self
     }
 
     /// The limit of the send queue, in bytes on the wire. A message over it is refused. Default
     /// 16 MiB.
     pub fn send_limit(mut self, bytes: usize) -> Self {
-        self.send_limit = bytes;
-        self
-    }
-
-    /// What becomes of a connection whose send queue has no room for a message. Default: the message
-    /// is refused, and the connection goes on.
-    pub fn when_full(mut self, policy: WhenFull) -> Self {
-        self.when_full = policy;
-        self
-    }
-
-    /// Limits for what the peer sends: a frame's or message's size, in bytes. Checked before
-    /// anything is allocated. Default 16 MiB and 64 MiB.
-    pub fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
-        self
-    }
-
-    /// Offers permessage-deflate (RFC 7692): messages are compressed both ways if the server agrees.
-    /// `None`, the default: does not. What is secret should not be compressed together with what an
-    /// attacker chooses (CRIME, BREACH).
-    pub fn deflate(mut self, options: Option<DeflateOptions>) -> Self {
-        self.deflate = options;
+        self.transport.send_limit = bytes;
         self
     }
 
@@ -179,8 +117,8 @@ impl ClientOptions {
     /// comes no earlier, see [`retry_after_limit`](Self::retry_after_limit).
     ///
     /// libhv: `setReconnect`.
-    pub fn reconnect(mut self, policy: Option<ReconnectPolicy>) -> Self {
-        self.reconnect = policy;
+    pub fn reconnect(mut self, policy: impl Into<Option<ReconnectPolicy>>) -> Self {
+        self.reconnect.policy = policy.into();
         self
     }
 
@@ -201,21 +139,21 @@ impl ClientOptions {
     ///     .reconnect_if(|event| event.http_status == Some(404) || !event.is_permanent());
     /// ```
     pub fn reconnect_if(mut self, f: impl Fn(&CloseEvent) -> bool + Send + Sync + 'static) -> Self {
-        self.reconnect_if = Some(Arc::new(f));
+        self.reconnect.condition = Some(Arc::new(f));
         self
     }
 
     /// The longest wait that a server's `Retry-After` can ask for; zero: it is not looked at. Default one
     /// hour.
     pub fn retry_after_limit(mut self, limit: Duration) -> Self {
-        self.retry_after_limit = limit;
+        self.reconnect.retry_after_limit = limit;
         self
     }
 
     /// Called before each attempt, the first one included, with what it will ask for: URL, headers and
     /// subprotocols, which it may change, and which then hold for that attempt. The attempt begins when
     /// it says [`ConnectRequest::proceed`], which it may do later, and on another thread: so a token that
-    /// expires can be fetched anew. The wait counts into [`open_deadline`](Self::open_deadline); `close()`,
+    /// expires can be fetched anew. The wait counts into [`open_timeout`](Self::open_timeout); `close()`,
     /// `stop()` and the loop's stop end it. Either way the attempt has its one `on_close`.
     ///
     /// Called on the loop's thread, which it must not block. If it panics, or drops the request, the
@@ -255,44 +193,44 @@ impl ClientOptions {
 
     /// TCP_NODELAY. Default on.
     pub fn nodelay(mut self, on: bool) -> Self {
-        self.socket.nodelay = on;
+        self.transport.nodelay = on;
         self
     }
 
     /// Connect from this address; port 0: any port. Addresses of the host that are of the other
     /// family fail. Means nothing for a Unix socket. Default: as the system chooses.
     pub fn bind(mut self, local: SocketAddr) -> Self {
-        self.socket.bind = Some(local);
+        self.transport.bind = Some(local);
         self
     }
 
     /// Let the system probe a server that has been silent for this long (SO_KEEPALIVE), in whole
     /// seconds. The client's own Pings ([`ping_interval`](Self::ping_interval)) notice more. Default:
     /// no.
-    pub fn keepalive(mut self, after: Option<Duration>) -> Self {
-        self.socket.keepalive = after;
+    pub fn keepalive(mut self, after: impl Into<Option<Duration>>) -> Self {
+        self.transport.keepalive = after.into();
         self
     }
 
     /// Let the system end the connection when what was sent was not acknowledged, or could not be
     /// sent, for this long (TCP_USER_TIMEOUT), in whole milliseconds: Linux and Android; elsewhere a
     /// warning is logged. Default: as the system does, which may take a quarter of an hour.
-    pub fn user_timeout(mut self, limit: Option<Duration>) -> Self {
-        self.socket.user_timeout = limit;
+    pub fn user_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.transport.user_timeout = limit.into();
         self
     }
 
     /// The size of the system's buffer for what is sent (SO_SNDBUF), in bytes; the system may take
     /// another one. Default: as the system chooses, which usually is best.
-    pub fn send_buffer(mut self, bytes: usize) -> Self {
-        self.socket.send_buffer = Some(bytes);
+    pub fn send_buffer(mut self, bytes: impl Into<Option<usize>>) -> Self {
+        self.transport.send_buffer = bytes.into();
         self
     }
 
     /// The size of the system's buffer for what comes in (SO_RCVBUF), in bytes; the system may take
     /// another one. Default: as the system chooses, which usually is best.
-    pub fn recv_buffer(mut self, bytes: usize) -> Self {
-        self.socket.recv_buffer = Some(bytes);
+    pub fn recv_buffer(mut self, bytes: impl Into<Option<usize>>) -> Self {
+        self.transport.recv_buffer = bytes.into();
         self
     }
 
@@ -300,14 +238,14 @@ impl ClientOptions {
     /// for `ws` as for `wss` (RFC 6455 section 4.1, item 3). The proxy is told the host's name, which
     /// is not looked up here. Nothing is read from the environment, unless you do:
     /// [`Proxy::from_env`].
-    pub fn proxy(mut self, proxy: Option<Proxy>) -> Self {
-        self.proxy = proxy;
+    pub fn proxy(mut self, proxy: impl Into<Option<Proxy>>) -> Self {
+        self.transport.proxy = proxy.into();
         self
     }
 
     /// Follows at most that many redirects (301, 302, 303, 307, 308) of the upgrade; 0, the default:
     /// none, and such an answer is a refusal like any other. Over all hops an attempt has one
-    /// [`open_deadline`](Self::open_deadline) and one `on_open` or `on_close`; each attempt begins at
+    /// [`open_timeout`](Self::open_timeout) and one `on_open` or `on_close`; each attempt begins at
     /// the URL that was opened.
     ///
     /// The Location may be relative; `http` in it means `ws`, and `https` means `wss`. From `wss` to
@@ -329,8 +267,8 @@ impl ClientOptions {
 
     /// The User-Agent header; `None`: it is not sent. Default `hvloop/` and the version; one that is set
     /// by [`header`](Self::header) takes its place. Checked by `open()`.
-    pub fn user_agent(mut self, agent: Option<String>) -> Self {
-        self.edit().user_agent = agent.map(Cow::Owned);
+    pub fn user_agent(mut self, agent: impl Into<Option<String>>) -> Self {
+        self.edit().user_agent = agent.into().map(Cow::Owned);
         self
     }
 
@@ -421,18 +359,13 @@ impl fmt::Debug for ClientOptions {
         let names: Vec<_> = self.head.headers.iter().map(|(name, _)| name).collect();
         let mut options = f.debug_struct("ClientOptions");
         options
-            .field("open_deadline", &self.open_deadline)
-            .field("close_timeout", &self.close_timeout)
-            .field("ping_interval", &self.ping_interval)
-            .field("pong_deadline", &self.pong_deadline)
-            .field("write_stall", &self.write_stall)
-            .field("send_limit", &self.send_limit)
-            .field("limits", &self.limits)
-            .field("deflate", &self.deflate)
+            .field("open_timeout", &self.open_timeout)
+            .field("connection", &self.connection)
+            .field("transport", &self.transport)
             .field("handshake", &self.handshake)
-            .field("reconnect", &self.reconnect)
+            .field("reconnect", &self.reconnect.policy)
             .field("keep_callbacks", &self.keep_callbacks)
-            .field("socket", &self.socket)
+            .field("redirects", &self.redirects)
             .field("headers", &names)
             .field("subprotocols", &self.head.subprotocols)
             .field("origin", &self.head.origin)

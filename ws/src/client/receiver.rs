@@ -2,7 +2,7 @@
 
 use super::WebSocketClient;
 use super::callbacks::OpenEvent;
-use crate::event::{CloseEvent, Message};
+use crate::events::{CloseEvent, Message};
 use crossbeam_channel::{Receiver, Sender};
 use std::fmt;
 use std::sync::Arc;
@@ -30,18 +30,18 @@ pub enum ClientEvent {
 /// Made by [`WebSocketClient::receiver`].
 #[derive(Clone)]
 pub struct ClientReceiver {
-    inner: Arc<Inner>,
+    receiver: Arc<ReceiverShared>,
 }
 
-struct Inner {
+struct ReceiverShared {
     events: Receiver<ClientEvent>,
-    shared: Arc<Shared>,
+    backlog: Arc<Backlog>,
     /// Not a user's: the receiver keeps no client open.
     client: WebSocketClient,
 }
 
 /// What the callbacks and the receivers share.
-struct Shared {
+struct Backlog {
     capacity: usize,
     /// Reading is paused, for a receiver to resume.
     full: AtomicBool,
@@ -49,14 +49,15 @@ struct Shared {
     gone: AtomicBool,
 }
 
-impl Shared {
+impl Backlog {
     /// How many events may wait for reading to go on.
     fn low(&self) -> usize {
         self.capacity / 2
     }
 
-    /// Whether it is this caller's to resume: `waiting` events are few enough, and no other does.
-    fn must_resume(&self, waiting: usize) -> bool {
+    /// Takes it on to resume reading, where `waiting` events are few enough for that. `false`: they are not, or
+    /// another caller does.
+    fn claim_resume(&self, waiting: usize) -> bool {
         self.full.load(Ordering::SeqCst)
             && waiting <= self.low()
             && self.full.swap(false, Ordering::SeqCst)
@@ -67,7 +68,7 @@ impl Shared {
 #[derive(Clone)]
 struct Teller {
     events: Sender<ClientEvent>,
-    shared: Arc<Shared>,
+    backlog: Arc<Backlog>,
 }
 
 impl Teller {
@@ -75,14 +76,14 @@ impl Teller {
     fn tell(&self, ws: &WebSocketClient, event: ClientEvent) {
         // Fails when nobody receives any more: then it is discarded.
         let taken = self.events.send(event).is_ok();
-        let shared = &self.shared;
-        if !taken || self.events.len() < shared.capacity || shared.gone.load(Ordering::SeqCst) {
+        let backlog = &self.backlog;
+        if !taken || self.events.len() < backlog.capacity || backlog.gone.load(Ordering::SeqCst) {
             return;
         }
         ws.pause_reading();
-        shared.full.store(true, Ordering::SeqCst);
+        backlog.full.store(true, Ordering::SeqCst);
         // A receiver that took them all before that did not see it.
-        if shared.must_resume(self.events.len()) {
+        if backlog.claim_resume(self.events.len()) {
             ws.resume_reading();
         }
     }
@@ -124,14 +125,14 @@ impl WebSocketClient {
     /// ```
     pub fn receiver(&self, capacity: usize) -> ClientReceiver {
         let (sender, events) = crossbeam_channel::unbounded();
-        let shared = Arc::new(Shared {
+        let backlog = Arc::new(Backlog {
             capacity: capacity.max(1),
             full: AtomicBool::new(false),
             gone: AtomicBool::new(false),
         });
         let teller = Teller {
             events: sender,
-            shared: shared.clone(),
+            backlog: backlog.clone(),
         };
         let (open, message, close) = (teller.clone(), teller.clone(), teller);
         self.on_open(move |ws, event| open.tell(ws, ClientEvent::Open(event.clone())));
@@ -144,10 +145,10 @@ impl WebSocketClient {
         });
         self.on_close(move |ws, event| close.tell(ws, ClientEvent::Close(event.clone())));
         ClientReceiver {
-            inner: Arc::new(Inner {
+            receiver: Arc::new(ReceiverShared {
                 events,
-                shared,
-                client: Self::uncounted(self.inner.clone()),
+                backlog,
+                client: Self::uncounted(self.client.clone()),
             }),
         }
     }
@@ -161,7 +162,7 @@ impl ClientReceiver {
     /// None is left and none can follow: the client's callbacks were dropped after the last `Close` (see
     /// [`ClientOptions::keep_callbacks`](super::ClientOptions::keep_callbacks)), or replaced.
     pub fn recv(&self) -> Result<ClientEvent, RecvError> {
-        let event = self.inner.events.recv().map_err(|_| RecvError)?;
+        let event = self.receiver.events.recv().map_err(|_| RecvError)?;
         self.taken();
         Ok(event)
     }
@@ -172,7 +173,7 @@ impl ClientReceiver {
     ///
     /// None came in time; or as [`recv`](Self::recv).
     pub fn recv_timeout(&self, limit: Duration) -> Result<ClientEvent, RecvTimeoutError> {
-        let event = self.inner.events.recv_timeout(limit);
+        let event = self.receiver.events.recv_timeout(limit);
         let event = event.map_err(|e| match e.is_timeout() {
             true => RecvTimeoutError::Timeout,
             false => RecvTimeoutError::Disconnected,
@@ -187,7 +188,7 @@ impl ClientReceiver {
     ///
     /// There is none; or as [`recv`](Self::recv).
     pub fn try_recv(&self) -> Result<ClientEvent, TryRecvError> {
-        let event = self.inner.events.try_recv();
+        let event = self.receiver.events.try_recv();
         let event = event.map_err(|e| match e.is_empty() {
             true => TryRecvError::Empty,
             false => TryRecvError::Disconnected,
@@ -203,22 +204,22 @@ impl ClientReceiver {
 
     /// How many events wait.
     pub fn len(&self) -> usize {
-        self.inner.events.len()
+        self.receiver.events.len()
     }
 
     /// Whether none waits.
     pub fn is_empty(&self) -> bool {
-        self.inner.events.is_empty()
+        self.receiver.events.is_empty()
     }
 
     /// One was taken: reads on if that makes room.
     fn taken(&self) {
-        let Inner {
+        let ReceiverShared {
             events,
-            shared,
+            backlog,
             client,
-        } = &*self.inner;
-        if shared.must_resume(events.len()) {
+        } = &*self.receiver;
+        if backlog.claim_resume(events.len()) {
             client.resume_reading();
         }
     }
@@ -233,10 +234,10 @@ impl<'a> IntoIterator for &'a ClientReceiver {
     }
 }
 
-impl Drop for Inner {
+impl Drop for ReceiverShared {
     /// The connection goes on: it must not stay paused with nobody to resume it.
     fn drop(&mut self) {
-        self.shared.gone.store(true, Ordering::SeqCst);
+        self.backlog.gone.store(true, Ordering::SeqCst);
         self.client.resume_reading();
     }
 }
@@ -244,7 +245,7 @@ impl Drop for Inner {
 impl fmt::Debug for ClientReceiver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientReceiver")
-            .field("capacity", &self.inner.shared.capacity)
+            .field("capacity", &self.receiver.backlog.capacity)
             .field("waiting", &self.len())
             .finish_non_exhaustive()
     }

@@ -1,95 +1,16 @@
 //! Redirects of the upgrade: where the next hop goes, and what it may carry. Pure.
 
+use crate::events::{RedirectError, RedirectProblem};
 use crate::mutant::mutant;
 use crate::url::{UrlError, WsTarget, WsUrl};
+use http::HeaderMap;
+use http::header::LOCATION;
 use hvloop_event::zone::{BadZone, ZonedUrl, cut_zone, put_zone};
-use std::error::Error;
-use std::fmt;
 use std::sync::Arc;
-use tungstenite::http::HeaderMap;
-use tungstenite::http::header::LOCATION;
 use url::Url;
 
 /// Headers of the user's that no other origin gets; lower case.
 const CREDENTIALS: [&str; 4] = ["authorization", "cookie", "host", "proxy-authorization"];
-
-/// A redirect that was not followed.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct RedirectError {
-    /// The HTTP status of the redirect.
-    pub status: u16,
-    /// Who answered with it.
-    pub url: WsUrl,
-    /// Why it was not followed.
-    pub problem: RedirectProblem,
-}
-
-/// Why a redirect was not followed.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub enum RedirectProblem {
-    /// There were as many as [`ClientOptions::redirects`](super::ClientOptions::redirects) allows.
-    TooMany {
-        /// The limit, in hops.
-        limit: u32,
-    },
-    /// It leads to where this attempt has been.
-    Loop(Box<WsUrl>),
-    /// There is no Location.
-    NoLocation,
-    /// There are several Locations, or one that is no text.
-    BadLocation,
-    /// The Location is not the URL of a WebSocket.
-    Url(UrlError),
-    /// It leads to a Unix socket: no server may choose among those of the client's host.
-    UnixSocket,
-    /// It leads from `wss` to `ws`, where everybody could read what was to be secret.
-    Downgrade(Box<WsUrl>),
-    /// It leads to `wss`, which cannot be spoken with these options.
-    #[cfg(feature = "tls")]
-    Tls(Arc<hvloop_event::tls::TlsConfigError>),
-    /// It leads to `wss`, which needs the feature `tls`.
-    TlsNotBuiltIn,
-}
-
-impl fmt::Display for RedirectError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "redirect {} of {}: {}",
-            self.status, self.url, self.problem
-        )
-    }
-}
-
-impl Error for RedirectError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match &self.problem {
-            RedirectProblem::Url(e) => Some(e),
-            #[cfg(feature = "tls")]
-            RedirectProblem::Tls(e) => Some(&**e),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for RedirectProblem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TooMany { limit } => write!(f, "more than {limit}"),
-            Self::Loop(url) => write!(f, "it leads back to {url}"),
-            Self::NoLocation => f.write_str("it has no Location"),
-            Self::BadLocation => f.write_str("its Location is not one, or no text"),
-            Self::Url(e) => write!(f, "its Location: {e}"),
-            Self::UnixSocket => f.write_str("it leads to a Unix socket"),
-            Self::Downgrade(url) => write!(f, "it leads from wss to {url}"),
-            #[cfg(feature = "tls")]
-            Self::Tls(e) => write!(f, "TLS cannot be set up: {e}"),
-            Self::TlsNotBuiltIn => f.write_str("wss needs the feature `tls`"),
-        }
-    }
-}
 
 /// The way of one attempt: the URL it began at, and those that it was led to.
 #[derive(Debug)]

@@ -1,18 +1,12 @@
 //! What an attempt asks for, and the hook that may change it before each one.
 
-use super::engine::Engine;
-use super::shared::Inner;
 use crate::deflate::DeflateOptions;
-use crate::event::CloseEvent;
+use crate::events::{CloseEvent, PrepareError};
 use crate::handshake::{HeadError, UpgradeRequest, credentials};
 use crate::url::{UrlError, WsUrl};
-use hvloop_event::log;
-use hvloop_event::{EventLoop, LocalLoop};
 use std::borrow::Cow;
-use std::error::Error;
 use std::fmt;
-use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::sync::Arc;
 
 /// What a client is called unless the user says otherwise.
 const USER_AGENT: &str = concat!("hvloop/", env!("CARGO_PKG_VERSION"));
@@ -240,98 +234,26 @@ impl fmt::Debug for ConnectRequest {
 }
 
 /// The way back to the engine, once.
-pub(super) struct Reply {
-    event_loop: EventLoop,
-    /// Not what keeps a client alive.
-    inner: Weak<Inner>,
-    /// Which attempt is meant.
-    session: u64,
-    answered: bool,
-}
+pub(super) struct Reply(Option<SendReply>);
+
+type SendReply = Box<dyn FnOnce(Result<Prepared, PrepareError>) + Send>;
 
 impl Reply {
-    pub(super) fn new(event_loop: EventLoop, inner: &Arc<Inner>, session: u64) -> Self {
-        Self {
-            event_loop,
-            inner: Arc::downgrade(inner),
-            session,
-            answered: false,
-        }
+    pub(super) fn new(send: impl FnOnce(Result<Prepared, PrepareError>) + Send + 'static) -> Self {
+        Self(Some(Box::new(send)))
     }
 
     fn answer(mut self, answer: Result<Prepared, PrepareError>) {
-        self.post(answer);
-    }
-
-    fn post(&mut self, answer: Result<Prepared, PrepareError>) {
-        self.answered = true;
-        let (inner, session) = (self.inner.clone(), self.session);
-        let posted = self.event_loop.post_event(move |local: &LocalLoop| {
-            let engine = inner
-                .upgrade()
-                .and_then(|inner| Engine::find(local, &inner));
-            if let Some(engine) = engine {
-                engine.prepared(local, session, answer);
-            }
-        });
-        if posted.is_err() {
-            log::debug!("hvloop: the loop had closed everything already");
+        if let Some(send) = self.0.take() {
+            send(answer);
         }
     }
 }
 
 impl Drop for Reply {
     fn drop(&mut self) {
-        if !self.answered {
-            self.post(Err(PrepareError::Dropped));
-        }
-    }
-}
-
-/// Why an attempt was not begun, where there is a hook
-/// ([`ClientOptions::before_connect`](super::ClientOptions::before_connect)).
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub enum PrepareError {
-    /// The hook did not answer within the time to open.
-    TimedOut(Duration),
-    /// The hook dropped the request.
-    Dropped,
-    /// The hook ended the attempt, with this reason.
-    Failed(String),
-    /// The hook panicked.
-    Panicked,
-    /// What it asked for cannot be sent.
-    Head(HeadError),
-    /// It leads to `wss`, which cannot be spoken with these options.
-    #[cfg(feature = "tls")]
-    Tls(Arc<hvloop_event::tls::TlsConfigError>),
-    /// It leads to `wss`, which needs the feature `tls`.
-    TlsNotBuiltIn,
-}
-
-impl fmt::Display for PrepareError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TimedOut(limit) => write!(f, "before_connect did not answer within {limit:?}"),
-            Self::Dropped => f.write_str("before_connect dropped the request"),
-            Self::Failed(why) => write!(f, "before_connect: {why}"),
-            Self::Panicked => f.write_str("before_connect panicked"),
-            Self::Head(e) => write!(f, "{e}"),
-            #[cfg(feature = "tls")]
-            Self::Tls(e) => write!(f, "TLS cannot be set up: {e}"),
-            Self::TlsNotBuiltIn => f.write_str("wss needs the feature `tls`"),
-        }
-    }
-}
-
-impl Error for PrepareError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Head(e) => Some(e),
-            #[cfg(feature = "tls")]
-            Self::Tls(e) => Some(&**e),
-            _ => None,
+        if let Some(send) = self.0.take() {
+            send(Err(PrepareError::Dropped));
         }
     }
 }

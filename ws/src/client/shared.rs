@@ -3,19 +3,16 @@
 use super::callbacks::Callbacks;
 use super::error::OpenError;
 use super::options::ClientOptions;
-use crate::handshake::{UpgradeRequest, UpgradeResponse};
+use super::plan::Carried;
+use crate::handshake::UpgradeResponse;
 use crate::lock::lock;
-use crate::url::WsUrl;
 use hvloop_event::conn::SendBudget;
 use hvloop_event::log;
-#[cfg(feature = "tls")]
-use hvloop_event::tls::{TlsClientConfig, TlsConfigError};
-use hvloop_event::{AttachmentId, Backoff, EventLoop, EventLoopThread, LocalLoop, StartError};
+use hvloop_event::{AttachmentId, EventLoop, EventLoopThread, LocalLoop, StartError};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
 
 /// Where a client is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,31 +42,8 @@ impl ClientState {
     }
 }
 
-/// All that one `open()` was asked for.
-pub(super) struct Plan {
-    /// Which `open()` it was.
-    pub(super) number: u64,
-    pub(super) url: WsUrl,
-    pub(super) request: UpgradeRequest,
-    pub(super) options: ClientOptions,
-    /// `None`: it is not needed, wherever redirects lead.
-    #[cfg(feature = "tls")]
-    pub(super) tls: Option<Result<TlsClientConfig, Arc<TlsConfigError>>>,
-}
-
-/// A back-off that an `open()` in on_close goes on with.
-pub(super) struct Carried {
-    pub(super) backoff: Backoff,
-    /// When the next attempt is due.
-    pub(super) until: Instant,
-    /// Where the last one went.
-    pub(super) url: WsUrl,
-    /// That one had not waited either, and failed.
-    pub(super) at_once: bool,
-}
-
 /// See the module.
-pub(super) struct Inner {
+pub(super) struct ClientShared {
     state: AtomicU8,
     /// Counts accepted `open()`s, so that a close means those before it and none after it.
     opens: AtomicU64,
@@ -79,15 +53,12 @@ pub(super) struct Inner {
     session: AtomicU64,
     /// The engine's place on its loop, or 0.
     engine: AtomicU64,
-    users: AtomicUsize,
-    detached: AtomicBool,
+    handles: Handles,
     pub(super) budget: Arc<SendBudget>,
     options: Mutex<ClientOptions>,
     staged: Mutex<Staged>,
     host: Mutex<Host>,
-    peer: Mutex<Option<SocketAddr>>,
-    /// The answer to the upgrade of the last attempt.
-    answer: Mutex<Option<Arc<UpgradeResponse>>>,
+    server: Mutex<Server>,
     carried: Mutex<Option<Box<Carried>>>,
 }
 
@@ -100,6 +71,21 @@ struct Staged {
     released: bool,
 }
 
+/// The handles of users.
+#[derive(Default)]
+struct Handles {
+    number: AtomicUsize,
+    /// The connection is the loop's: no drop of a handle closes it.
+    detached: AtomicBool,
+}
+
+/// What is known of the server, from the last attempt.
+#[derive(Default)]
+struct Server {
+    peer: Option<SocketAddr>,
+    answer: Option<Arc<UpgradeResponse>>,
+}
+
 /// The loop that the client is on.
 enum Host {
     /// One of somebody else's.
@@ -108,7 +94,7 @@ enum Host {
     Owned(Option<Arc<EventLoopThread>>),
 }
 
-impl Inner {
+impl ClientShared {
     pub(super) fn attached(event_loop: EventLoop, options: ClientOptions) -> Arc<Self> {
         Self::new(Host::Attached(event_loop), options)
     }
@@ -124,14 +110,12 @@ impl Inner {
             closes: AtomicU64::new(0),
             session: AtomicU64::new(0),
             engine: AtomicU64::new(0),
-            users: AtomicUsize::new(0),
-            detached: AtomicBool::new(false),
-            budget: Arc::new(SendBudget::new(options.send_limit)),
+            handles: Handles::default(),
+            budget: Arc::new(SendBudget::new(options.transport.send_limit)),
             options: Mutex::new(options),
             staged: Mutex::default(),
             host: Mutex::new(host),
-            peer: Mutex::new(None),
-            answer: Mutex::new(None),
+            server: Mutex::default(),
             carried: Mutex::new(None),
         })
     }
@@ -147,7 +131,8 @@ impl Inner {
     /// Closed to Connecting, for one of the threads that call `open()`; the number of this `open()`.
     pub(super) fn begin_open(&self) -> Result<u64, OpenError> {
         // Nobody could close it any more, other than by the loop's stop.
-        if self.users.load(Ordering::Acquire) == 0 && !self.detached.load(Ordering::Acquire) {
+        let Handles { number, detached } = &self.handles;
+        if number.load(Ordering::Acquire) == 0 && !detached.load(Ordering::Acquire) {
             return Err(OpenError::Dropped);
         }
         let staged = lock(&self.staged);
@@ -242,33 +227,34 @@ impl Inner {
         callbacks
     }
 
-    pub(super) fn add_user(&self) {
-        self.users.fetch_add(1, Ordering::Relaxed);
+    pub(super) fn add_handle(&self) {
+        self.handles.number.fetch_add(1, Ordering::Relaxed);
     }
 
     /// `true`: that was the last one, and nobody detached the client.
-    pub(super) fn remove_user(&self) -> bool {
-        self.users.fetch_sub(1, Ordering::AcqRel) == 1 && !self.detached.load(Ordering::Acquire)
+    pub(super) fn remove_handle(&self) -> bool {
+        let Handles { number, detached } = &self.handles;
+        number.fetch_sub(1, Ordering::AcqRel) == 1 && !detached.load(Ordering::Acquire)
     }
 
     pub(super) fn detach(&self) {
-        self.detached.store(true, Ordering::Release);
+        self.handles.detached.store(true, Ordering::Release);
     }
 
     pub(super) fn peer_addr(&self) -> Option<SocketAddr> {
-        *lock(&self.peer)
+        lock(&self.server).peer
     }
 
     pub(super) fn set_peer(&self, peer: Option<SocketAddr>) {
-        *lock(&self.peer) = peer;
+        lock(&self.server).peer = peer;
     }
 
     pub(super) fn answer(&self) -> Option<Arc<UpgradeResponse>> {
-        lock(&self.answer).clone()
+        lock(&self.server).answer.clone()
     }
 
     pub(super) fn set_answer(&self, answer: Option<Arc<UpgradeResponse>>) {
-        *lock(&self.answer) = answer;
+        lock(&self.server).answer = answer;
     }
 
     pub(super) fn event_loop(&self) -> Option<EventLoop> {
@@ -326,23 +312,5 @@ impl Inner {
             log::debug!("hvloop: the loop before: {e}");
         }
         Ok(event_loop)
-    }
-}
-
-/// The TLS configuration for `wss`.
-#[cfg(feature = "tls")]
-pub(super) fn tls_config(options: &ClientOptions) -> Result<TlsClientConfig, TlsConfigError> {
-    /// Reading the platform's roots takes milliseconds: once for all clients.
-    static DEFAULT: Mutex<Option<TlsClientConfig>> = Mutex::new(None);
-    if let Some(config) = &options.tls {
-        return Ok(config.clone());
-    }
-    let mut default = lock(&DEFAULT);
-    match &*default {
-        Some(config) => Ok(config.clone()),
-        None => {
-            let config = TlsClientConfig::builder().alpn(["http/1.1"]).build()?;
-            Ok(default.insert(config).clone())
-        }
     }
 }

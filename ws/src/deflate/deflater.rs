@@ -1,7 +1,8 @@
 //! Messages to their compressed form (RFC 7692 section 7.2.1).
 
 use super::TAIL;
-use super::options::{DeflateOptions, MAX_BITS, MIN_BITS};
+use super::options::DeflateOptions;
+use super::params::{MAX_BITS, MIN_BITS};
 use crate::mutant::mutant;
 use flate2::{Compress, Compression, FlushCompress};
 use std::fmt;

@@ -1,8 +1,8 @@
 //! The grammar of Sec-WebSocket-Extensions (RFC 6455 section 9.1).
 
-use crate::handshake::tokens::{elements, is_token, split, trim};
-use tungstenite::http::HeaderMap;
-use tungstenite::http::header::SEC_WEBSOCKET_EXTENSIONS;
+use crate::fields::{elements, is_token, split, trim};
+use http::HeaderMap;
+use http::header::SEC_WEBSOCKET_EXTENSIONS;
 
 /// One extension of the list: its name, and its parameters in their order.
 #[derive(Debug, Clone, PartialEq, Eq)]

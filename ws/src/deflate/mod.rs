@@ -4,6 +4,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `options` | what a user wants of it |
+//! | `params` | its parameters |
 //! | `extensions` | the header that it is negotiated in |
 //! | `negotiate` | offers, their acceptance, and what comes of it |
 //! | `deflater`, `inflater` | messages to their compressed form, and back |
@@ -17,14 +18,15 @@ mod history;
 mod inflater;
 mod negotiate;
 mod options;
+mod params;
 
-pub use negotiate::DeflateParams;
-pub use options::{DeflateOptions, WindowBitsError};
-pub(crate) use options::{MAX_BITS, MIN_BITS};
+pub use self::options::{DeflateOptions, WindowBitsError};
+pub use self::params::DeflateParams;
+pub(crate) use self::params::{MAX_BITS, MIN_BITS};
 
-pub(crate) use deflater::Deflater;
-pub(crate) use inflater::Inflater;
-pub(crate) use negotiate::{accept, check_answer, offer};
+pub(crate) use self::deflater::Deflater;
+pub(crate) use self::inflater::Inflater;
+pub(crate) use self::negotiate::{accept, check_answer, offer};
 
 /// What ends each message's last block, and is not sent (RFC 7692 section 7.2.1).
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];

@@ -1,25 +1,12 @@
 //! Offers of permessage-deflate, their acceptance, and what comes of it (RFC 7692 section 7.1).
 
 use super::extensions::{Extension, parse};
-use super::options::{DeflateOptions, MAX_BITS, MIN_BITS};
+use super::options::DeflateOptions;
+use super::params::{DeflateParams, MAX_BITS, MIN_BITS};
+use http::HeaderMap;
 use std::fmt::Write;
-use tungstenite::http::HeaderMap;
 
 const NAME: &str = "permessage-deflate";
-
-/// What both sides agreed on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct DeflateParams {
-    /// The server compresses each message by itself.
-    pub server_no_context_takeover: bool,
-    /// The client compresses each message by itself.
-    pub client_no_context_takeover: bool,
-    /// The server's window is at most 2^this bytes: 8 to 15.
-    pub server_max_window_bits: u8,
-    /// The client's window is at most 2^this bytes: 8 to 15.
-    pub client_max_window_bits: u8,
-}
 
 /// The parameters of one offer or answer.
 #[derive(Default)]
@@ -71,10 +58,10 @@ impl Offer {
 /// The client's offers, the one liked best first.
 fn offers(options: &DeflateOptions) -> Vec<Offer> {
     let whole = Offer {
-        server_no_context_takeover: options.server_no_context_takeover,
-        client_no_context_takeover: options.client_no_context_takeover,
-        server_max_window_bits: options.server_max_window_bits,
-        client_max_window_bits: Some(options.client_max_window_bits),
+        server_no_context_takeover: options.wanted.server_no_context_takeover,
+        client_no_context_takeover: options.wanted.client_no_context_takeover,
+        server_max_window_bits: options.wanted.server_max_window_bits,
+        client_max_window_bits: Some(options.wanted.client_max_window_bits),
     };
     let mut offers = vec![whole];
     if options.fallback {
@@ -130,17 +117,19 @@ fn accept_one(offer: &Params, options: &DeflateOptions) -> Option<(DeflateParams
     if most < MIN_BITS {
         return None; // more than zlib can do
     }
-    let server_bits = most.min(options.server_max_window_bits);
+    let server_bits = most.min(options.wanted.server_max_window_bits);
     // Asked for only of a client that says that it can.
     let client_bits = match offer.client_max_window_bits {
-        Some(most) => most.unwrap_or(MAX_BITS).min(options.client_max_window_bits),
+        Some(most) => most
+            .unwrap_or(MAX_BITS)
+            .min(options.wanted.client_max_window_bits),
         None => MAX_BITS,
     };
     let agreed = DeflateParams {
         server_no_context_takeover: offer.server_no_context_takeover
-            || options.server_no_context_takeover,
+            || options.wanted.server_no_context_takeover,
         client_no_context_takeover: offer.client_no_context_takeover
-            || options.client_no_context_takeover,
+            || options.wanted.client_no_context_takeover,
         server_max_window_bits: server_bits,
         client_max_window_bits: client_bits,
     };
@@ -166,7 +155,7 @@ pub(crate) fn check_answer(
     offered: Option<&DeflateOptions>,
 ) -> Result<Option<DeflateParams>, String> {
     let said = || {
-        let lines = headers.get_all(tungstenite::http::header::SEC_WEBSOCKET_EXTENSIONS);
+        let lines = headers.get_all(http::header::SEC_WEBSOCKET_EXTENSIONS);
         let lines: Vec<_> = lines
             .iter()
             .map(|line| String::from_utf8_lossy(line.as_bytes()).into_owned())
@@ -191,9 +180,9 @@ pub(crate) fn check_answer(
     Ok(Some(DeflateParams {
         server_no_context_takeover: answer.server_no_context_takeover,
         client_no_context_takeover: answer.client_no_context_takeover
-            || options.client_no_context_takeover,
+            || options.wanted.client_no_context_takeover,
         server_max_window_bits: server_bits,
-        client_max_window_bits: client_bits.min(options.client_max_window_bits),
+        client_max_window_bits: client_bits.min(options.wanted.client_max_window_bits),
     }))
 }
 

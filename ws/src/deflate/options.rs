@@ -1,5 +1,6 @@
 //! What can be set about permessage-deflate.
 
+use super::params::{DeflateParams, MAX_BITS, MIN_BITS};
 use std::error::Error;
 use std::fmt;
 use std::time::Duration;
@@ -22,10 +23,8 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub struct DeflateOptions {
-    pub(super) server_no_context_takeover: bool,
-    pub(super) client_no_context_takeover: bool,
-    pub(super) server_max_window_bits: u8,
-    pub(super) client_max_window_bits: u8,
+    /// What is asked of the peer, or allowed at most.
+    pub(super) wanted: DeflateParams,
     pub(crate) level: u8,
     pub(crate) threshold: usize,
     pub(super) always: bool,
@@ -37,20 +36,12 @@ pub struct DeflateOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WindowBitsError(pub u8);
 
-/// The largest window, which is the default.
-pub(crate) const MAX_BITS: u8 = 15;
-/// The smallest that the codec has.
-pub(crate) const MIN_BITS: u8 = 9;
-
 impl DeflateOptions {
     /// The defaults: context takeover both ways, the largest windows, level 6, messages from 1 KiB on,
     /// the compressor kept.
     pub fn new() -> Self {
         Self {
-            server_no_context_takeover: false,
-            client_no_context_takeover: false,
-            server_max_window_bits: MAX_BITS,
-            client_max_window_bits: MAX_BITS,
+            wanted: DeflateParams::NOTHING,
             level: 6,
             threshold: 1024,
             always: false,
@@ -62,13 +53,13 @@ impl DeflateOptions {
     /// The server compresses each message by itself (`server_no_context_takeover`): less memory on
     /// both sides, less compression. Of a client a wish, see [`fallback`](Self::fallback).
     pub fn server_no_context_takeover(mut self, on: bool) -> Self {
-        self.server_no_context_takeover = on;
+        self.wanted.server_no_context_takeover = on;
         self
     }
 
     /// The client compresses each message by itself (`client_no_context_takeover`).
     pub fn client_no_context_takeover(mut self, on: bool) -> Self {
-        self.client_no_context_takeover = on;
+        self.wanted.client_no_context_takeover = on;
         self
     }
 
@@ -79,7 +70,7 @@ impl DeflateOptions {
     ///
     /// Not from 9 to 15.
     pub fn server_max_window_bits(mut self, bits: u8) -> Result<Self, WindowBitsError> {
-        self.server_max_window_bits = check(bits)?;
+        self.wanted.server_max_window_bits = check(bits)?;
         Ok(self)
     }
 
@@ -90,7 +81,7 @@ impl DeflateOptions {
     ///
     /// Not from 9 to 15.
     pub fn client_max_window_bits(mut self, bits: u8) -> Result<Self, WindowBitsError> {
-        self.client_max_window_bits = check(bits)?;
+        self.wanted.client_max_window_bits = check(bits)?;
         Ok(self)
     }
 
@@ -122,8 +113,8 @@ impl DeflateOptions {
 
     /// Gives the compressor's memory back when nothing was compressed for this long; the next message
     /// is then compressed without what came before. `None`, the default: keeps it.
-    pub fn release_after(mut self, idle: Option<Duration>) -> Self {
-        self.release_after = idle;
+    pub fn release_after(mut self, idle: impl Into<Option<Duration>>) -> Self {
+        self.release_after = idle.into();
         self
     }
 }

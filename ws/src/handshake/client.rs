@@ -1,34 +1,16 @@
 //! The client's opening handshake (RFC 6455 section 4.1).
 
 use super::head::{Head, HeadScan, MAX_HEADERS, ScanError, body_length, header_map};
+use super::limits::HandshakeLimits;
 use super::verify::Expected;
 use super::{HandshakeError, UpgradeRequest};
 use crate::deflate::DeflateParams;
 use crate::mutant::mutant;
+use http::HeaderMap;
+use http::header::SET_COOKIE;
 use hvloop_event::http::{BodyLength, BodyPrefix};
 use std::fmt;
 use tungstenite::handshake::client::generate_key;
-use tungstenite::http::HeaderMap;
-use tungstenite::http::header::SET_COOKIE;
-
-/// How long the head of the server's answer, or of the client's request, may be. Checked as it
-/// arrives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HandshakeLimits {
-    /// Bytes of the first line and the headers. Default 16 KiB.
-    pub max_header_bytes: usize,
-    /// Lines of headers. Default 100; the parser's own limit, 124, holds above that.
-    pub max_headers: usize,
-}
-
-impl Default for HandshakeLimits {
-    fn default() -> Self {
-        Self {
-            max_header_bytes: 16 * 1024,
-            max_headers: 100,
-        }
-    }
-}
 
 /// The server's answer to an upgrade.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Header values by which a client says who it is.
 
 use super::HeadError;
-use super::tokens::is_token;
+use crate::fields::is_token;
 use data_encoding::BASE64;
 
 /// The value of Authorization by user name and password (RFC 7617 section 2), in UTF-8.

@@ -1,8 +1,8 @@
 //! What can be wrong with an upgrade, on either side.
 
+use http::HeaderMap;
 use std::error::Error;
 use std::fmt;
-use tungstenite::http::HeaderMap;
 
 /// Why the head of a request, or of an answer, cannot be made of what the user gave.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,10 +1,10 @@
 //! Finds the end of an HTTP head in bytes that come in pieces, looking at each byte once; and what
 //! both roles make of its headers.
 
-use super::HandshakeLimits;
+use super::limits::HandshakeLimits;
+use http::header::HeaderName;
+use http::{HeaderMap, HeaderValue};
 use hvloop_event::http::BodyLength;
-use tungstenite::http::header::HeaderName;
-use tungstenite::http::{HeaderMap, HeaderValue};
 
 /// Whose head is scanned. With anything else at its beginning the peer does not speak HTTP/1, and
 /// there is no point in waiting for the end.

@@ -1,11 +1,11 @@
 //! The client's half of the opening handshake (RFC 6455 section 4.1).
 
 use super::HeadError;
-use super::tokens::is_token;
 use crate::WsUrl;
 use crate::deflate::{self, DeflateOptions};
+use crate::fields::is_token;
+use http::header::{HeaderName, HeaderValue};
 use std::fmt;
-use tungstenite::http::header::{HeaderName, HeaderValue};
 
 /// Headers that are the handshake's own, or that would announce a body; lower case.
 const RESERVED: [&str; 9] = [

@@ -1,11 +1,11 @@
 //! What a server answers: the acceptance of an upgrade, or plain HTTP.
 
 use super::HeadError;
-use super::tokens::is_token;
+use crate::fields::is_token;
+use http::header::{HeaderName, HeaderValue};
+use http::{Method, StatusCode};
 use std::borrow::Cow;
 use std::fmt;
-use tungstenite::http::header::{HeaderName, HeaderValue};
-use tungstenite::http::{Method, StatusCode};
 
 /// Headers of an answer that are not the user's: the handshake's, and those that frame the body.
 const RESERVED: [&str; 7] = [

@@ -1,21 +1,21 @@
 //! The server's opening handshake: reads a request, which may or may not ask for an upgrade
 //! (RFC 6455 section 4.2).
 
-use super::HandshakeLimits;
 use super::head::{Head, HeadScan, MAX_HEADERS, ScanError, body_length, header_map};
+use super::limits::HandshakeLimits;
 use super::target::{Target, is_authority};
-use super::tokens::{elements, has_token, is_token, single};
+use crate::fields::{elements, has_token, is_token, single};
 use crate::mutant::mutant;
+use http::header::{
+    self, AUTHORIZATION, CONNECTION, COOKIE, HOST, ORIGIN, SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+};
+use http::{HeaderMap, HeaderValue, Method};
 use hvloop_event::http::BodyLength;
 use std::error::Error;
 use std::fmt;
 use std::str;
 use tungstenite::handshake::derive_accept_key;
-use tungstenite::http::header::{
-    self, AUTHORIZATION, CONNECTION, COOKIE, HOST, ORIGIN, SEC_WEBSOCKET_KEY,
-    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
-};
-use tungstenite::http::{HeaderMap, HeaderValue, Method};
 
 /// A client's request (RFC 9112 section 3): for an upgrade, or plain HTTP.
 #[derive(Debug, Clone, PartialEq, Eq)]

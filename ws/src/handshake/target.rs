@@ -1,7 +1,7 @@
 //! What a request is for: its target (RFC 9112 section 3.2), and the host in it or in Host.
 
+use http::Method;
 use std::net::Ipv6Addr;
-use tungstenite::http::Method;
 
 /// A request's target.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,13 +1,11 @@
 //! Whether a 101 answers our request (RFC 6455 section 4.1, from "the client MUST validate" on).
 
-use super::tokens::{elements, has_token, only_element, single};
 use super::{HandshakeError, UpgradeRequest};
 use crate::deflate::{self, DeflateOptions, DeflateParams};
+use crate::fields::{elements, has_token, only_element, single};
+use http::HeaderMap;
+use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
 use tungstenite::handshake::derive_accept_key;
-use tungstenite::http::HeaderMap;
-use tungstenite::http::header::{
-    CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_PROTOCOL, UPGRADE,
-};
 
 /// What an answer is held against.
 #[derive(Debug)]

@@ -1,7 +1,8 @@
 //! Close codes and the payload of a Close frame (RFC 6455 sections 5.5.1 and 7.4).
 
-use super::{CloseCode, MAX_CONTROL_PAYLOAD, ProtocolError};
+use super::{MAX_CONTROL_PAYLOAD, ProtocolError};
 use std::str;
+use tungstenite::protocol::frame::coding::CloseCode;
 
 /// The longest reason that fits a Close frame beside its code, in bytes.
 pub const MAX_CLOSE_REASON: usize = MAX_CONTROL_PAYLOAD - 2;

@@ -2,7 +2,7 @@
 
 use super::close::fitting_reason;
 use super::mask::apply_mask;
-use super::{Control, Data, OpCode, opcode};
+use super::{MAX_CONTROL_PAYLOAD, OpCode};
 use std::num::NonZeroUsize;
 use tungstenite::protocol::frame::FrameHeader;
 
@@ -19,8 +19,8 @@ pub fn frame_len(payload_len: usize, masked: bool) -> usize {
 /// Appends a frame to `out`, which grows by [`frame_len`] bytes and is all the memory it takes.
 ///
 /// A client gives a `mask`, fresh and unpredictable for every frame (RFC 6455 section 5.3); a
-/// server gives none. A reserved opcode, a control frame in fragments or one of more than 125
-/// bytes is the caller's mistake: a peer would refuse it.
+/// server gives none. A control frame in fragments, or one of more than 125 bytes, is the caller's mistake:
+/// a peer would refuse it.
 pub fn encode_frame(
     out: &mut Vec<u8>,
     opcode: OpCode,
@@ -29,22 +29,21 @@ pub fn encode_frame(
     mask: Option<[u8; 4]>,
 ) {
     debug_assert!(
-        !matches!(opcode, OpCode::Control(_))
-            || (fin && payload.len() <= super::MAX_CONTROL_PAYLOAD),
+        !opcode.is_control() || (fin && payload.len() <= MAX_CONTROL_PAYLOAD),
         "a control frame is short and whole"
-    );
-    debug_assert!(
-        !matches!(opcode, OpCode::Control(Control::Reserved(_))),
-        "no reserved opcode is sent"
     );
     encode_head(out, opcode, fin, false, payload.len(), mask);
     append(out, payload, mask);
 }
 
 /// Appends the one frame of a message that is compressed (RFC 7692 section 6.1): `payload` is its
-/// compressed form. `mask` as in [`encode_frame`].
-pub fn encode_compressed(out: &mut Vec<u8>, kind: Data, payload: &[u8], mask: Option<[u8; 4]>) {
-    encode_head(out, OpCode::Data(kind), true, true, payload.len(), mask);
+/// compressed form, `opcode` says what it is the form of. `mask` as in [`encode_frame`].
+pub fn encode_compressed(out: &mut Vec<u8>, opcode: OpCode, payload: &[u8], mask: Option<[u8; 4]>) {
+    debug_assert!(
+        matches!(opcode, OpCode::Text | OpCode::Binary),
+        "nothing else is compressed"
+    );
+    encode_head(out, opcode, true, true, payload.len(), mask);
     append(out, payload, mask);
 }
 
@@ -83,7 +82,7 @@ pub(crate) fn encode_message(
             return;
         }
         // Opcode and RSV1 are the first frame's (RFC 7692 section 6.1).
-        (opcode, rsv1, rest) = (opcode::CONTINUATION, false, behind);
+        (opcode, rsv1, rest) = (OpCode::Continuation, false, behind);
     }
 }
 
@@ -102,11 +101,11 @@ fn append(out: &mut Vec<u8>, payload: &[u8], mask: Option<[u8; 4]>) {
 /// ([`is_sendable_close_code`](super::is_sendable_close_code)). `mask` as in [`encode_frame`].
 pub fn encode_close(out: &mut Vec<u8>, close: Option<(u16, &str)>, mask: Option<[u8; 4]>) {
     let Some((code, reason)) = close else {
-        encode_frame(out, opcode::CLOSE, true, &[], mask);
+        encode_frame(out, OpCode::Close, true, &[], mask);
         return;
     };
     let reason = fitting_reason(reason);
-    encode_head(out, opcode::CLOSE, true, false, 2 + reason.len(), mask);
+    encode_head(out, OpCode::Close, true, false, 2 + reason.len(), mask);
     let start = out.len();
     out.extend_from_slice(&code.to_be_bytes());
     out.extend_from_slice(reason.as_bytes());
@@ -128,7 +127,7 @@ fn encode_head(
     let header = FrameHeader {
         is_final: fin,
         rsv1,
-        opcode,
+        opcode: opcode.to_codec(),
         mask,
         ..FrameHeader::default()
     };
@@ -143,26 +142,26 @@ mod tests {
     #[test]
     fn the_examples_of_rfc_6455_section_5_7() {
         let mut out = Vec::new();
-        encode_frame(&mut out, opcode::TEXT, true, b"Hello", None);
+        encode_frame(&mut out, OpCode::Text, true, b"Hello", None);
         assert_eq!(out, b"\x81\x05Hello");
         out.clear();
         encode_frame(
             &mut out,
-            opcode::TEXT,
+            OpCode::Text,
             true,
             b"Hello",
             Some([0x37, 0xfa, 0x21, 0x3d]),
         );
         assert_eq!(out, b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58");
         out.clear();
-        encode_frame(&mut out, opcode::TEXT, false, b"Hel", None);
-        encode_frame(&mut out, opcode::CONTINUATION, true, b"lo", None);
+        encode_frame(&mut out, OpCode::Text, false, b"Hel", None);
+        encode_frame(&mut out, OpCode::Continuation, true, b"lo", None);
         assert_eq!(out, b"\x01\x03Hel\x80\x02lo");
         out.clear();
-        encode_frame(&mut out, opcode::BINARY, true, &[7; 256], None);
+        encode_frame(&mut out, OpCode::Binary, true, &[7; 256], None);
         assert_eq!(out[..4], [0x82, 0x7e, 0x01, 0x00]);
         out.clear();
-        encode_frame(&mut out, opcode::BINARY, true, &[7; 65536], None);
+        encode_frame(&mut out, OpCode::Binary, true, &[7; 65536], None);
         assert_eq!(out[..10], [0x82, 0x7f, 0, 0, 0, 0, 0, 1, 0, 0]);
     }
 
@@ -171,7 +170,7 @@ mod tests {
         for len in [0, 1, 125, 126, 127, 65535, 65536, 70000] {
             for mask in [None, Some([1, 2, 3, 4])] {
                 let mut out = b"before".to_vec();
-                encode_frame(&mut out, opcode::BINARY, true, &vec![0; len], mask);
+                encode_frame(&mut out, OpCode::Binary, true, &vec![0; len], mask);
                 assert_eq!(
                     out.len() - 6,
                     frame_len(len, mask.is_some()),
@@ -192,7 +191,7 @@ mod tests {
                     let (mut out, mut frames) = (Vec::new(), 0);
                     encode_message(
                         &mut out,
-                        opcode::TEXT,
+                        OpCode::Text,
                         compressed,
                         &payload,
                         fragment,
@@ -218,7 +217,7 @@ mod tests {
                         n += 1;
                         assert_eq!(header.mask, masks.map(|masks| masks[n % 2]));
                         assert_eq!(header.rsv1, compressed && n == 1);
-                        assert_eq!(header.opcode == opcode::TEXT, n == 1);
+                        assert_eq!(header.opcode == OpCode::Text.to_codec(), n == 1);
                         assert_eq!(header.is_final, at == out.len());
                     }
                     assert_eq!((back, n), (payload, frames));

@@ -1,7 +1,7 @@
 //! Frame headers: gathered over as many reads as they take, and checked as far as one frame can be
 //! judged by itself (RFC 6455 sections 5.1, 5.2 and 5.5).
 
-use super::{Control, Data, Input, MAX_CONTROL_PAYLOAD, OpCode, ProtocolError, Role};
+use super::{Input, MAX_CONTROL_PAYLOAD, OpCode, ProtocolError, Role};
 use std::io::Cursor;
 use tungstenite::error::{Error, ProtocolError as HeaderError};
 use tungstenite::protocol::frame::FrameHeader;
@@ -9,28 +9,11 @@ use tungstenite::protocol::frame::FrameHeader;
 /// The longest header: 2 bytes, a length of 8, a mask of 4.
 const MAX_HEADER: usize = 14;
 
-/// The opcodes that may come in, as what they mean to the assembly of messages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// Goes on with the message begun before.
-    Continuation,
-    /// Begins a text message.
-    Text,
-    /// Begins a binary message.
-    Binary,
-    /// A Close.
-    Close,
-    /// A Ping.
-    Ping,
-    /// A Pong.
-    Pong,
-}
-
 /// A header that passed the checks.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Header {
     /// What the frame is.
-    pub(super) kind: Kind,
+    pub(super) opcode: OpCode,
     /// Whether it is the last frame of its message.
     pub(super) fin: bool,
     /// The message is compressed (RSV1).
@@ -56,8 +39,8 @@ impl NegotiatedBits {
     pub(super) const DEFLATE: Self = Self { rsv1: true };
 
     /// Whether this header sets no bit but those negotiated, where they are.
-    fn allow(self, header: &FrameHeader) -> bool {
-        let first_of_message = matches!(header.opcode, OpCode::Data(Data::Text | Data::Binary));
+    fn allow(self, header: &FrameHeader, opcode: OpCode) -> bool {
+        let first_of_message = matches!(opcode, OpCode::Text | OpCode::Binary);
         !header.rsv2 && !header.rsv3 && (!header.rsv1 || (self.rsv1 && first_of_message))
     }
 }
@@ -150,7 +133,8 @@ fn check(
     len: u64,
     size: usize,
 ) -> Result<Header, ProtocolError> {
-    if !negotiated.allow(header) {
+    let opcode = OpCode::from_codec(header.opcode)?;
+    if !negotiated.allow(header, opcode) {
         return Err(ProtocolError::ReservedBits);
     }
     match (role, header.mask) {
@@ -164,18 +148,7 @@ fn check(
     if size != header.len(len) {
         return Err(ProtocolError::NonMinimalLength);
     }
-    let kind = match header.opcode {
-        OpCode::Data(Data::Continue) => Kind::Continuation,
-        OpCode::Data(Data::Text) => Kind::Text,
-        OpCode::Data(Data::Binary) => Kind::Binary,
-        OpCode::Control(Control::Close) => Kind::Close,
-        OpCode::Control(Control::Ping) => Kind::Ping,
-        OpCode::Control(Control::Pong) => Kind::Pong,
-        OpCode::Data(Data::Reserved(opcode)) | OpCode::Control(Control::Reserved(opcode)) => {
-            return Err(ProtocolError::ReservedOpcode(opcode));
-        }
-    };
-    if matches!(header.opcode, OpCode::Control(_)) {
+    if opcode.is_control() {
         if !header.is_final {
             return Err(ProtocolError::FragmentedControl);
         }
@@ -184,7 +157,7 @@ fn check(
         }
     }
     Ok(Header {
-        kind,
+        opcode,
         fin: header.is_final,
         compressed: header.rsv1,
         mask: header.mask,

@@ -5,10 +5,10 @@
 //! [`Role`].
 //!
 //! ```
-//! use hvloop_ws::protocol::{Event, Input, Limits, Reader, Role, encode_frame, opcode};
+//! use hvloop_ws::protocol::{Event, Input, Limits, OpCode, Reader, Role, encode_frame};
 //!
 //! let mut wire = Vec::new();
-//! encode_frame(&mut wire, opcode::TEXT, true, b"hello", None); // a server's frame
+//! encode_frame(&mut wire, OpCode::Text, true, b"hello", None); // a server's frame
 //!
 //! let mut reader = Reader::new(Role::Client, Limits::default());
 //! let mut input = Input::new(&mut wire);
@@ -23,40 +23,23 @@ mod error;
 mod header;
 mod input;
 mod mask;
+mod opcode;
 mod reader;
 mod utf8;
 
-pub(crate) use close::outgoing_close_code;
-pub use close::{MAX_CLOSE_REASON, is_receivable_close_code, is_sendable_close_code};
-pub use encoder::{encode_close, encode_compressed, encode_frame, frame_len};
-pub(crate) use encoder::{encode_message, message_len};
-pub use error::ProtocolError;
-pub use input::Input;
-pub use mask::apply_mask;
-pub(crate) use reader::Found;
-pub use reader::{Event, Reader};
-pub use tungstenite::protocol::frame::coding::{CloseCode, Control, Data, OpCode};
+pub(crate) use self::close::outgoing_close_code;
+pub use self::close::{MAX_CLOSE_REASON, is_receivable_close_code, is_sendable_close_code};
+pub use self::encoder::{encode_close, encode_compressed, encode_frame, frame_len};
+pub(crate) use self::encoder::{encode_message, message_len};
+pub use self::error::ProtocolError;
+pub use self::input::Input;
+pub use self::mask::apply_mask;
+pub use self::opcode::OpCode;
+pub(crate) use self::reader::Found;
+pub use self::reader::{Event, Reader};
 
 /// The longest payload of a Ping, Pong or Close, in bytes (RFC 6455 section 5.5).
 pub const MAX_CONTROL_PAYLOAD: usize = 125;
-
-/// The opcodes of RFC 6455 section 5.2 that are not reserved.
-pub mod opcode {
-    use super::{Control, Data, OpCode};
-
-    /// A further fragment of the message begun before (0x0).
-    pub const CONTINUATION: OpCode = OpCode::Data(Data::Continue);
-    /// A text message, or its first fragment (0x1).
-    pub const TEXT: OpCode = OpCode::Data(Data::Text);
-    /// A binary message, or its first fragment (0x2).
-    pub const BINARY: OpCode = OpCode::Data(Data::Binary);
-    /// The end of what the sender says (0x8).
-    pub const CLOSE: OpCode = OpCode::Control(Control::Close);
-    /// A question for life (0x9).
-    pub const PING: OpCode = OpCode::Control(Control::Ping);
-    /// The answer to a Ping, or an unasked sign of life (0xA).
-    pub const PONG: OpCode = OpCode::Control(Control::Pong);
-}
 
 /// Which side of the connection we are. It decides who masks: a client does, a server must not
 /// (RFC 6455 section 5.1).
@@ -70,7 +53,16 @@ pub enum Role {
 
 /// How much a peer may send at once, in bytes of payload. Checked as soon as a header announces a
 /// length, before anything is allocated for it.
+///
+/// ```
+/// use hvloop_ws::protocol::Limits;
+///
+/// let limits = Limits::new().max_message(1 << 20);
+/// assert_eq!(limits.max_frame, 16 << 20);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+#[must_use]
 pub struct Limits {
     /// The longest payload of one data frame. Default 16 MiB.
     pub max_frame: usize,
@@ -78,11 +70,30 @@ pub struct Limits {
     pub max_message: usize,
 }
 
-impl Default for Limits {
-    fn default() -> Self {
+impl Limits {
+    /// The defaults.
+    pub const fn new() -> Self {
         Self {
             max_frame: 16 << 20,
             max_message: 64 << 20,
         }
+    }
+
+    /// Sets the longest payload of one data frame.
+    pub const fn max_frame(mut self, bytes: usize) -> Self {
+        self.max_frame = bytes;
+        self
+    }
+
+    /// Sets the longest message.
+    pub const fn max_message(mut self, bytes: usize) -> Self {
+        self.max_message = bytes;
+        self
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::new()
     }
 }

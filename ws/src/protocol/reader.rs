@@ -1,41 +1,27 @@
 //! From the bytes of a peer to messages (RFC 6455 sections 5.4 to 5.6).
+//!
+//! | file | holds |
+//! |---|---|
+//! | `frame` | a frame whose header is read |
+//! | `gathered` | messages that are not whole, and control frames |
+//! | `inflating` | compressed messages on their way to those |
 
+mod frame;
+mod gathered;
+mod inflating;
+
+use self::frame::{Frame, Payload};
+use self::gathered::Gathered;
+use self::inflating::Inflating;
 use super::close::parse_close;
-use super::header::{HeaderReader, Kind, NegotiatedBits};
+use super::header::{HeaderReader, NegotiatedBits};
 use super::mask::apply_mask;
-use super::utf8::TextBuffer;
-use super::{Input, Limits, ProtocolError, Role};
-use crate::deflate::{DeflateParams, Inflater};
+use super::{Input, Limits, OpCode, ProtocolError, Role};
+use crate::deflate::DeflateParams;
 use crate::mutant::mutant;
-use std::cell::RefCell;
 use std::fmt;
 use std::ops::Range;
 use std::str;
-
-/// How much memory a buffer keeps from one message to the next, in bytes. An idle connection has
-/// to be small; a stream of short messages cut by the ends of reads should not allocate each time.
-const KEEP: usize = 256;
-
-/// The least that is allocated ahead of the data, in bytes, for a message that spans reads.
-const MIN_AHEAD: usize = 1024;
-
-/// The most that is allocated ahead of the data, in bytes: what a peer announces is no reason to
-/// give it memory.
-const MAX_AHEAD: usize = 1 << 20;
-
-/// Bytes inflated before [`Reader::next_within`] breaks off.
-const BREATH: usize = 64 * 1024;
-
-/// Bytes of a compressed payload that are given to zlib at a time: blocks that say little cost much.
-const PIECE: usize = 4 * 1024;
-
-/// What a compressed message costs by itself, and each frame of it, as bytes inflated.
-const COMPRESSED: usize = 256;
-
-thread_local! {
-    /// Where messages are inflated to, portion by portion.
-    static ROOM: RefCell<[u8; 8 * 1024]> = const { RefCell::new([0; 8 * 1024]) };
-}
 
 /// What a peer said. Borrowed from the input when it lay there as a whole, else from the reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,50 +52,13 @@ pub struct Reader {
     frame: Option<Frame>,
     /// A data message has begun whose last frame has not: continuations belong to it. And whether it
     /// is compressed.
-    fragmented: Option<(Target, bool)>,
-    text: TextBuffer,
-    binary: Vec<u8>,
-    control: Vec<u8>,
-    /// permessage-deflate was negotiated. Apart, since most connections have none.
-    inflater: Option<Box<Inflater>>,
-    /// How many bytes at the front of the input were unmasked, and not inflated yet.
-    unmasked: usize,
-    /// What inflating has cost, in bytes inflated, that nobody has asked about.
-    work: usize,
+    fragmented: Option<(Payload, bool)>,
+    gathered: Gathered,
+    inflating: Inflating,
     /// Messages are no longer wanted: they are passed over.
     skipping: bool,
-    /// The last event was borrowed from the buffers: they are to be cleared.
-    delivered: bool,
     /// After a Close or an error.
     fused: bool,
-}
-
-/// Whose payload a frame carries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Target {
-    Text,
-    Binary,
-    Ping,
-    Pong,
-    Close,
-}
-
-/// A frame whose header is read.
-#[derive(Debug, Clone, Copy)]
-struct Frame {
-    target: Target,
-    /// The message ends with this frame.
-    fin: bool,
-    /// The message is compressed.
-    compressed: bool,
-    /// Nothing of the message is in the buffers: if the rest of the frame is in the input, then the
-    /// message is.
-    untouched: bool,
-    mask: Option<[u8; 4]>,
-    /// How many bytes of the payload were unmasked.
-    done: usize,
-    /// How many bytes of the payload are to come.
-    left: usize,
 }
 
 /// What is ready to be delivered, without the borrow.
@@ -117,9 +66,9 @@ enum Ready {
     /// Nothing: the input is used up.
     Nothing,
     /// A message that lies in the input.
-    InPlace(Target, Range<usize>),
+    InPlace(Payload, Range<usize>),
     /// A message in the buffers.
-    Gathered(Target),
+    Gathered(Payload),
     /// Nothing yet, after much work.
     Busy,
 }
@@ -134,13 +83,6 @@ pub(crate) enum Found<'a> {
     Busy,
 }
 
-impl Frame {
-    /// Whether it is one of a message.
-    fn is_data(&self) -> bool {
-        matches!(self.target, Target::Text | Target::Binary)
-    }
-}
-
 impl Reader {
     /// A reader for a connection that just became a WebSocket, in which we have this `role`.
     pub fn new(role: Role, limits: Limits) -> Self {
@@ -151,14 +93,9 @@ impl Reader {
             header: HeaderReader::default(),
             frame: None,
             fragmented: None,
-            text: TextBuffer::default(),
-            binary: Vec::new(),
-            control: Vec::new(),
-            inflater: None,
-            unmasked: 0,
-            work: 0,
+            gathered: Gathered::new(limits.max_message),
+            inflating: Inflating::default(),
             skipping: false,
-            delivered: false,
             fused: false,
         }
     }
@@ -178,7 +115,7 @@ impl Reader {
             ),
         };
         self.negotiated = NegotiatedBits::DEFLATE;
-        self.inflater = Some(Box::new(Inflater::new(bits, !alone)));
+        self.inflating = Inflating::new(bits, !alone);
     }
 
     /// The next thing the peer said, or `None` when the input is used up. To be called until then:
@@ -217,7 +154,7 @@ impl Reader {
 
     /// What inflating has cost since this was asked last, as bytes inflated.
     pub(crate) fn take_work(&mut self) -> usize {
-        std::mem::take(&mut self.work)
+        self.inflating.take_work()
     }
 
     /// Whether the peer is inside a message or a frame: its first byte has come, and its last has not.
@@ -230,9 +167,8 @@ impl Reader {
     pub(crate) fn skip_messages(&mut self) {
         if !std::mem::replace(&mut self.skipping, true) {
             // A control frame may be half there.
-            self.text.clear(0);
-            self.binary = Vec::new();
-            self.inflater = None;
+            self.gathered.drop_messages();
+            self.inflating = Inflating::default();
         }
     }
 
@@ -243,7 +179,7 @@ impl Reader {
             input.discard();
             return Ok(Ready::Nothing);
         }
-        self.recycle();
+        self.gathered.recycle(self.fragmented.is_some());
         self.advance(input).map_err(|error| self.fail(error, input))
     }
 
@@ -255,7 +191,7 @@ impl Reader {
     ) -> Result<Option<Event<'a>>, ProtocolError> {
         let (target, payload) = match ready {
             Ready::Nothing | Ready::Busy => return Ok(None),
-            Ready::InPlace(Target::Text, range) => {
+            Ready::InPlace(Payload::Text, range) => {
                 return match str::from_utf8(input.get(range)) {
                     Ok(text) => Ok(Some(Event::Text(text))),
                     Err(_) => {
@@ -265,21 +201,15 @@ impl Reader {
                 };
             }
             Ready::InPlace(target, range) => (target, input.get(range)),
-            Ready::Gathered(target) => {
-                self.delivered = true;
-                match target {
-                    Target::Text => return Ok(Some(Event::Text(self.text.as_str()))),
-                    Target::Binary => (target, self.binary.as_slice()),
-                    _ => (target, self.control.as_slice()),
-                }
-            }
+            Ready::Gathered(Payload::Text) => return Ok(Some(Event::Text(self.gathered.text()))),
+            Ready::Gathered(target) => (target, self.gathered.bytes(target)),
         };
         match target {
-            Target::Binary => Ok(Some(Event::Binary(payload))),
-            Target::Ping => Ok(Some(Event::Ping(payload))),
-            Target::Pong => Ok(Some(Event::Pong(payload))),
+            Payload::Binary => Ok(Some(Event::Binary(payload))),
+            Payload::Ping => Ok(Some(Event::Ping(payload))),
+            Payload::Pong => Ok(Some(Event::Pong(payload))),
             // Text went out above: a Close is what is left.
-            Target::Close | Target::Text => {
+            Payload::Close | Payload::Text => {
                 self.fused = true;
                 parse_close(payload).map(|close| Some(Event::Close(close)))
             }
@@ -288,7 +218,7 @@ impl Reader {
 
     /// Bytes of memory that unfinished messages take.
     pub(crate) fn memory(&self) -> usize {
-        self.text.capacity() + self.binary.capacity() + self.control.capacity()
+        self.gathered.memory()
     }
 
     /// Whether a Close or an error ended the reading.
@@ -298,7 +228,7 @@ impl Reader {
 
     /// Goes on until something is ready or the input is used up.
     fn advance(&mut self, input: &mut Input<'_>) -> Result<Ready, ProtocolError> {
-        let limit = self.work.saturating_add(BREATH);
+        let limit = self.inflating.limit();
         loop {
             let mut frame = match self.frame.take() {
                 Some(frame) => frame,
@@ -316,7 +246,9 @@ impl Reader {
                 continue;
             }
             if frame.compressed {
-                let inflated = self.inflate(&mut frame, input, limit)?;
+                let inflated = self
+                    .inflating
+                    .run(&mut frame, input, limit, &mut self.gathered)?;
                 if frame.left > 0 || !inflated {
                     self.frame = Some(frame);
                     return Ok(if inflated {
@@ -338,7 +270,8 @@ impl Reader {
                 }
                 if available > 0 {
                     frame.untouched = false;
-                    self.gather(frame.target, input.get(range), frame.left)?;
+                    self.gathered
+                        .add(frame.target, input.get(range), frame.left)?;
                 }
                 if frame.left > 0 {
                     self.frame = Some(frame);
@@ -347,15 +280,11 @@ impl Reader {
             }
             if frame.fin {
                 if frame.compressed {
-                    let inflater = self.inflater.as_mut();
-                    let inflater = inflater.ok_or(ProtocolError::ReservedBits)?;
-                    inflater
-                        .finish()
-                        .map_err(|_| ProtocolError::InvalidDeflate)?;
+                    self.inflating.finish()?;
                 }
                 let unchecked = mutant!("character_cut_before_empty_fragment") && frame.done == 0;
-                if frame.target == Target::Text && !unchecked {
-                    self.text.finish().map_err(|_| ProtocolError::InvalidUtf8)?;
+                if frame.target == Payload::Text && !unchecked {
+                    self.gathered.finish_text()?;
                 }
                 return Ok(Ready::Gathered(frame.target));
             }
@@ -368,21 +297,23 @@ impl Reader {
             return Ok(None);
         };
         let first = header.compressed;
-        let (target, is_data, compressed) = match (header.kind, self.fragmented) {
-            (Kind::Ping, _) => (Target::Ping, false, false),
-            (Kind::Pong, _) => (Target::Pong, false, false),
-            (Kind::Close, _) => (Target::Close, false, false),
-            (Kind::Continuation, Some((target, compressed))) => (target, true, compressed),
-            (Kind::Continuation, None) => return Err(ProtocolError::UnexpectedContinuation),
+        let (target, is_data, compressed) = match (header.opcode, self.fragmented) {
+            (OpCode::Ping, _) => (Payload::Ping, false, false),
+            (OpCode::Pong, _) => (Payload::Pong, false, false),
+            (OpCode::Close, _) => (Payload::Close, false, false),
+            (OpCode::Continuation, Some((target, compressed))) => (target, true, compressed),
+            (OpCode::Continuation, None) => return Err(ProtocolError::UnexpectedContinuation),
             (_, Some(_)) => return Err(ProtocolError::ExpectedContinuation),
-            (Kind::Text, None) => (Target::Text, true, first),
-            (Kind::Binary, None) => (Target::Binary, true, first),
+            (OpCode::Text, None) => (Payload::Text, true, first),
+            (OpCode::Binary, None) => (Payload::Binary, true, first),
         };
         let untouched = !compressed && (!is_data || self.fragmented.is_none());
         if is_data {
             self.check_limits(header.len, compressed)?;
             self.fragmented = (!header.fin).then_some((target, compressed));
-            self.work += if compressed { COMPRESSED } else { 0 };
+            if compressed {
+                self.inflating.begin_frame();
+            }
         }
         Ok(Some(Frame {
             target,
@@ -410,8 +341,8 @@ impl Reader {
         if compressed {
             return Ok(()); // what comes of it is looked at as it comes
         }
-        // One of the two is empty; the sum is far from overflow, as `len` is below 2^63.
-        let size = len + (self.text.len() + self.binary.len()) as u64;
+        // Far from overflow, as `len` is below 2^63.
+        let size = len + self.gathered.len() as u64;
         if size > max_message as u64 {
             return Err(ProtocolError::MessageTooBig {
                 limit: max_message,
@@ -421,121 +352,10 @@ impl Reader {
         Ok(())
     }
 
-    /// Inflates what is there of a compressed payload. `false`: there is more to inflate, but that was
-    /// enough work for now.
-    fn inflate(
-        &mut self,
-        frame: &mut Frame,
-        input: &mut Input<'_>,
-        limit: usize,
-    ) -> Result<bool, ProtocolError> {
-        // Taken out for the time: there is one, since without it RSV1 is refused.
-        let mut inflater = self.inflater.take().ok_or(ProtocolError::ReservedBits)?;
-        let inflated = ROOM
-            .with_borrow_mut(|room| self.inflate_into(room, &mut inflater, frame, input, limit));
-        self.inflater = Some(inflater);
-        inflated
-    }
-
-    fn inflate_into(
-        &mut self,
-        room: &mut [u8],
-        inflater: &mut Inflater,
-        frame: &mut Frame,
-        input: &mut Input<'_>,
-        limit: usize,
-    ) -> Result<bool, ProtocolError> {
-        loop {
-            let piece = frame.left.min(input.remaining()).min(PIECE);
-            if piece == 0 && !inflater.has_more() {
-                return Ok(true);
-            }
-            if self.work >= limit && !mutant!("inflate_without_budget") {
-                return Ok(false);
-            }
-            let range = input.ahead(piece);
-            if let Some(mask) = frame.mask {
-                let done = self.unmasked.min(piece);
-                let rest = range.start + done..range.end;
-                apply_mask(input.get_mut(rest), mask, frame.done + done);
-                self.unmasked = self.unmasked.max(piece);
-            }
-            let step = inflater
-                .step(input.get(range), room)
-                .map_err(|_| ProtocolError::InvalidDeflate)?;
-            self.work += step.cost;
-            input.take(step.taken);
-            frame.done += step.taken;
-            frame.left -= step.taken;
-            self.unmasked = self.unmasked.saturating_sub(step.taken);
-            self.gather_inflated(frame.target, &room[..step.given])?;
-        }
-    }
-
-    /// Adds a portion of what was inflated, if the limit lets it.
-    fn gather_inflated(&mut self, target: Target, portion: &[u8]) -> Result<(), ProtocolError> {
-        let size = self.text.len() + self.binary.len() + portion.len();
-        let limit = self.limits.max_message;
-        let unlimited = mutant!("inflated_text_unlimited") && target == Target::Text;
-        if size > limit && !unlimited {
-            let size = size as u64;
-            return Err(ProtocolError::MessageTooBig { limit, size });
-        }
-        self.gather(target, portion, 0)
-    }
-
-    /// Adds a piece of a payload to its buffer; `left` bytes of the same frame are to come.
-    fn gather(&mut self, target: Target, piece: &[u8], left: usize) -> Result<(), ProtocolError> {
-        match target {
-            Target::Text => {
-                let (len, capacity) = (self.text.len(), self.text.capacity());
-                if let Some(additional) = grow_by(len, capacity, piece.len(), left) {
-                    self.text.reserve(additional);
-                }
-                self.text
-                    .push(piece)
-                    .map_err(|_| ProtocolError::InvalidUtf8)
-            }
-            Target::Binary => {
-                let (len, capacity) = (self.binary.len(), self.binary.capacity());
-                if let Some(additional) = grow_by(len, capacity, piece.len(), left) {
-                    self.binary.reserve_exact(additional);
-                }
-                self.binary.extend_from_slice(piece);
-                Ok(())
-            }
-            Target::Ping | Target::Pong | Target::Close => {
-                self.control.reserve_exact(piece.len() + left); // at most 125 bytes
-                self.control.extend_from_slice(piece);
-                Ok(())
-            }
-        }
-    }
-
-    /// Clears the buffer that was delivered last. A control frame may have come between the
-    /// fragments of a message, whose buffer then stays.
-    fn recycle(&mut self) {
-        if !self.delivered {
-            return;
-        }
-        self.delivered = false;
-        self.control = Vec::new();
-        if self.fragmented.is_none() {
-            self.text.clear(KEEP);
-            if self.binary.capacity() > KEEP {
-                self.binary = Vec::new();
-            } else {
-                self.binary.clear();
-            }
-        }
-    }
-
     /// Gives back all memory.
     fn release(&mut self) {
-        self.text.clear(0);
-        self.binary = Vec::new();
-        self.control = Vec::new();
-        self.inflater = None;
+        self.gathered.release();
+        self.inflating = Inflating::default();
     }
 
     /// Ends the reading by an error.
@@ -547,20 +367,6 @@ impl Reader {
     }
 }
 
-/// By how many bytes a buffer of `len` bytes should grow to take `piece` bytes, when `left` more
-/// are announced; `None` when it has room.
-///
-/// Room is made for the announced rest, as far as that does not exceed what arrived
-/// ([`MIN_AHEAD`] and [`MAX_AHEAD`] aside); and always for half of what is there, so that the
-/// copies of a growing buffer stay linear in its final size, however short the pieces are.
-fn grow_by(len: usize, capacity: usize, piece: usize, left: usize) -> Option<usize> {
-    if capacity.saturating_sub(len) >= piece {
-        return None;
-    }
-    let ahead = (len + piece).clamp(MIN_AHEAD, MAX_AHEAD);
-    Some((piece + left.min(ahead)).max(len / 2))
-}
-
 impl fmt::Debug for Reader {
     /// Leaves out what the peer said.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -569,7 +375,7 @@ impl fmt::Debug for Reader {
             .field("limits", &self.limits)
             .field("frame", &self.frame)
             .field("fragmented", &self.fragmented)
-            .field("gathered", &(self.text.len() + self.binary.len()))
+            .field("gathered", &self.gathered.len())
             .field("fused", &self.fused)
             .finish_non_exhaustive()
     }

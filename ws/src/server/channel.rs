@@ -1,13 +1,12 @@
 //! A server's connection as users hold it, on any thread.
 
-use super::broadcast::{Encoded, broadcast};
+use super::encoded::Encoded;
 use super::topics::Topics;
-use crate::CloseError;
 use crate::deflate::DeflateParams;
-use crate::event::{Initiator, Message};
-use crate::link::{Link, Outgoing, post_message};
+use crate::events::{Initiator, Message};
 use crate::lock::lock;
-use crate::protocol::{Data, Role, opcode, outgoing_close_code};
+use crate::protocol::{Role, outgoing_close_code};
+use crate::websocket::{CloseError, Outgoing, PingError, WebSocket, post_message};
 use hvloop_event::conn::{Conn, SendBudget};
 use hvloop_event::log;
 use hvloop_event::{
@@ -27,7 +26,7 @@ use std::sync::{Arc, Mutex, Weak};
 /// libhv: `hv::WebSocketChannel`.
 #[derive(Clone)]
 pub struct WebSocketChannel {
-    inner: Arc<Inner>,
+    shared: Arc<ChannelShared>,
 }
 
 /// Where a server's connection is.
@@ -42,16 +41,16 @@ pub enum ChannelState {
     Closed,
 }
 
-struct Inner {
+struct ChannelShared {
     id: ChannelId,
     event_loop: EventLoop,
-    link: AttachmentId,
+    websocket: AttachmentId,
     state: Arc<AtomicU8>,
     budget: Arc<SendBudget>,
     peer: Option<Address>,
     local: Option<Address>,
     agreed: Agreed,
-    topics: Weak<Topics>,
+    topics: Weak<Topics<WebSocketChannel>>,
     context: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
 }
 
@@ -66,7 +65,7 @@ const OPEN: u8 = 0;
 const CLOSING: u8 = 1;
 const CLOSED: u8 = 2;
 
-/// The state that a channel and its link share: what is set when the link takes nothing more.
+/// The state that a channel and its websocket share: what is set when the websocket takes nothing more.
 #[derive(Default)]
 pub(super) struct SharedState(Arc<AtomicU8>);
 
@@ -81,16 +80,16 @@ impl WebSocketChannel {
     /// The handle of a connection that is about to open.
     pub(super) fn new(
         conn: &Conn<'_>,
-        link: AttachmentId,
+        websocket: AttachmentId,
         state: SharedState,
         agreed: Agreed,
-        topics: &Arc<Topics>,
+        topics: &Arc<Topics<WebSocketChannel>>,
     ) -> Self {
         Self {
-            inner: Arc::new(Inner {
+            shared: Arc::new(ChannelShared {
                 id: ChannelId::next(),
                 event_loop: conn.local().event_loop(),
-                link,
+                websocket,
                 state: state.0,
                 // Gone only with the connection, which is there.
                 budget: conn
@@ -107,15 +106,15 @@ impl WebSocketChannel {
 
     /// Its connection has ended.
     pub(super) fn mark_closed(&self) {
-        self.inner.state.store(CLOSED, Ordering::Release);
+        self.shared.state.store(CLOSED, Ordering::Release);
     }
 
-    pub(super) fn link_id(&self) -> AttachmentId {
-        self.inner.link
+    pub(super) fn websocket_id(&self) -> AttachmentId {
+        self.shared.websocket
     }
 
-    pub(super) fn find_link(&self, local: &LocalLoop) -> Option<Rc<Link>> {
-        local.attachment(self.inner.link)
+    pub(super) fn find_websocket(&self, local: &LocalLoop) -> Option<Rc<WebSocket>> {
+        local.attachment(self.shared.websocket)
     }
 
     /// Sends a message: one frame, written at the end of the loop's turn.
@@ -172,37 +171,29 @@ impl WebSocketChannel {
     ///
     /// # Errors
     ///
-    /// Not open, or the payload is too long for a control frame (RFC 6455 section 5.5), which is
-    /// reported as [`SendError::QueueFull`] with that limit.
+    /// The payload is too long for a control frame (RFC 6455 section 5.5); or as `send`.
     ///
     /// libhv: `WebSocketChannel::sendPing`.
-    pub fn ping(&self, payload: &[u8]) -> Result<(), SendError> {
-        if payload.len() > crate::protocol::MAX_CONTROL_PAYLOAD {
-            return Err(SendError::QueueFull {
-                limit: crate::protocol::MAX_CONTROL_PAYLOAD,
-                queued: 0,
-                size: payload.len(),
-            });
-        }
-        self.send_outgoing(Outgoing::frame(opcode::PING, payload))
+    pub fn ping(&self, payload: &[u8]) -> Result<(), PingError> {
+        Ok(self.send_outgoing(Outgoing::ping(payload)?)?)
     }
 
     fn send_outgoing(&self, message: Outgoing<'_>) -> Result<(), SendError> {
-        if !self.is_open() {
+        if !self.is_connected() {
             return Err(SendError::NotOpen);
         }
-        if let Some(local) = self.inner.event_loop.local() {
-            let link = self.find_link(&local).ok_or(SendError::NotOpen)?;
-            return link.send(&local, message);
+        if let Some(local) = self.shared.event_loop.local() {
+            let websocket = self.find_websocket(&local).ok_or(SendError::NotOpen)?;
+            return websocket.send(&local, message);
         }
-        let id = self.inner.link;
+        let id = self.shared.websocket;
         let queue = move |local: &LocalLoop, message: Outgoing<'_>| {
-            let link = local.attachment::<Link>(id);
-            link.is_some_and(|link| link.send_reserved(local, message))
+            let websocket = local.attachment::<WebSocket>(id);
+            websocket.is_some_and(|websocket| websocket.send_reserved(local, message))
         };
-        let Inner {
+        let ChannelShared {
             event_loop, budget, ..
-        } = &*self.inner;
+        } = &*self.shared;
         let sent = post_message(event_loop, budget, Role::Server, message, queue);
         sent.inspect_err(|e| self.refused(*e))
     }
@@ -223,30 +214,30 @@ impl WebSocketChannel {
     pub fn close(&self, code: u16, reason: &str) -> Result<(), CloseError> {
         let code = outgoing_close_code(code).ok_or(CloseError::BadCode(code))?;
         let reason = reason.to_owned();
-        self.on_loop(move |link, local| {
-            link.finish(local, code, &reason, Initiator::Local, CloseReason::Local);
+        self.on_loop(move |websocket, local| {
+            websocket.finish(local, code, &reason, Initiator::Local, CloseReason::Local);
         });
         Ok(())
     }
 
     /// The server stops.
     pub(super) fn go_away(&self) {
-        self.on_loop(|link, local| {
-            link.finish(local, 1001, "", Initiator::Local, CloseReason::Local);
+        self.on_loop(|websocket, local| {
+            websocket.finish(local, 1001, "", Initiator::Local, CloseReason::Local);
         });
     }
 
     /// A send was refused, maybe for want of room.
     pub(super) fn refused(&self, error: SendError) {
         if matches!(error, SendError::QueueFull { .. }) {
-            self.on_loop(move |link, local| link.refused(local, error));
+            self.on_loop(move |websocket, local| websocket.refused(local, error));
         }
     }
 
     /// Ends the connection at the end of this turn, with no Close frame and without writing out what
     /// is queued: the peer sees 1006. Any thread.
     pub fn close_now(&self) {
-        self.on_loop(|link, local| link.abort(local));
+        self.on_loop(|websocket, local| websocket.abort(local));
     }
 
     /// Reads no further for now, so that a peer that sends faster than its messages are dealt with is
@@ -258,23 +249,23 @@ impl WebSocketChannel {
     /// server's own heartbeat is suspended for it. A close, or a stop, reads on: what comes before the
     /// peer's Close is discarded then, as always.
     pub fn pause_reading(&self) {
-        self.on_loop(|link, local| link.pause_reading(local));
+        self.on_loop(|websocket, local| websocket.pause_reading(local));
     }
 
     /// Reads again. Any thread.
     pub fn resume_reading(&self) {
-        self.on_loop(|link, local| link.resume_reading(local));
+        self.on_loop(|websocket, local| websocket.resume_reading(local));
     }
 
-    /// Runs `f` on the link: at once inside a callback of the loop, else posted to it.
-    fn on_loop(&self, f: impl FnOnce(&Rc<Link>, &LocalLoop) + Send + 'static) {
-        let id = self.inner.link;
+    /// Runs `f` on the websocket: at once inside a callback of the loop, else posted to it.
+    fn on_loop(&self, f: impl FnOnce(&Rc<WebSocket>, &LocalLoop) + Send + 'static) {
+        let id = self.shared.websocket;
         let run = move |local: &LocalLoop| {
-            if let Some(link) = local.attachment::<Link>(id) {
-                f(&link, local);
+            if let Some(websocket) = local.attachment::<WebSocket>(id) {
+                f(&websocket, local);
             }
         };
-        if self.inner.event_loop.with_local(run).is_err() {
+        if self.shared.event_loop.with_local(run).is_err() {
             log::debug!("hvloop: the loop had closed everything already");
         }
     }
@@ -283,22 +274,22 @@ impl WebSocketChannel {
     ///
     /// libhv: `Channel::id`.
     pub fn id(&self) -> ChannelId {
-        self.inner.id
+        self.shared.id
     }
 
     /// Where it is. On other threads than the loop's it may change any moment.
     pub fn state(&self) -> ChannelState {
-        match self.inner.state.load(Ordering::Acquire) {
+        match self.shared.state.load(Ordering::Acquire) {
             OPEN => ChannelState::Open,
             CLOSING => ChannelState::Closing,
             _ => ChannelState::Closed,
         }
     }
 
-    /// Whether it is open.
+    /// Whether the connection is open.
     ///
     /// libhv: `Channel::isConnected`.
-    pub fn is_open(&self) -> bool {
+    pub fn is_connected(&self) -> bool {
         self.state() == ChannelState::Open
     }
 
@@ -306,17 +297,17 @@ impl WebSocketChannel {
     ///
     /// libhv: `Channel::writeBufsize`.
     pub fn buffered_amount(&self) -> usize {
-        self.inner.budget.queued()
+        self.shared.budget.queued()
     }
 
     /// The subprotocol that the upgrade chose.
     pub fn subprotocol(&self) -> Option<&str> {
-        self.inner.agreed.subprotocol.as_deref()
+        self.shared.agreed.subprotocol.as_deref()
     }
 
     /// What the upgrade agreed on for permessage-deflate, if it did.
     pub fn deflate(&self) -> Option<DeflateParams> {
-        self.inner.agreed.deflate
+        self.shared.agreed.deflate
     }
 
     /// The application protocol that TLS agreed on (ALPN); `None`: no TLS, or
@@ -324,31 +315,31 @@ impl WebSocketChannel {
     /// the default: then every client is served, whatever it offers. A server that names some should
     /// name `http/1.1` alone.
     pub fn alpn(&self) -> Option<&[u8]> {
-        self.inner.agreed.alpn.as_deref()
+        self.shared.agreed.alpn.as_deref()
     }
 
     /// The peer's IP address and port; `None` of a Unix socket.
     ///
     /// libhv: `Channel::peeraddr`.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
-        self.inner.peer.as_ref()?.inet()
+        self.shared.peer.as_ref()?.inet()
     }
 
     /// The peer's address, which may be that of a Unix socket.
     pub fn peer(&self) -> Option<&Address> {
-        self.inner.peer.as_ref()
+        self.shared.peer.as_ref()
     }
 
     /// This side's address, which may be that of a Unix socket.
     ///
     /// libhv: `Channel::localaddr`.
     pub fn local(&self) -> Option<&Address> {
-        self.inner.local.as_ref()
+        self.shared.local.as_ref()
     }
 
     /// The loop that serves it.
     pub fn event_loop(&self) -> &EventLoop {
-        &self.inner.event_loop
+        &self.shared.event_loop
     }
 
     /// Keeps something of the user's with the connection, in the place of what was there.
@@ -356,7 +347,7 @@ impl WebSocketChannel {
     /// libhv: `Channel::setContext`, `newContextPtr`.
     pub fn set_context<T: Any + Send + Sync>(&self, context: T) {
         let context = Some(Arc::new(context) as Arc<dyn Any + Send + Sync>);
-        let old = std::mem::replace(&mut *lock(&self.inner.context), context);
+        let old = std::mem::replace(&mut *lock(&self.shared.context), context);
         drop(old); // with no lock held: it is the user's
     }
 
@@ -364,8 +355,21 @@ impl WebSocketChannel {
     ///
     /// libhv: `Channel::context`, `getContextPtr`.
     pub fn context<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
-        let context = lock(&self.inner.context).clone();
+        let context = lock(&self.shared.context).clone();
         context?.downcast().ok()
+    }
+
+    /// Who is subscribed to a topic but this connection.
+    pub(super) fn other_subscribers(&self, topic: &str) -> Vec<Self> {
+        let topics = self.shared.topics.upgrade();
+        let mut channels = topics.map_or_else(Vec::new, |topics| topics.subscribers(topic));
+        channels.retain(|channel| channel != self);
+        channels
+    }
+
+    /// The window, in bits, to which messages are compressed that many connections get; `None`: none are.
+    pub(super) fn window(&self) -> Option<u8> {
+        Some(self.deflate()?.server_max_window_bits)
     }
 
     /// Subscribes the connection to a topic: it gets what is published there from now on, until it
@@ -375,66 +379,47 @@ impl WebSocketChannel {
     /// A topic is any text, compared as it is; it comes into being with its first subscriber and goes
     /// with its last. If peers name the topics, limit how many one may have.
     pub fn subscribe(&self, topic: &str) -> bool {
-        let topics = self.inner.topics.upgrade();
-        topics.is_some_and(|topics| topics.subscribe(self, topic))
+        let topics = self.shared.topics.upgrade();
+        topics
+            .is_some_and(|topics| topics.subscribe(self.id(), self, || self.is_connected(), topic))
     }
 
     /// Ends a subscription. Any thread. `false`: there was none.
     pub fn unsubscribe(&self, topic: &str) -> bool {
-        let topics = self.inner.topics.upgrade();
+        let topics = self.shared.topics.upgrade();
         topics.is_some_and(|topics| topics.unsubscribe(self.id(), topic))
     }
 
     /// Whether the connection is subscribed to that topic.
     pub fn is_subscribed(&self, topic: &str) -> bool {
-        let topics = self.inner.topics.upgrade();
+        let topics = self.shared.topics.upgrade();
         topics.is_some_and(|topics| topics.is_subscribed(self.id(), topic))
     }
 
     /// The topics that the connection is subscribed to, in no order.
     pub fn topics(&self) -> Vec<String> {
-        let topics = self.inner.topics.upgrade();
+        let topics = self.shared.topics.upgrade();
         topics.map_or_else(Vec::new, |topics| topics.of(self.id()))
-    }
-
-    /// Sends a text to all that are subscribed to a topic but this connection, which need not be
-    /// subscribed itself. See [`WebSocketServer::publish_text`](super::WebSocketServer::publish_text).
-    pub fn publish_text(&self, topic: &str, text: &str) -> usize {
-        self.publish(topic, Data::Text, text.as_bytes())
-    }
-
-    /// Sends bytes to all that are subscribed to a topic but this connection. See
-    /// [`WebSocketServer::publish_text`](super::WebSocketServer::publish_text).
-    pub fn publish_binary(&self, topic: &str, data: &[u8]) -> usize {
-        self.publish(topic, Data::Binary, data)
-    }
-
-    fn publish(&self, topic: &str, kind: Data, payload: &[u8]) -> usize {
-        let Some(topics) = self.inner.topics.upgrade() else {
-            return 0;
-        };
-        let mut channels = topics.subscribers(topic);
-        channels.retain(|channel| channel != self);
-        broadcast(channels, kind, payload)
     }
 
     /// Takes room for bytes that are to be queued by [`send_encoded`](Self::send_encoded).
     pub(super) fn reserve(&self, size: usize) -> Result<(), SendError> {
-        match self.is_open() {
-            true => self.inner.budget.reserve(size),
+        match self.is_connected() {
+            true => self.shared.budget.reserve(size),
             false => Err(SendError::NotOpen),
         }
     }
 
     pub(super) fn release(&self, size: usize) {
-        self.inner.budget.release(size);
+        self.shared.budget.release(size);
     }
 
     /// Queues a whole frame that other queues hold, too, and for which room was taken.
     pub(super) fn send_encoded(&self, local: &LocalLoop, encoded: &Encoded) -> bool {
-        let (frame, compressed) = encoded.for_channel(self);
-        let link = self.find_link(local);
-        let sent = link.is_some_and(|link| link.send_encoded(local, frame, compressed));
+        let (frame, compressed) = encoded.for_window(self.window());
+        let websocket = self.find_websocket(local);
+        let sent =
+            websocket.is_some_and(|websocket| websocket.send_encoded(local, frame, compressed));
         if !sent {
             self.release(frame.len());
         }
@@ -444,7 +429,7 @@ impl WebSocketChannel {
 
 impl PartialEq for WebSocketChannel {
     fn eq(&self, other: &Self) -> bool {
-        self.inner.id == other.inner.id
+        self.shared.id == other.shared.id
     }
 }
 
@@ -453,7 +438,7 @@ impl Eq for WebSocketChannel {}
 impl fmt::Debug for WebSocketChannel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WebSocketChannel")
-            .field("id", &self.inner.id)
+            .field("id", &self.shared.id)
             .field("state", &self.state())
             .finish_non_exhaustive()
     }

@@ -5,13 +5,15 @@
 //! | `mod` | the server: what users call, on any thread |
 //! | `service`, `routes` | what is done with the connections of a path |
 //! | `channel` | a connection as a handle for any thread |
-//! | `broadcast`, `topics` | the same message to many connections, and who is subscribed to what |
+//! | `broadcast`, `encoded` | the same message to many connections |
+//! | `topics` | who is subscribed to what |
 //! | `shared` | what the server and its connections share |
-//! | `accepted` | one connection on its loop: the request, and then the link |
+//! | `connection` | one connection on its loop: the request, and then the WebSocket |
 
-mod accepted;
 mod broadcast;
 mod channel;
+mod connection;
+mod encoded;
 mod options;
 mod routes;
 mod service;
@@ -22,12 +24,11 @@ pub use self::channel::{ChannelState, WebSocketChannel};
 pub use self::options::ServiceOptions;
 pub use self::service::WebSocketService;
 
-use self::accepted::Accepted;
 use self::broadcast::broadcast;
-use self::shared::Shared;
-use crate::event::ConnectionError;
+use self::connection::ServerConnection;
+use self::shared::ServerShared;
+use crate::events::{ConnectionError, Message};
 use crate::handshake::{HandshakeLimits, HttpRequest, HttpResponse};
-use crate::protocol::Data;
 use hvloop_event::conn::{Handler, ListenerSet};
 use hvloop_event::{Address, ChannelId, EventLoop, EventLoopThreadPool, Listen, LoadBalance};
 use std::fmt;
@@ -58,7 +59,7 @@ use std::sync::Arc;
 ///
 /// libhv: `hv::WebSocketServer`.
 pub struct WebSocketServer {
-    shared: Arc<Shared>,
+    shared: Arc<ServerShared>,
     listeners: ListenerSet,
 }
 
@@ -160,8 +161,9 @@ impl WebSocketServer {
     /// libhv: `setPort` and `start`.
     pub fn listen(&self, listen: Listen) -> io::Result<Address> {
         let shared = self.shared.clone();
-        let make =
-            move |ticket| -> Box<dyn Handler> { Box::new(Accepted::new(shared.clone(), ticket)) };
+        let make = move |ticket| -> Box<dyn Handler> {
+            Box::new(ServerConnection::new(shared.clone(), ticket))
+        };
         self.listeners.listen(listen, Arc::new(make))
     }
 
@@ -206,13 +208,13 @@ impl WebSocketServer {
     /// Sends the same text to every connection that is open: one frame for all queues. Returns to how
     /// many; those whose queue has no room are left out. Any thread.
     pub fn broadcast_text(&self, text: &str) -> usize {
-        broadcast(self.shared.channels(), Data::Text, text.as_bytes())
+        broadcast(self.shared.channels(), Message::Text(text))
     }
 
     /// Sends the same bytes to every connection that is open. See
     /// [`broadcast_text`](WebSocketServer::broadcast_text).
     pub fn broadcast_binary(&self, data: &[u8]) -> usize {
-        broadcast(self.shared.channels(), Data::Binary, data)
+        broadcast(self.shared.channels(), Message::Binary(data))
     }
 
     /// Sends the same text to every connection that is [subscribed](WebSocketChannel::subscribe) to a
@@ -233,14 +235,14 @@ impl WebSocketServer {
     /// ```
     pub fn publish_text(&self, topic: &str, text: &str) -> usize {
         let channels = self.shared.topics().subscribers(topic);
-        broadcast(channels, Data::Text, text.as_bytes())
+        broadcast(channels, Message::Text(text))
     }
 
     /// Sends the same bytes to every connection that is subscribed to a topic. See
     /// [`publish_text`](WebSocketServer::publish_text).
     pub fn publish_binary(&self, topic: &str, data: &[u8]) -> usize {
         let channels = self.shared.topics().subscribers(topic);
-        broadcast(channels, Data::Binary, data)
+        broadcast(channels, Message::Binary(data))
     }
 
     /// How many topics have subscribers; one that has none does not exist.

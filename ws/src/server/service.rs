@@ -2,7 +2,7 @@
 
 use super::channel::WebSocketChannel;
 use super::options::ServiceOptions;
-use crate::event::{CloseEvent, Message};
+use crate::events::{CloseEvent, Message};
 use crate::handshake::{Accept, HttpRequest, HttpResponse};
 use std::fmt;
 

@@ -4,7 +4,7 @@ use super::channel::WebSocketChannel;
 use super::routes::Routes;
 use super::service::WebSocketService;
 use super::topics::Topics;
-use crate::event::ConnectionError;
+use crate::events::ConnectionError;
 use crate::handshake::{HandshakeLimits, HttpRequest, HttpResponse};
 use crate::lock::lock;
 use crate::mutant::mutant;
@@ -17,10 +17,10 @@ type OnFailed = Arc<dyn Fn(Option<&Address>, &ConnectionError) + Send + Sync>;
 
 /// See the module.
 #[derive(Default)]
-pub(super) struct Shared {
+pub(super) struct ServerShared {
     settings: Mutex<Settings>,
     channels: Mutex<HashMap<ChannelId, WebSocketChannel>>,
-    topics: Arc<Topics>,
+    topics: Arc<Topics<WebSocketChannel>>,
 }
 
 #[derive(Clone, Default)]
@@ -31,7 +31,7 @@ struct Settings {
     handshake: HandshakeLimits,
 }
 
-impl Shared {
+impl ServerShared {
     fn set<T>(&self, f: impl FnOnce(&mut Settings) -> T) {
         let old = f(&mut lock(&self.settings));
         drop(old); // with no lock held: it is the user's
@@ -82,7 +82,7 @@ impl Shared {
         lock(&self.channels).get(&id).cloned()
     }
 
-    pub(super) fn topics(&self) -> &Arc<Topics> {
+    pub(super) fn topics(&self) -> &Arc<Topics<WebSocketChannel>> {
         &self.topics
     }
 

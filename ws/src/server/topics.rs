@@ -1,30 +1,43 @@
 //! Who wants to hear of what: topics, and the channels that are subscribed to them.
 
-use super::channel::WebSocketChannel;
 use crate::lock::lock;
 use crate::mutant::mutant;
 use hvloop_event::ChannelId;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
-/// The topics of a server. One that nobody is subscribed to takes no memory.
-#[derive(Default)]
-pub(super) struct Topics(Mutex<Registry>);
+/// The topics of a server, whose channels are of type `C`. One that nobody is subscribed to takes no
+/// memory.
+pub(super) struct Topics<C>(Mutex<Registry<C>>);
 
 /// Both ways: what a message goes to, and what a connection that ends leaves. In both maps, no entry
 /// is empty.
-#[derive(Default)]
-struct Registry {
-    subscribers: HashMap<Arc<str>, HashMap<ChannelId, WebSocketChannel>>,
+struct Registry<C> {
+    subscribers: HashMap<Arc<str>, HashMap<ChannelId, C>>,
     topics: HashMap<ChannelId, HashSet<Arc<str>>>,
 }
 
-impl Topics {
-    /// `false`: the connection has ended.
-    pub(super) fn subscribe(&self, channel: &WebSocketChannel, topic: &str) -> bool {
+impl<C> Default for Topics<C> {
+    fn default() -> Self {
+        Self(Mutex::new(Registry {
+            subscribers: HashMap::new(),
+            topics: HashMap::new(),
+        }))
+    }
+}
+
+impl<C: Clone> Topics<C> {
+    /// `false`: `is_open` says that the connection has ended.
+    pub(super) fn subscribe(
+        &self,
+        id: ChannelId,
+        channel: &C,
+        is_open: impl FnOnce() -> bool,
+        topic: &str,
+    ) -> bool {
         let mut registry = lock(&self.0);
         // Under the lock: a connection that ends leaves only after it says so.
-        if !channel.is_open() {
+        if !is_open() {
             return false;
         }
         let topic = match registry.subscribers.get_key_value(topic) {
@@ -32,12 +45,8 @@ impl Topics {
             None => Arc::from(topic),
         };
         let of_topic = registry.subscribers.entry(topic.clone()).or_default();
-        of_topic.insert(channel.id(), channel.clone());
-        registry
-            .topics
-            .entry(channel.id())
-            .or_default()
-            .insert(topic);
+        of_topic.insert(id, channel.clone());
+        registry.topics.entry(id).or_default().insert(topic);
         true
     }
 
@@ -87,7 +96,7 @@ impl Topics {
     }
 
     /// Who is subscribed, in no order.
-    pub(super) fn subscribers(&self, topic: &str) -> Vec<WebSocketChannel> {
+    pub(super) fn subscribers(&self, topic: &str) -> Vec<C> {
         let registry = lock(&self.0);
         let channels = registry.subscribers.get(topic).into_iter();
         channels.flat_map(HashMap::values).cloned().collect()
@@ -104,8 +113,8 @@ impl Topics {
     }
 }
 
-impl Registry {
-    fn remove_subscriber(&mut self, id: ChannelId, topic: &str) -> Option<WebSocketChannel> {
+impl<C> Registry<C> {
+    fn remove_subscriber(&mut self, id: ChannelId, topic: &str) -> Option<C> {
         let channels = self.subscribers.get_mut(topic)?;
         let gone = channels.remove(&id);
         if channels.is_empty() && !mutant!("empty_topic_kept") {

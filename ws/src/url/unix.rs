@@ -2,6 +2,7 @@
 //! stand in the place of the path: `ws+unix:@name:/resource`.
 
 use super::{UrlError, WsTarget, WsUrl, resource};
+use percent_encoding::percent_decode_str;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
@@ -24,7 +25,8 @@ pub(super) fn parse(tls: bool, rest: &str) -> Result<WsUrl, UrlError> {
     if encoded.len() < 2 || !begins || encoded.contains('?') {
         return Err(UrlError::SocketPath);
     }
-    let path = decode(encoded);
+    // A `%` that begins no byte stands for itself.
+    let path: Vec<u8> = percent_decode_str(encoded).collect();
     if path.contains(&0) {
         return Err(UrlError::SocketPath);
     }
@@ -42,24 +44,4 @@ pub(super) fn parse(tls: bool, rest: &str) -> Result<WsUrl, UrlError> {
         resource,
         host_header: "localhost".to_owned(),
     })
-}
-
-/// Undoes percent-encoding (RFC 3986 section 2.1); a `%` that begins none stands for itself.
-fn decode(text: &str) -> Vec<u8> {
-    let digit = |byte: Option<&u8>| char::from(*byte?).to_digit(16);
-    let (bytes, mut out) = (text.as_bytes(), Vec::with_capacity(text.len()));
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        match (digit(bytes.get(at + 1)), digit(bytes.get(at + 2))) {
-            (Some(high), Some(low)) if byte == b'%' => {
-                out.push((high * 16 + low) as u8); // below 256
-                at += 3;
-            }
-            _ => {
-                out.push(byte);
-                at += 1;
-            }
-        }
-    }
-    out
 }

@@ -110,10 +110,10 @@ impl Client {
     fn options(&self, ctx: &Ctx, c: usize) -> ClientOptions {
         let plan = &self.plan;
         let options = ClientOptions::new()
-            .open_deadline(plan.open_deadline)
+            .open_timeout(plan.open_timeout)
             .close_timeout(plan.close_timeout)
             .ping_interval(plan.ping)
-            .pong_deadline(plan.pong_deadline)
+            .pong_timeout(plan.pong_timeout)
             .write_stall(plan.write_stall)
             .send_limit(plan.send_limit)
             .reconnect(self.reconnect())
@@ -218,7 +218,7 @@ impl Client {
         let (host, port) = self.target(c);
         let connect = Connect::to(host, port)
             .proxy(self.proxy(c))
-            .deadline(plan.open_deadline)
+            .deadline(plan.open_timeout)
             .linger(plan.close_timeout)
             .write_stall(plan.write_stall)
             .budget(budget.clone());

@@ -174,7 +174,7 @@ fn check_reason(ctx: &Ctx, c: usize, plan: &ClientPlan, reason: &CloseReason, wa
                 wrong("its proxy lets it through");
             }
         }
-        CloseReason::TimedOut { limit, .. } if *limit != plan.open_deadline || waited < *limit => {
+        CloseReason::TimedOut { limit, .. } if *limit != plan.open_timeout || waited < *limit => {
             wrong("it had not had its time")
         }
         // A TCP client does not say when it tries again.

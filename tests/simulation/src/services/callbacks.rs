@@ -18,12 +18,9 @@ impl Service {
         let options = ServiceOptions::new()
             .close_timeout(plan.close_timeout)
             .ping_interval(plan.ping)
-            .pong_deadline(plan.pong_deadline)
+            .pong_timeout(plan.pong_timeout)
             .when_full(plan.when_full)
-            .limits(Limits {
-                max_message: plan.max_message,
-                ..Limits::default()
-            })
+            .limits(Limits::new().max_message(plan.max_message))
             .deflate(plan.deflate.and_then(|deflate| deflate.options().ok()));
         WebSocketService::new()
             .options(options)

@@ -129,7 +129,7 @@ impl Service {
                 visited.pinged_elsewhere |= pinged.is_ok() && !ctx.on_loop_thread();
             }),
             ServiceOp::Broadcast(size) => {
-                let to = |visited: &Visited| visited.channel.is_open();
+                let to = |visited: &Visited| visited.channel.is_connected();
                 self.send_many(ctx, size, to, |server, message| match message {
                     Message::Text(text) => server.broadcast_text(text),
                     Message::Binary(data) => server.broadcast_binary(data),
@@ -137,7 +137,7 @@ impl Service {
             }
             ServiceOp::Publish(size) => {
                 let to = |visited: &Visited| {
-                    visited.channel.is_open() && visited.channel.is_subscribed(TOPIC)
+                    visited.channel.is_connected() && visited.channel.is_subscribed(TOPIC)
                 };
                 self.send_many(ctx, size, to, |server, message| match message {
                     Message::Text(text) => server.publish_text(TOPIC, text),
@@ -163,7 +163,7 @@ impl Service {
             ServiceOp::Pause(n) => {
                 let on_loop = ctx.on_loop_thread();
                 self.with_channel(n, |visited| {
-                    let open = visited.channel.is_open();
+                    let open = visited.channel.is_connected();
                     visited.paused = on_loop && open && !visited.resumed_elsewhere;
                     visited.channel.pause_reading();
                 });
@@ -289,7 +289,7 @@ impl Service {
         fragment: usize,
     ) {
         let on_loop = ctx.on_loop_thread();
-        let open = visited.channel.is_open();
+        let open = visited.channel.is_connected();
         let sent = visited
             .channel
             .send_fragmented(as_message(&data, text), fragment);

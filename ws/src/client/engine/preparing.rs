@@ -1,30 +1,32 @@
 //! Before an attempt: the user's hook is asked what it is to be, and may take its time.
 
-use super::legs::Leg;
-use super::{Engine, link};
+use super::Engine;
+use super::hops::Hop;
 use crate::client::redirect::Route;
-use crate::client::request::{BeforeConnect, ConnectRequest, PrepareError, Prepared, Reply};
+use crate::client::request::{BeforeConnect, ConnectRequest, Prepared, Reply};
 use crate::client::shared::ClientState;
-use crate::event::{ConnectionError, Initiator};
+use crate::events::{ConnectionError, Initiator, PrepareError};
 use crate::mutant::mutant;
 use hvloop_event::conn::{Conn, Handler};
+use hvloop_event::log;
 use hvloop_event::{CloseReason, LocalLoop};
 use std::rc::Rc;
+use std::sync::Arc;
 
 impl Engine {
     /// Has the hook called, from the loop's own frame, and waits for its answer within the time to open.
     pub(super) fn prepare(self: &Rc<Self>, local: &LocalLoop, hook: BeforeConnect) {
-        *self.link.borrow_mut() = link(&self.inner, &self.plan);
-        self.inner.set_state(ClientState::Connecting);
-        let session = self.session.get();
-        let limit = self.plan.options.open_deadline;
+        self.attempt.renew_websocket(&self.client, &self.plan);
+        self.client.set_state(ClientState::Connecting);
+        let session = self.attempt.session.get();
+        let limit = self.plan.options.open_timeout;
         let (engine, at) = (Rc::downgrade(self), local.clone());
         let timer = local.set_timeout(limit, move |_| {
             if let Some(engine) = engine.upgrade() {
                 engine.prepared(&at, session, Err(PrepareError::TimedOut(limit)));
             }
         });
-        self.preparing.set(Some(timer));
+        self.attempt.preparing.set(Some(timer));
         let (engine, at) = (Rc::downgrade(self), local.clone());
         local.queue_in_loop(move || {
             let engine = engine.upgrade().filter(|engine| engine.awaits(session));
@@ -35,14 +37,27 @@ impl Engine {
     }
 
     fn call_hook(self: &Rc<Self>, local: &LocalLoop, hook: &BeforeConnect) {
-        let session = self.session.get();
+        let session = self.attempt.session.get();
         let prepared = Prepared {
             url: self.plan.url.clone(),
             head: self.plan.options.head.clone(),
         };
         let last = self.last_close.borrow().as_deref().cloned();
-        let reply = Reply::new(local.event_loop(), &self.inner, session);
-        let request = ConnectRequest::new(prepared, self.attempt.get(), last, reply);
+        let (event_loop, client) = (local.event_loop(), Arc::downgrade(&self.client));
+        let reply = Reply::new(move |answer| {
+            let posted = event_loop.post_event(move |local: &LocalLoop| {
+                // Not what keeps a client alive.
+                let client = client.upgrade();
+                let engine = client.and_then(|client| Engine::find(local, &client));
+                if let Some(engine) = engine {
+                    engine.prepared(local, session, answer);
+                }
+            });
+            if posted.is_err() {
+                log::debug!("hvloop: the loop had closed everything already");
+            }
+        });
+        let request = ConnectRequest::new(prepared, self.attempt.number.get(), last, reply);
         if local
             .call_user("before_connect", || hook(request))
             .is_none()
@@ -53,9 +68,7 @@ impl Engine {
 
     /// Whether that attempt is still waiting for its hook.
     fn awaits(&self, session: u64) -> bool {
-        let timer = self.preparing.take();
-        self.preparing.set(timer);
-        timer.is_some() && self.is_session(session)
+        self.attempt.preparing.get().is_some() && self.is_session(session)
     }
 
     /// The hook has answered, or not; maybe too late.
@@ -73,14 +86,14 @@ impl Engine {
             self.give_up_preparing(local, Initiator::Local, CloseReason::Local);
             return;
         }
-        if let Some(timer) = self.preparing.take() {
+        if let Some(timer) = self.attempt.preparing.take() {
             local.kill_timer(timer);
         }
         match answer.and_then(|prepared| self.take_prepared(prepared)) {
-            Ok(()) => self.connect_leg(local),
+            Ok(()) => self.connect_hop(local),
             Err(e) => {
                 let error = ConnectionError::Prepare(e);
-                self.link().blame(Initiator::Local, Some(error));
+                self.websocket().blame(Initiator::Local, Some(error));
                 self.end_unconnected(local, CloseReason::Local);
             }
         }
@@ -88,7 +101,7 @@ impl Engine {
 
     fn take_prepared(&self, prepared: Prepared) -> Result<(), PrepareError> {
         let Prepared { url, head } = prepared;
-        let request = head.request(&url, self.plan.options.deflate, |_| true);
+        let request = head.request(&url, self.plan.options.connection.deflate, |_| true);
         let request = request.map_err(PrepareError::Head)?;
         #[cfg(feature = "tls")]
         let tls = self.tls_for(&url).map_err(|e| match e {
@@ -100,10 +113,10 @@ impl Engine {
             return Err(PrepareError::TlsNotBuiltIn);
         }
         if !mutant!("prepared_head_forgotten") {
-            *self.head.borrow_mut() = head;
+            *self.attempt.head.borrow_mut() = head;
         }
-        *self.route.borrow_mut() = Route::new(url, self.plan.options.redirects);
-        *self.leg.borrow_mut() = Leg {
+        *self.attempt.route.borrow_mut() = Route::new(url, self.plan.options.redirects);
+        *self.attempt.hop.borrow_mut() = Hop {
             request,
             #[cfg(feature = "tls")]
             tls,
@@ -118,11 +131,11 @@ impl Engine {
         initiator: Initiator,
         why: CloseReason,
     ) -> bool {
-        let Some(timer) = self.preparing.take() else {
+        let Some(timer) = self.attempt.preparing.take() else {
             return false;
         };
         local.kill_timer(timer);
-        self.link().blame(initiator, None);
+        self.websocket().blame(initiator, None);
         self.end_unconnected(local, why);
         true
     }

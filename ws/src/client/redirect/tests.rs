@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)] // in a test, an unwrap that fails is a test that fails
 
 use super::*;
-use tungstenite::http::HeaderValue;
+use http::HeaderValue;
 
 fn to(location: &str) -> HeaderMap {
     let mut headers = HeaderMap::new();

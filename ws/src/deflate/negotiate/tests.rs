@@ -1,5 +1,5 @@
 use super::*;
-use tungstenite::http::header::SEC_WEBSOCKET_EXTENSIONS;
+use http::header::SEC_WEBSOCKET_EXTENSIONS;
 
 fn headers(line: &str) -> HeaderMap {
     let mut headers = HeaderMap::new();

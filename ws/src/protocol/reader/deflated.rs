@@ -1,10 +1,9 @@
 //! Compressed messages of every sort: blocks of each kind, final or not, in any order, and what of them
 //! may be missing.
 
-use super::super::Data;
 use super::*;
 use crate::deflate::blocks::{Blocks, End, Truth};
-use crate::protocol::{OpCode, encode_frame, opcode};
+use crate::protocol::{OpCode, encode_frame};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -23,13 +22,13 @@ fn reader(role: Role, bits: u8, takeover: bool) -> Reader {
 }
 
 /// The frames of a compressed message, cut at these places.
-fn frames(role: Role, kind: Data, payload: &[u8], cuts: &[usize]) -> Vec<u8> {
+fn frames(role: Role, kind: OpCode, payload: &[u8], cuts: &[usize]) -> Vec<u8> {
     let mask = (role == Role::Server).then_some(MASK);
     let (mut out, mut from) = (Vec::new(), 0);
     for (n, &to) in cuts.iter().chain([&payload.len()]).enumerate() {
         let opcode = match n {
-            0 => OpCode::Data(kind),
-            _ => opcode::CONTINUATION,
+            0 => kind,
+            _ => OpCode::Continuation,
         };
         let start = out.len();
         encode_frame(&mut out, opcode, n == cuts.len(), &payload[from..to], mask);
@@ -86,7 +85,7 @@ fn every_state_between_messages() {
                         .map(|_| rng.random_range(0..=payload.len()))
                         .collect();
                     cuts.sort_unstable();
-                    let stream = frames(role, Data::Binary, &payload, &cuts);
+                    let stream = frames(role, OpCode::Binary, &payload, &cuts);
                     let most = [1, 3, 40, 1 << 20][rng.random_range(0..4)];
                     let (got, error) = read(&mut reader, &stream, || rng.random_range(1..=most));
                     let place = format!("{bits} {takeover} {role:?} message {message}");
@@ -120,7 +119,7 @@ fn final_blocks_and_empty_messages() {
                 (&[0x01, 0x00, 0x00, 0xff, 0xff], vec![]),
                 (again, hello()),
             ] {
-                let stream = frames(role, Data::Text, payload, &[]);
+                let stream = frames(role, OpCode::Text, payload, &[]);
                 let expected = (vec![plain], None);
                 assert_eq!(read(&mut reader, &stream, || 1), expected, "{payload:x?}");
             }
@@ -151,12 +150,12 @@ fn a_message_cut_short_is_refused_at_once() {
                 continue;
             }
             let mut reader = reader(role, bits, takeover);
-            let mut stream = frames(role, Data::Binary, &before, &[]);
+            let mut stream = frames(role, OpCode::Binary, &before, &[]);
             let cuts = match cut {
                 2.. => vec![cut / 2],
                 _ => vec![],
             };
-            stream.extend(frames(role, Data::Binary, &payload[..cut], &cuts));
+            stream.extend(frames(role, OpCode::Binary, &payload[..cut], &cuts));
             let (got, error) = read(&mut reader, &stream, || 1 << 20);
             let is_whole = whole.contains(&cut);
             let expected = (!is_whole).then_some(ProtocolError::InvalidDeflate);
@@ -186,7 +185,7 @@ fn trailing_bytes_are_refused() {
             for takeover in [true, false] {
                 let payload = [hello, behind].concat();
                 for cuts in [vec![], vec![hello.len()], vec![3, hello.len() + 1]] {
-                    let stream = frames(role, Data::Text, &payload, &cuts);
+                    let stream = frames(role, OpCode::Text, &payload, &cuts);
                     let expected = (vec![], Some(ProtocolError::InvalidDeflate));
                     let mut reader = reader(role, 15, takeover);
                     assert_eq!(read(&mut reader, &stream, || 2), expected, "{behind:x?}");
@@ -206,9 +205,9 @@ fn compressed_and_empty_is_refused() {
                     let mut reader = reader(role, 15, takeover);
                     let mut stream = Vec::new();
                     if !before.is_empty() {
-                        stream = frames(role, Data::Text, before, &[]);
+                        stream = frames(role, OpCode::Text, before, &[]);
                     }
-                    stream.extend(frames(role, Data::Text, &[], &cuts));
+                    stream.extend(frames(role, OpCode::Text, &[], &cuts));
                     let (got, error) = read(&mut reader, &stream, || 7);
                     assert_eq!(error, Some(ProtocolError::InvalidDeflate));
                     assert_eq!(got.len(), usize::from(!before.is_empty()));
@@ -232,7 +231,7 @@ fn compressed_text_is_checked() {
             (wrong, vec![wrong.len() - 1]),
         ] {
             let mut reader = reader(role, 15, true);
-            let stream = frames(role, Data::Text, payload, &cuts);
+            let stream = frames(role, OpCode::Text, payload, &cuts);
             let expected = (vec![], Some(ProtocolError::InvalidUtf8));
             assert_eq!(read(&mut reader, &stream, || 3), expected, "{payload:x?}");
         }
@@ -262,26 +261,26 @@ fn rsv1_belongs_to_the_first_frame_alone() {
         };
         for (bits, first) in [(0, b"Hel".as_slice()), (0x40, &hello[..3])] {
             for fin in [false, true] {
-                let begun = frame(opcode::TEXT, false, first, bits);
-                let rest = frame(opcode::CONTINUATION, fin, &hello[3..], 0x40);
+                let begun = frame(OpCode::Text, false, first, bits);
+                let rest = frame(OpCode::Continuation, fin, &hello[3..], 0x40);
                 refused(&[begun, rest].concat(), "a continuation");
             }
             let controls = [
-                (opcode::PING, &b"life"[..]),
-                (opcode::PONG, b""),
-                (opcode::CLOSE, b"\x03\xe8"),
+                (OpCode::Ping, &b"life"[..]),
+                (OpCode::Pong, b""),
+                (OpCode::Close, b"\x03\xe8"),
             ];
             for (control, payload) in controls {
                 let control = frame(control, true, payload, 0x40);
                 refused(&control, "a control frame");
-                let begun = frame(opcode::TEXT, false, first, bits);
+                let begun = frame(OpCode::Text, false, first, bits);
                 refused(&[begun, control].concat(), "a control frame inside");
             }
         }
         for bits in [0x20, 0x10, 0x60, 0x50, 0x30] {
-            refused(&frame(opcode::TEXT, true, hello, bits), "another bit");
+            refused(&frame(OpCode::Text, true, hello, bits), "another bit");
         }
-        let good = frame(opcode::TEXT, true, hello, 0x40);
+        let good = frame(OpCode::Text, true, hello, 0x40);
         let (got, error) = read(&mut reader(role, 15, true), &good, || 1);
         assert_eq!((got, error), (vec![b"Hello".to_vec()], None));
     }

@@ -1,7 +1,8 @@
 //! Streams as tables; each is delivered whole, byte by byte and cut in two at every point.
 
+use super::gathered::{KEEP, MIN_AHEAD};
 use super::*;
-use crate::protocol::{OpCode, encode_close, encode_frame, opcode};
+use crate::protocol::{OpCode, encode_close, encode_frame};
 
 /// An event, owned.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,27 +127,27 @@ fn one_byte_delivery() {
         let table: Vec<(Frames, Vec<Said>)> = vec![
             (Frames::to(role), vec![]),
             (
-                Frames::to(role).frame(opcode::TEXT, true, "héllo"),
+                Frames::to(role).frame(OpCode::Text, true, "héllo"),
                 vec![Text("héllo".into())],
             ),
             (
-                Frames::to(role).frame(opcode::TEXT, true, ""),
+                Frames::to(role).frame(OpCode::Text, true, ""),
                 vec![Text(String::new())],
             ),
             (
-                Frames::to(role).frame(opcode::BINARY, true, ""),
+                Frames::to(role).frame(OpCode::Binary, true, ""),
                 vec![Binary(vec![])],
             ),
             (
-                Frames::to(role).frame(opcode::TEXT, true, &long),
+                Frames::to(role).frame(OpCode::Text, true, &long),
                 vec![Text(long.clone())],
             ),
             (
                 Frames::to(role)
-                    .frame(opcode::BINARY, true, [1, 2, 3])
-                    .frame(opcode::TEXT, true, "€")
-                    .frame(opcode::PONG, true, "")
-                    .frame(opcode::PING, true, "p"),
+                    .frame(OpCode::Binary, true, [1, 2, 3])
+                    .frame(OpCode::Text, true, "€")
+                    .frame(OpCode::Pong, true, "")
+                    .frame(OpCode::Ping, true, "p"),
                 vec![
                     Binary(vec![1, 2, 3]),
                     Text("€".into()),
@@ -157,7 +158,7 @@ fn one_byte_delivery() {
             (
                 Frames::to(role)
                     .close(None)
-                    .frame(opcode::TEXT, true, "late"),
+                    .frame(OpCode::Text, true, "late"),
                 vec![Close(None)],
             ),
             (
@@ -168,16 +169,16 @@ fn one_byte_delivery() {
             ),
             (
                 Frames::to(role)
-                    .frame(opcode::TEXT, false, "a\u{20ac}".as_bytes().split_at(2).0)
-                    .frame(opcode::CONTINUATION, false, "")
-                    .frame(opcode::CONTINUATION, false, &"\u{20ac}".as_bytes()[1..])
-                    .frame(opcode::CONTINUATION, true, "")
-                    .frame(opcode::TEXT, true, "next"),
+                    .frame(OpCode::Text, false, "a\u{20ac}".as_bytes().split_at(2).0)
+                    .frame(OpCode::Continuation, false, "")
+                    .frame(OpCode::Continuation, false, &"\u{20ac}".as_bytes()[1..])
+                    .frame(OpCode::Continuation, true, "")
+                    .frame(OpCode::Text, true, "next"),
                 vec![Text("a\u{20ac}".into()), Text("next".into())],
             ),
             (
-                Frames::to(role).frame(opcode::BINARY, false, "").frame(
-                    opcode::CONTINUATION,
+                Frames::to(role).frame(OpCode::Binary, false, "").frame(
+                    OpCode::Continuation,
                     true,
                     "",
                 ),
@@ -199,12 +200,12 @@ fn ping_between_fragments() {
     use Said::*;
     for role in ROLES {
         let frames = Frames::to(role)
-            .frame(opcode::TEXT, false, "Hel")
-            .frame(opcode::PING, true, "PP")
-            .frame(opcode::PONG, true, "Q")
-            .frame(opcode::CONTINUATION, false, "lo ")
-            .frame(opcode::PING, true, "")
-            .frame(opcode::CONTINUATION, true, "you");
+            .frame(OpCode::Text, false, "Hel")
+            .frame(OpCode::Ping, true, "PP")
+            .frame(OpCode::Pong, true, "Q")
+            .frame(OpCode::Continuation, false, "lo ")
+            .frame(OpCode::Ping, true, "")
+            .frame(OpCode::Continuation, true, "you");
         let said = vec![
             Ping(b"PP".to_vec()),
             Pong(b"Q".to_vec()),
@@ -213,9 +214,9 @@ fn ping_between_fragments() {
         ];
         every_delivery(role, Limits::default(), &frames.bytes, &(said, None));
         let frames = Frames::to(role)
-            .frame(opcode::BINARY, false, "half")
+            .frame(OpCode::Binary, false, "half")
             .close(Some((1000, "")))
-            .frame(opcode::CONTINUATION, true, "rest");
+            .frame(OpCode::Continuation, true, "rest");
         let said = vec![Close(Some((1000, String::new())))];
         every_delivery(role, Limits::default(), &frames.bytes, &(said, None));
     }
@@ -230,10 +231,10 @@ fn fail_codes() {
             Role::Client => (Frames::to(Role::Server), MaskedFrame),
             Role::Server => (Frames::to(Role::Client), UnmaskedFrame),
         };
-        let close = |payload: &[u8]| f().frame(opcode::CLOSE, true, payload);
+        let close = |payload: &[u8]| f().frame(OpCode::Close, true, payload);
         let mut table = vec![
             (
-                wrong_mask.0.frame(opcode::TEXT, true, "x"),
+                wrong_mask.0.frame(OpCode::Text, true, "x"),
                 wrong_mask.1,
                 1002,
             ),
@@ -254,24 +255,24 @@ fn fail_codes() {
             (f().raw(0x09, 0, &[], 0), FragmentedControl, 1002),
             (f().raw(0x08, 0, &[], 0), FragmentedControl, 1002),
             (
-                f().frame(opcode::CONTINUATION, true, "x"),
+                f().frame(OpCode::Continuation, true, "x"),
                 UnexpectedContinuation,
                 1002,
             ),
             (
-                f().frame(opcode::CONTINUATION, false, "x"),
+                f().frame(OpCode::Continuation, false, "x"),
                 UnexpectedContinuation,
                 1002,
             ),
             (
-                f().frame(opcode::TEXT, false, "x")
-                    .frame(opcode::TEXT, true, "y"),
+                f().frame(OpCode::Text, false, "x")
+                    .frame(OpCode::Text, true, "y"),
                 ExpectedContinuation,
                 1002,
             ),
             (
-                f().frame(opcode::BINARY, false, "x")
-                    .frame(opcode::BINARY, false, "y"),
+                f().frame(OpCode::Binary, false, "x")
+                    .frame(OpCode::Binary, false, "y"),
                 ExpectedContinuation,
                 1002,
             ),
@@ -287,39 +288,39 @@ fn fail_codes() {
                 NonMinimalLength,
                 1002,
             ),
-            (f().frame(opcode::TEXT, true, b"\xff"), InvalidUtf8, 1007),
+            (f().frame(OpCode::Text, true, b"\xff"), InvalidUtf8, 1007),
             (
-                f().frame(opcode::TEXT, true, b"a\xe2\x82"),
+                f().frame(OpCode::Text, true, b"a\xe2\x82"),
                 InvalidUtf8,
                 1007,
             ),
             (
-                f().frame(opcode::TEXT, false, b"\xed\xa0\x80"),
+                f().frame(OpCode::Text, false, b"\xed\xa0\x80"),
                 InvalidUtf8,
                 1007,
             ),
             (
-                f().frame(opcode::TEXT, false, b"\xe2")
-                    .frame(opcode::CONTINUATION, true, b"\x82"),
+                f().frame(OpCode::Text, false, b"\xe2")
+                    .frame(OpCode::Continuation, true, b"\x82"),
                 InvalidUtf8,
                 1007,
             ),
             (
-                f().frame(opcode::TEXT, false, b"a\xe2\x82")
-                    .frame(opcode::CONTINUATION, true, b""),
+                f().frame(OpCode::Text, false, b"a\xe2\x82")
+                    .frame(OpCode::Continuation, true, b""),
                 InvalidUtf8,
                 1007,
             ),
             (
-                f().frame(opcode::TEXT, false, b"\xf0\x9d\x84")
-                    .frame(opcode::CONTINUATION, false, b"")
-                    .frame(opcode::CONTINUATION, true, b""),
+                f().frame(OpCode::Text, false, b"\xf0\x9d\x84")
+                    .frame(OpCode::Continuation, false, b"")
+                    .frame(OpCode::Continuation, true, b""),
                 InvalidUtf8,
                 1007,
             ),
             (
-                f().frame(opcode::TEXT, false, b"\xf0\x9d").frame(
-                    opcode::CONTINUATION,
+                f().frame(OpCode::Text, false, b"\xf0\x9d").frame(
+                    OpCode::Continuation,
                     false,
                     b"x",
                 ),
@@ -338,9 +339,9 @@ fn fail_codes() {
         for (frames, error, code) in table {
             assert_eq!(error.close_code(), code, "{error:?}");
             // A message before it is delivered, a message after it is not.
-            let mut stream = f().frame(opcode::PONG, true, "before").bytes;
+            let mut stream = f().frame(OpCode::Pong, true, "before").bytes;
             stream.extend(&frames.bytes);
-            stream.extend(f().frame(opcode::TEXT, true, "after").bytes);
+            stream.extend(f().frame(OpCode::Text, true, "after").bytes);
             let before = vec![Said::Pong(b"before".to_vec())];
             every_delivery(role, Limits::default(), &stream, &(before, Some(error)));
         }
@@ -355,7 +356,7 @@ fn limit_error_text() {
     };
     for role in ROLES {
         let f = || Frames::to(role);
-        let at_limit = f().frame(opcode::BINARY, true, [0; 300]);
+        let at_limit = f().frame(OpCode::Binary, true, [0; 300]);
         every_delivery(
             role,
             limits,
@@ -366,7 +367,7 @@ fn limit_error_text() {
             limit: 300,
             size: 301,
         };
-        let frames = f().frame(opcode::TEXT, true, [0; 301]);
+        let frames = f().frame(OpCode::Text, true, [0; 301]);
         every_delivery(role, limits, &frames.bytes, &(vec![], Some(over)));
         assert_eq!(
             over.to_string(),
@@ -374,9 +375,9 @@ fn limit_error_text() {
         );
 
         let whole = f()
-            .frame(opcode::TEXT, false, [b'x'; 250])
-            .frame(opcode::CONTINUATION, true, [b'x'; 250])
-            .frame(opcode::TEXT, true, "again");
+            .frame(OpCode::Text, false, [b'x'; 250])
+            .frame(OpCode::Continuation, true, [b'x'; 250])
+            .frame(OpCode::Text, true, "again");
         let said = vec![Said::Text("x".repeat(500)), Said::Text("again".into())];
         every_delivery(role, limits, &whole.bytes, &(said, None));
         let over = ProtocolError::MessageTooBig {
@@ -384,8 +385,8 @@ fn limit_error_text() {
             size: 501,
         };
         let frames =
-            f().frame(opcode::BINARY, false, [0; 250])
-                .frame(opcode::CONTINUATION, false, [0; 251]);
+            f().frame(OpCode::Binary, false, [0; 250])
+                .frame(OpCode::Continuation, false, [0; 251]);
         every_delivery(role, limits, &frames.bytes, &(vec![], Some(over)));
         assert!(over.to_string().contains("501") && over.to_string().contains("500"));
         assert_eq!(over.close_code(), 1009);
@@ -396,14 +397,14 @@ fn limit_error_text() {
             max_message: 9,
         };
         let over = ProtocolError::MessageTooBig { limit: 9, size: 10 };
-        let frames = f().frame(opcode::BINARY, true, [0; 10]);
+        let frames = f().frame(OpCode::Binary, true, [0; 10]);
         every_delivery(role, small, &frames.bytes, &(vec![], Some(over)));
     }
 }
 
 /// Bytes held by a reader's buffers.
 fn held(reader: &Reader) -> usize {
-    reader.text.capacity() + reader.binary.capacity() + reader.control.capacity()
+    reader.memory()
 }
 
 #[test]
@@ -447,9 +448,9 @@ fn huge_length_header() {
 #[test]
 fn memory_is_given_back() {
     for (op, bytes) in [
-        (opcode::TEXT, 100_000),
-        (opcode::BINARY, 100_000),
-        (opcode::PING, 125),
+        (OpCode::Text, 100_000),
+        (OpCode::Binary, 100_000),
+        (OpCode::Ping, 125),
     ] {
         let mut reader = Reader::new(Role::Server, Limits::default());
         let stream = Frames::to(Role::Server)
@@ -460,13 +461,13 @@ fn memory_is_given_back() {
         assert_eq!((said.len(), error), (1, None));
         assert!(
             held(&reader) <= 2 * KEEP,
-            "{} bytes held after {op}",
+            "{} bytes held after {op:?}",
             held(&reader)
         );
     }
     // After the end nothing is kept, not even of a message that was begun.
     let begun = Frames::to(Role::Client)
-        .frame(opcode::BINARY, false, [0; 5000])
+        .frame(OpCode::Binary, false, [0; 5000])
         .bytes;
     for end in [&b"\x88\x00"[..], &b"\xff\x00"[..]] {
         let mut reader = Reader::new(Role::Client, Limits::default());
@@ -484,9 +485,9 @@ fn memory_is_given_back() {
 fn whole_messages_stay_where_they_are() {
     for role in ROLES {
         let mut bytes = Frames::to(role)
-            .frame(opcode::TEXT, true, "text")
-            .frame(opcode::BINARY, true, "binary")
-            .frame(opcode::PING, true, "ping")
+            .frame(OpCode::Text, true, "text")
+            .frame(OpCode::Binary, true, "binary")
+            .frame(OpCode::Ping, true, "ping")
             .bytes;
         let memory = bytes.as_ptr_range();
         let mut input = Input::new(&mut bytes);
@@ -532,36 +533,21 @@ fn bad_text_fails_before_its_frame_ends() {
     );
 }
 
-#[test]
-fn growth_is_linear_however_short_the_pieces() {
-    let (mut len, mut capacity, mut copied) = (0, 0, 0);
-    for _ in 0..1_000_000 {
-        if let Some(additional) = grow_by(len, capacity, 1, 0) {
-            assert!(additional >= 1);
-            copied += len;
-            capacity = len + additional;
-        }
-        len += 1;
-    }
-    assert!(copied <= 4 * len, "{copied} bytes copied for {len}");
-    assert!(capacity <= 2 * len);
-}
-
 /// Messages are passed over, from the middle of one on; control frames between them come, also when one is
 /// half there, and what is no frame is found.
 #[test]
 fn messages_are_passed_over() {
     for role in ROLES {
-        let before = Frames::to(role).frame(opcode::TEXT, false, "begun").bytes;
+        let before = Frames::to(role).frame(OpCode::Text, false, "begun").bytes;
         let stream = Frames::to(role)
-            .frame(opcode::CONTINUATION, false, b"\xff no text")
-            .frame(opcode::PING, true, "between")
-            .frame(opcode::CONTINUATION, true, "")
-            .frame(opcode::BINARY, true, [7; 300])
-            .frame(opcode::TEXT, true, "")
+            .frame(OpCode::Continuation, false, b"\xff no text")
+            .frame(OpCode::Ping, true, "between")
+            .frame(OpCode::Continuation, true, "")
+            .frame(OpCode::Binary, true, [7; 300])
+            .frame(OpCode::Text, true, "")
             .close(Some((1000, "bye")))
             .bytes;
-        let broken = Frames::to(role).frame(opcode::CONTINUATION, true, "").bytes;
+        let broken = Frames::to(role).frame(OpCode::Continuation, true, "").bytes;
         for cut in 0..stream.len() {
             let mut reader = Reader::new(role, Limits::default());
             assert_eq!(feed(&mut reader, &[&before]), (vec![], None));

@@ -1,15 +1,11 @@
-//! The close handshake (RFC 6455 section 7), failures, and what is known of the end.
+//! The close handshake (RFC 6455 section 7), and failures.
 
-use super::{Link, Stage};
-use crate::event::{CloseEvent, ConnectionError, Initiator};
-use crate::handshake::HandshakeError;
+use super::{Stage, WebSocket, WhenFull};
+use crate::events::{CloseEvent, ConnectionError, Initiator};
 use crate::mutant::mutant;
 use hvloop_event::conn::Conn;
 use hvloop_event::log;
-#[cfg(feature = "tls")]
-use hvloop_event::tls::TlsError;
-use hvloop_event::{CloseReason, LocalLoop, ProxyError};
-use std::io;
+use hvloop_event::{CloseReason, LocalLoop, SendError};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,18 +13,10 @@ use std::time::{Duration, Instant};
 /// How often a Close that has not left is looked for, at most.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// What is known of a connection's end before its socket is closed. Who ended it, and what went
-/// wrong: the first to say so counts.
-#[derive(Default)]
-pub(super) struct Verdict {
-    initiator: Option<Initiator>,
-    error: Option<ConnectionError>,
-    /// The peer's Close: code (1005: none) and reason.
-    peer_close: Option<(u16, String)>,
-    close_sent: bool,
-}
+/// The close code of [`WhenFull::Close`].
+const TRY_AGAIN_LATER: u16 = 1013;
 
-impl Link {
+impl WebSocket {
     /// Ends the connection from this side, whatever its stage.
     pub(crate) fn finish(
         self: &Rc<Self>,
@@ -103,16 +91,12 @@ impl Link {
 
     /// Notes who ended the connection and why; the first to say so counts.
     pub(crate) fn blame(&self, initiator: Initiator, error: Option<ConnectionError>) {
-        let mut verdict = self.verdict.borrow_mut();
-        if verdict.initiator.is_none() {
-            verdict.initiator = Some(initiator);
-            verdict.error = error;
-        }
+        self.verdict.borrow_mut().blame(initiator, error);
     }
 
     fn say_close(&self, local: &LocalLoop, code: u16, reason: &str) {
-        self.last_pong(local);
-        let sent = self.send_close(local, code, reason);
+        let conn = self.conn(local);
+        let sent = conn.is_some_and(|conn| self.sender.close(&conn, code, reason));
         self.verdict.borrow_mut().close_sent = sent;
     }
 
@@ -124,12 +108,12 @@ impl Link {
 
     /// Looks again after that time. The Close was queued at `asked`.
     fn look_for_close(self: &Rc<Self>, local: &LocalLoop, asked: Instant, after: Duration) {
-        let link = Rc::downgrade(self);
+        let ws = Rc::downgrade(self);
         let at = local.clone();
         let timer = local.set_timeout(after, move |_| {
-            if let Some(link) = link.upgrade() {
-                link.close_timer.set(None);
-                link.close_is_due(&at, asked);
+            if let Some(ws) = ws.upgrade() {
+                ws.close_timer.set(None);
+                ws.close_is_due(&at, asked);
             }
         });
         self.close_timer.set(Some(timer));
@@ -217,74 +201,36 @@ impl Link {
         }
     }
 
-    /// What `on_close` is told, once the socket is closed for that reason.
-    pub(crate) fn close_event(&self, was_open: bool, why: &CloseReason, lost: usize) -> CloseEvent {
-        let verdict = std::mem::take(&mut *self.verdict.borrow_mut());
-        // Written, too: else what was accepted before our Close is lost with it, or that itself.
-        let agreed = verdict.close_sent && verdict.peer_close.is_some();
-        let clean = agreed && why.is_clean() && lost == 0;
-        let by_peer = verdict.initiator == Some(Initiator::Remote);
-        let error = verdict.error.or_else(|| match why {
-            _ if clean => None,
-            // The peer had ended the stream without a Close before this side gave up what was queued.
-            CloseReason::Local | CloseReason::Stopped if by_peer && !agreed => {
-                Some(ConnectionError::Transport(CloseReason::Peer))
-            }
-            CloseReason::Local | CloseReason::Stopped if !by_peer => None,
-            why => Some(ConnectionError::Transport(why.clone())),
-        });
-        let http_status = match &error {
-            Some(ConnectionError::Handshake(e)) => match **e {
-                HandshakeError::Status { status, .. } => Some(status),
-                _ => None,
-            },
-            Some(ConnectionError::Redirect(e)) => Some(e.status),
-            _ => None,
+    /// Goes on to a later stage, from which on nothing can be sent; the stage that it was in.
+    fn leave(&self, to: Stage) -> Stage {
+        let from = self.stage.replace(to);
+        if matches!(from, Stage::Opening | Stage::Open) {
+            (self.on_closing)();
+        }
+        from
+    }
+
+    /// A send was refused, on whatever thread: if for want of room, asks for the drain callback, or
+    /// closes. What counts is how full the queue was then; it may have emptied since.
+    pub(crate) fn refused(self: &Rc<Self>, local: &LocalLoop, error: SendError) {
+        let SendError::QueueFull { limit, size, .. } = error else {
+            return;
         };
-        let initiator = verdict.initiator.unwrap_or_else(|| who_ended(why));
-        let (code, reason) = verdict.peer_close.unwrap_or((1006, String::new()));
-        CloseEvent {
-            code,
-            reason,
-            clean,
-            initiator,
-            error,
-            http_status,
-            lost,
-            was_open,
-            attempt: 1,
-            reconnect_in: None,
+        let Some(conn) = self.open_conn(local) else {
+            return;
+        };
+        match self.options.when_full {
+            WhenFull::Close if size <= limit && !mutant!("slow_peer_kept") => {
+                self.blame(Initiator::Local, Some(ConnectionError::PeerTooSlow));
+                let (code, why) = (TRY_AGAIN_LATER, CloseReason::Local);
+                self.finish(local, code, "too slow", Initiator::Local, why);
+            }
+            _ => conn.notify_low_water(),
         }
     }
-}
 
-/// Who ended a connection below WebSocket: what this side finds wrong, or gives up, is its own end.
-fn who_ended(why: &CloseReason) -> Initiator {
-    match why {
-        CloseReason::Stopped => Initiator::Loop,
-        CloseReason::Peer | CloseReason::Truncated | CloseReason::Io(_) => Initiator::Remote,
-        CloseReason::Connect(_, e) if is_refusal(e.kind()) => Initiator::Remote,
-        CloseReason::Proxy(
-            ProxyError::Refused { .. }
-            | ProxyError::NoAcceptableMethod
-            | ProxyError::LoginFailed
-            | ProxyError::Socks(_)
-            | ProxyError::Ended,
-        ) => Initiator::Remote,
-        #[cfg(feature = "tls")]
-        CloseReason::Tls(TlsError::AlertReceived(_) | TlsError::Truncated) => Initiator::Remote,
-        _ => Initiator::Local,
+    /// What `on_close` is told, once the socket is closed for that reason.
+    pub(crate) fn close_event(&self, was_open: bool, why: &CloseReason, lost: usize) -> CloseEvent {
+        self.verdict.take().into_event(was_open, why, lost)
     }
-}
-
-/// Whether a connect failed because of an answer of the net, and not of this host.
-fn is_refusal(kind: io::ErrorKind) -> bool {
-    matches!(
-        kind,
-        io::ErrorKind::ConnectionRefused
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::HostUnreachable
-            | io::ErrorKind::TimedOut
-    )
 }

@@ -1,15 +1,13 @@
 //! What the peer says.
 
-use super::heartbeat::{Beat, Heartbeat, Line};
-use super::{Link, Stage};
+use super::{Stage, WebSocket};
 use crate::deflate::DeflateParams;
-use crate::event::{ConnectionError, Initiator, Message};
+use crate::events::{ConnectionError, Initiator, Message};
 use crate::mutant::mutant;
-use crate::protocol::{Control, Event, Found, Input, Reader};
+use crate::protocol::{Event, Found, Input, Reader};
 use hvloop_event::CloseReason;
 use hvloop_event::conn::Conn;
 use std::rc::Rc;
-use std::time::Duration;
 
 /// The close code for a message that takes too long.
 const POLICY_VIOLATION: u16 = 1008;
@@ -19,7 +17,7 @@ const FRAME: usize = 32;
 
 /// The reading half of a connection, which its handler owns.
 pub(crate) struct Reading {
-    link: Rc<Link>,
+    ws: Rc<WebSocket>,
     reader: Reader,
     /// What was read, and is behind the message in which the user paused, or the turn came to its end.
     held: Vec<u8>,
@@ -34,10 +32,10 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
-    pub(crate) fn new(link: &Rc<Link>) -> Self {
+    pub(crate) fn new(ws: &Rc<WebSocket>) -> Self {
         Self {
-            link: link.clone(),
-            reader: Reader::new(link.role, link.options.limits),
+            ws: ws.clone(),
+            reader: Reader::new(ws.sender.role(), ws.options.limits),
             held: Vec::new(),
             held_done: 0,
             behind: false,
@@ -60,7 +58,7 @@ impl Reading {
         data: &mut [u8],
         deliver: &mut dyn FnMut(Message<'_>) -> Option<()>,
     ) {
-        let left = match self.link.is_paused() || self.holds_back() {
+        let left = match self.ws.is_paused() || self.holds_back() {
             // Read before the pause, and decrypted only now.
             true => data.len(),
             false => self.parse(conn, data, deliver),
@@ -82,16 +80,16 @@ impl Reading {
     pub(crate) fn give_back(&mut self, conn: &Conn<'_>, limit: usize) {
         let (gathered, held) = (self.reader.memory(), self.held.capacity());
         let error = ConnectionError::MemoryLimit(limit);
-        if conn.queue_memory() >= gathered + held || self.link.stage() != Stage::Open {
+        if conn.queue_memory() >= gathered + held || self.ws.stage() != Stage::Open {
             // Behind what is queued a Close would get nowhere.
-            self.link.blame(Initiator::Local, Some(error));
+            self.ws.blame(Initiator::Local, Some(error));
             conn.close_now(CloseReason::MemoryLimit(limit));
         } else {
             let code = if gathered >= held { 1009 } else { 1008 };
-            self.link.fail(conn.local(), code, Initiator::Local, error);
+            self.ws.fail(conn.local(), code, Initiator::Local, error);
         }
         // Nothing more is read.
-        self.reader = Reader::new(self.link.role, self.link.options.limits);
+        self.reader = Reader::new(self.ws.sender.role(), self.ws.options.limits);
         self.held = Vec::new();
         self.held_done = 0;
         self.behind = false;
@@ -110,10 +108,10 @@ impl Reading {
         data: &mut [u8],
         deliver: &mut dyn FnMut(Message<'_>) -> Option<()>,
     ) -> usize {
-        let (link, local) = (&self.link, conn.local());
+        let (ws, local) = (&self.ws, conn.local());
         let mut input = Input::new(data);
-        while matches!(link.stage(), Stage::Open | Stage::CloseSent) {
-            let open = link.stage() == Stage::Open || mutant!("delivered_after_close");
+        while matches!(ws.stage(), Stage::Open | Stage::CloseSent) {
+            let open = ws.stage() == Stage::Open || mutant!("delivered_after_close");
             if !open {
                 self.reader.skip_messages();
             }
@@ -123,12 +121,12 @@ impl Reading {
                 Ok(Found::Event(Event::Text(text))) if open => deliver(Message::Text(text)),
                 Ok(Found::Event(Event::Binary(bytes))) if open => deliver(Message::Binary(bytes)),
                 Ok(Found::Event(Event::Ping(payload))) if open => {
-                    link.pong(conn, payload);
+                    ws.sender.pong(conn, payload);
                     Some(())
                 }
                 Ok(Found::Event(Event::Close(frame))) => {
                     let (code, reason) = frame.unwrap_or((1005, ""));
-                    link.peer_closed(local, code, reason);
+                    ws.peer_closed(local, code, reason);
                     Some(())
                 }
                 // A Pong is life, as any byte. After our Close, what still comes is discarded.
@@ -137,44 +135,45 @@ impl Reading {
                 Err(e) => {
                     let code = e.close_code();
                     let error = ConnectionError::Protocol(e);
-                    link.fail(local, code, Initiator::Local, error);
+                    ws.fail(local, code, Initiator::Local, error);
                     Some(())
                 }
             };
             if delivered.is_none() {
-                link.fail_panicked(local);
+                ws.fail_panicked(local);
             }
             if !self.reader.is_inside() {
-                link.message_finished();
+                ws.unfinished.finished();
             }
             let may_go_on = conn.spend(FRAME + self.reader.take_work());
-            if link.is_paused() {
+            if ws.is_paused() {
                 return input.remaining();
             }
             if !may_go_on && (is_busy || input.remaining() > 0) {
                 self.behind = true;
-                link.message_waited(local);
+                ws.unfinished.waited(local.clock_now());
                 conn.read_later();
                 return input.remaining();
             }
         }
-        if self.reader.is_inside() && link.stage() == Stage::Open {
-            link.message_unfinished(conn);
+        if self.reader.is_inside() && ws.stage() == Stage::Open {
+            ws.unfinished.goes_on(ws, conn);
         }
         0
     }
 
     /// A message takes the peer too long.
     fn fail_if_overdue(&mut self, conn: &Conn<'_>) {
-        let local = conn.local();
-        if !self.holds_back()
-            && let Some(limit) = self.link.message_overdue(local)
+        let (ws, local) = (&self.ws, conn.local());
+        if let Some(limit) = ws.options.message_timeout
+            && !self.holds_back()
+            && ws.stage() == Stage::Open
+            && ws.unfinished.is_over(limit, local.now())
             && !mutant!("message_without_end")
         {
             self.reader.skip_messages();
             let error = ConnectionError::MessageTimedOut(limit);
-            self.link
-                .fail(local, POLICY_VIOLATION, Initiator::Local, error);
+            ws.fail(local, POLICY_VIOLATION, Initiator::Local, error);
         }
     }
 
@@ -184,7 +183,7 @@ impl Reading {
         conn: &Conn<'_>,
         deliver: &mut dyn FnMut(Message<'_>) -> Option<()>,
     ) {
-        if self.link.is_paused() {
+        if self.ws.is_paused() {
             return;
         }
         self.fail_if_overdue(conn);
@@ -202,88 +201,19 @@ impl Reading {
             }
         }
         self.tell_memory(conn);
-        match self.ended && !self.holds_back() && !self.link.is_paused() {
-            true => self.link.end_of_stream(conn),
-            false => self.link.read_socket(conn),
+        match self.ended && !self.holds_back() && !self.ws.is_paused() {
+            true => self.ws.end_of_stream(conn),
+            false if self.ws.is_paused() => {}
+            false => conn.resume_reading(),
         }
     }
 
     /// The stream has ended; behind what is held back.
     pub(crate) fn end_of_stream(&mut self, conn: &Conn<'_>) {
-        if self.link.is_paused() || self.holds_back() {
+        if self.ws.is_paused() || self.holds_back() {
             self.ended = true;
         } else {
-            self.link.end_of_stream(conn);
-        }
-    }
-}
-
-impl Link {
-    /// The peer counts as alive now: nobody was to hear of it.
-    pub(crate) fn life(&self, conn: &Conn<'_>) {
-        if let Some((heart, _)) = &mut *self.heart.borrow_mut() {
-            heart.life(conn.local().clock_now());
-        }
-    }
-
-    pub(super) fn start_heartbeat(self: &Rc<Self>, conn: &Conn<'_>) {
-        let Some(interval) = self.options.ping_interval else {
-            return;
-        };
-        let local = conn.local();
-        let heart = Heartbeat::new(interval, self.options.pong_deadline, local.clock_now());
-        let link = Rc::downgrade(self);
-        let (id, at) = (conn.id(), local.clone());
-        let timer = local.set_interval(interval, move |timer| {
-            let (Some(link), Some(conn)) = (link.upgrade(), at.conn(id)) else {
-                return;
-            };
-            at.reset_timer(timer, link.beat(&conn));
-        });
-        *self.heart.borrow_mut() = Some((heart, timer));
-    }
-
-    /// The heartbeat's timer; when to look again.
-    fn beat(&self, conn: &Conn<'_>) -> Option<Duration> {
-        if self.stage() != Stage::Open {
-            return None; // the close handshake has a deadline of its own
-        }
-        if self.is_paused() && !mutant!("silent_while_paused") {
-            // Nobody would see its Pong.
-            self.life(conn);
-            return self.options.ping_interval;
-        }
-        // A peer that reads has room, told or not.
-        conn.try_to_write();
-        let line = Line {
-            busy: conn.unsent() > 0,
-            taken: conn.write_progress(),
-            read: conn.last_read(),
-        };
-        let now = conn.local().now();
-        let beat = {
-            let mut heart = self.heart.borrow_mut();
-            let (heart, _) = heart.as_mut()?;
-            heart.beat(now, line)
-        };
-        match beat {
-            Beat::Wait(next) => Some(next),
-            Beat::Ping(next) => {
-                self.control(conn, Control::Ping, b"");
-                // Not behind the callbacks of this turn: they may take as long as the peer has.
-                if !mutant!("ping_behind_callbacks") {
-                    conn.try_to_write();
-                }
-                if let Some((heart, _)) = &mut *self.heart.borrow_mut() {
-                    heart.pinged(conn.local().clock_now(), conn.unsent() > 0);
-                }
-                Some(next)
-            }
-            Beat::Dead(silent) => {
-                self.blame(Initiator::Local, Some(ConnectionError::PeerSilent(silent)));
-                conn.close_now(CloseReason::Silent(silent));
-                None
-            }
+            self.ws.end_of_stream(conn);
         }
     }
 }

@@ -2,14 +2,14 @@
 
 use super::channel::{Agreed, SharedState, WebSocketChannel};
 use super::service::WebSocketService;
-use super::shared::Shared;
+use super::shared::ServerShared;
 use crate::deflate;
-use crate::event::{ConnectionError, Initiator, Message};
+use crate::events::{ConnectionError, Initiator, Message};
 use crate::handshake::{Accept, HttpRequest, HttpResponse, RequestProgress, ServerHandshake};
-use crate::http::StatusCode;
-use crate::link::{Link, Reading, Stage};
 use crate::mutant::mutant;
 use crate::protocol::Role;
+use crate::websocket::{Reading, Stage, WebSocket};
+use http::StatusCode;
 use hvloop_event::CloseReason;
 use hvloop_event::conn::{Conn, Handler, Ticket};
 use hvloop_event::log;
@@ -17,8 +17,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 /// See the module. Owned by the connection's slot on the loop.
-pub(super) struct Accepted {
-    server: Arc<Shared>,
+pub(super) struct ServerConnection {
+    server: Arc<ServerShared>,
     ticket: Ticket,
     state: State,
     /// Why it never became a WebSocket.
@@ -37,12 +37,12 @@ enum State {
 struct Open {
     service: Arc<WebSocketService>,
     channel: WebSocketChannel,
-    link: Rc<Link>,
+    websocket: Rc<WebSocket>,
     reading: Reading,
 }
 
 /// What becomes of a request.
-enum Verdict {
+enum Outcome {
     Accept {
         service: Arc<WebSocketService>,
         answer: Vec<u8>,
@@ -52,8 +52,8 @@ enum Verdict {
     Answer(HttpResponse, Option<ConnectionError>),
 }
 
-impl Accepted {
-    pub(super) fn new(server: Arc<Shared>, ticket: Ticket) -> Self {
+impl ServerConnection {
+    pub(super) fn new(server: Arc<ServerShared>, ticket: Ticket) -> Self {
         let handshake = ServerHandshake::new(server.handshake());
         Self {
             server,
@@ -75,16 +75,16 @@ impl Accepted {
                 let status = StatusCode::from_u16(e.status()).unwrap_or(StatusCode::BAD_REQUEST);
                 let answer = HttpResponse::text(status, e.to_string());
                 let error = ConnectionError::BadRequest(e);
-                self.answer(conn, &crate::http::Method::GET, &answer, Some(error));
+                self.answer(conn, &http::Method::GET, &answer, Some(error));
                 return None;
             }
         };
         match self.judge(conn, &request) {
-            Verdict::Answer(answer, error) => {
+            Outcome::Answer(answer, error) => {
                 self.answer(conn, &request.method, &answer, error);
                 None
             }
-            Verdict::Accept {
+            Outcome::Accept {
                 service,
                 answer,
                 agreed,
@@ -96,11 +96,11 @@ impl Accepted {
         }
     }
 
-    fn judge(&self, conn: &Conn<'_>, request: &HttpRequest) -> Verdict {
+    fn judge(&self, conn: &Conn<'_>, request: &HttpRequest) -> Outcome {
         let local = conn.local();
         let refuse = |status: StatusCode| {
             let error = ConnectionError::Refused(status.as_u16());
-            Verdict::Answer(status.into(), Some(error))
+            Outcome::Answer(status.into(), Some(error))
         };
         let service = self.server.service(&request.path);
         if !request.is_upgrade() {
@@ -111,7 +111,7 @@ impl Accepted {
                 None if service.is_some() => StatusCode::UPGRADE_REQUIRED.into(),
                 None => StatusCode::NOT_FOUND.into(),
             };
-            return Verdict::Answer(answer, None);
+            return Outcome::Answer(answer, None);
         }
         let Some(service) = service else {
             return refuse(StatusCode::NOT_FOUND);
@@ -121,7 +121,7 @@ impl Accepted {
             Err(e) => {
                 let status = StatusCode::from_u16(e.status()).unwrap_or(StatusCode::BAD_REQUEST);
                 let answer = HttpResponse::text(status, e.to_string());
-                return Verdict::Answer(answer, Some(ConnectionError::BadUpgrade(e)));
+                return Outcome::Answer(answer, Some(ConnectionError::BadUpgrade(e)));
             }
         };
         if let Some(f) = &service.check_origin {
@@ -136,7 +136,7 @@ impl Accepted {
                 Some(Ok(accept)) => accept,
                 Some(Err(answer)) => {
                     let error = ConnectionError::Refused(answer.status().as_u16());
-                    return Verdict::Answer(answer, Some(error));
+                    return Outcome::Answer(answer, Some(error));
                 }
                 None => return refuse(StatusCode::INTERNAL_SERVER_ERROR),
             },
@@ -147,7 +147,7 @@ impl Accepted {
             log::error!("hvloop: on_upgrade chose subprotocol {name}, which was not offered");
             return refuse(StatusCode::INTERNAL_SERVER_ERROR);
         }
-        let deflate = service.options.deflate.as_ref();
+        let deflate = service.options.connection.deflate.as_ref();
         let deflate = deflate.and_then(|options| deflate::accept(&request.headers, options));
         let (deflate, extensions) = deflate.unzip();
         let agreed = Agreed {
@@ -158,7 +158,7 @@ impl Accepted {
             #[cfg(not(feature = "tls"))]
             alpn: None,
         };
-        Verdict::Accept {
+        Outcome::Accept {
             answer: accept.to_bytes(&key, extensions.as_deref()),
             service,
             agreed,
@@ -169,7 +169,7 @@ impl Accepted {
     fn answer(
         &mut self,
         conn: &Conn<'_>,
-        method: &crate::http::Method,
+        method: &http::Method,
         answer: &HttpResponse,
         error: Option<ConnectionError>,
     ) {
@@ -190,15 +190,19 @@ impl Accepted {
     ) -> bool {
         let local = conn.local();
         let state = SharedState::default();
-        let link = Link::new(Role::Server, service.options.link(), state.on_closing());
-        let Ok(id) = local.attach(link.clone()) else {
+        let websocket = WebSocket::new(
+            Role::Server,
+            service.options.connection.clone(),
+            state.on_closing(),
+        );
+        let Ok(id) = local.attach(websocket.clone()) else {
             return false; // this turn ends it
         };
-        let mut reading = Reading::new(&link);
-        if let (Some(options), Some(params)) = (&service.options.deflate, &agreed.deflate) {
-            link.set_deflate(local, options, params);
+        let mut reading = Reading::new(&websocket);
+        if let Some(params) = &agreed.deflate {
             reading.set_deflate(params);
         }
+        let deflate = agreed.deflate;
         let channel = WebSocketChannel::new(conn, id, state, agreed, self.server.topics());
         self.server.enter(&channel);
         if !self.ticket.up() {
@@ -207,21 +211,21 @@ impl Accepted {
             conn.close_now(CloseReason::Local);
             return false;
         }
-        link.set_conn(conn.id());
+        websocket.set_conn(conn.id());
         say(conn, answer);
-        link.open(conn);
+        websocket.open(conn, deflate.as_ref());
         let done = match &service.open {
             Some(f) => local.call_user("on_open", || f(&channel, request)),
             None => Some(()),
         };
         if done.is_none() {
-            link.fail_panicked(local);
+            websocket.fail_panicked(local);
         }
         self.state = State::Open(Box::new(Open {
             reading,
             service,
             channel,
-            link,
+            websocket,
         }));
         true
     }
@@ -276,7 +280,7 @@ fn say(conn: &Conn<'_>, bytes: &[u8]) {
     }
 }
 
-impl Handler for Accepted {
+impl Handler for ServerConnection {
     fn on_up(&mut self, _conn: &Conn<'_>) {
         // The request comes first; its deadline goes on.
     }
@@ -297,18 +301,18 @@ impl Handler for Accepted {
             return;
         };
         if let Some(f) = &open.service.drain
-            && open.link.stage() == Stage::Open
+            && open.websocket.stage() == Stage::Open
         {
             let done = conn.local().call_user("on_drain", || f(&open.channel));
             if done.is_none() {
-                open.link.fail_panicked(conn.local());
+                open.websocket.fail_panicked(conn.local());
             }
         }
     }
 
     fn on_sent(&mut self, conn: &Conn<'_>) {
         if let State::Open(open) = &self.state {
-            open.link.sent(conn);
+            open.websocket.sent(conn);
         }
     }
 
@@ -340,7 +344,7 @@ impl Handler for Accepted {
         match &self.state {
             State::Open(open) => {
                 let (local, why) = (conn.local(), CloseReason::Stopped);
-                open.link.finish(local, 1001, "", Initiator::Loop, why);
+                open.websocket.finish(local, 1001, "", Initiator::Loop, why);
             }
             State::Request(_) => conn.close_now(CloseReason::Stopped),
             State::Answered => conn.finish(CloseReason::Stopped),
@@ -356,12 +360,12 @@ impl Handler for Accepted {
             }
         };
         let local = conn.local();
-        open.link.ended(local);
-        local.detach(open.channel.link_id());
+        open.websocket.ended(local);
+        local.detach(open.channel.websocket_id());
         open.channel.mark_closed();
         self.server.leave(&open.channel);
         drop(self);
-        let event = open.link.close_event(true, &reason, conn.lost());
+        let event = open.websocket.close_event(true, &reason, conn.lost());
         if let Some(f) = &open.service.close {
             local.call_user("on_close", || f(&open.channel, &event));
         }

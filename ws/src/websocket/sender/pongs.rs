@@ -1,10 +1,9 @@
 //! Answers to Pings, of which a peer that reads none gets few.
 
-use super::sending::Outgoing;
-use super::{Link, Stage};
+use super::Sender;
 use crate::mutant::mutant;
-use crate::protocol::{Control, opcode};
-use hvloop_event::LocalLoop;
+use crate::protocol::OpCode;
+use crate::websocket::Outgoing;
 use hvloop_event::conn::Conn;
 
 /// The Pongs that the line has not taken. One at most is in the send queue, and behind that one the
@@ -21,19 +20,19 @@ pub(super) enum Pongs {
     Owed(Box<[u8]>),
 }
 
-impl Link {
+impl Sender {
     /// Answers a Ping with its payload: at once where the line is free.
-    pub(super) fn pong(&self, conn: &Conn<'_>, payload: &[u8]) {
+    pub(in crate::websocket) fn pong(&self, conn: &Conn<'_>, payload: &[u8]) {
         if mutant!("pong_lost_when_blocked") && conn.unsent() > 0 {
             return;
         }
         if mutant!("pongs_without_end") {
-            return self.control(conn, Control::Pong, payload);
+            return self.control(conn, OpCode::Pong, payload);
         }
         match self.pongs.take() {
             Pongs::None if self.pong_at_once(conn, payload) => {}
             Pongs::None => {
-                self.control(conn, Control::Pong, payload);
+                self.control(conn, OpCode::Pong, payload);
                 if conn.notify_sent() {
                     self.pongs.set(Pongs::Queued);
                 }
@@ -48,9 +47,8 @@ impl Link {
         if !conn.is_line_free() {
             return false;
         }
-        let pong = Outgoing::frame(opcode::PONG, payload);
-        let size = pong.queue_size(self.role);
-        let send = || conn.send_with(size, |out| self.encode(conn.local(), out, &pong, false));
+        let pong = Outgoing::frame(OpCode::Pong, payload);
+        let send = || self.send(conn, &pong);
         // With a small limit the Pongs of one read fill the queue, although the line takes them.
         send().is_ok() || {
             conn.flush();
@@ -59,17 +57,15 @@ impl Link {
     }
 
     /// A Close follows: what is owed goes before it, behind what is queued.
-    pub(super) fn last_pong(&self, local: &LocalLoop) {
-        if let (Pongs::Owed(payload), Some(conn)) = (self.pongs.take(), self.open_conn(local)) {
-            self.control(&conn, Control::Pong, &payload);
+    pub(super) fn last_pong(&self, conn: &Conn<'_>) {
+        if let Pongs::Owed(payload) = self.pongs.take() {
+            self.control(conn, OpCode::Pong, &payload);
         }
     }
 
     /// The Pong that was queued has gone: the next one follows, if there is one.
-    pub(crate) fn sent(&self, conn: &Conn<'_>) {
-        if let Pongs::Owed(payload) = self.pongs.take()
-            && self.stage() == Stage::Open
-        {
+    pub(in crate::websocket) fn pong_has_left(&self, conn: &Conn<'_>) {
+        if let Pongs::Owed(payload) = self.pongs.take() {
             self.pong(conn, &payload);
         }
     }

@@ -1,6 +1,6 @@
 //! Sending from other threads than the loop's.
 
-use super::sending::Outgoing;
+use super::outgoing::Outgoing;
 use crate::protocol::Role;
 use hvloop_event::conn::SendBudget;
 use hvloop_event::{EventLoop, LocalLoop, SendError};
@@ -17,7 +17,7 @@ pub(crate) fn post_message(
 ) -> Result<(), SendError> {
     let size = message.queue_size(role);
     budget.reserve(size)?;
-    let (payload, account) = (message.payload().to_vec(), budget.clone());
+    let (payload, account) = (message.payload.to_vec(), budget.clone());
     let rest = message.with(&[]);
     let posted = event_loop.post_event(move |local| {
         if !queue(local, rest.with(&payload)) {

@@ -1,9 +1,9 @@
 //! One connection of a client: the upgrade, then the messages.
 
-use super::engine::Engine;
-use crate::event::{ConnectionError, Initiator};
+use super::Engine;
+use crate::events::{ConnectionError, Initiator};
 use crate::handshake::{ClientHandshake, Progress};
-use crate::link::{Link, Reading, Stage};
+use crate::websocket::{Reading, Stage, WebSocket};
 use hvloop_event::CloseReason;
 use hvloop_event::conn::{Conn, Handler};
 use hvloop_event::log;
@@ -12,19 +12,19 @@ use std::rc::Rc;
 /// See the module. Owned by the connection's slot on the loop.
 pub(super) struct Session {
     engine: Rc<Engine>,
-    link: Rc<Link>,
+    websocket: Rc<WebSocket>,
     upgrade: Option<ClientHandshake>,
     reading: Reading,
     was_open: bool,
 }
 
 impl Session {
-    pub(super) fn new(engine: Rc<Engine>, link: Rc<Link>) -> Self {
+    pub(super) fn new(engine: Rc<Engine>, websocket: Rc<WebSocket>) -> Self {
         Self {
             engine,
             upgrade: None,
-            reading: Reading::new(&link),
-            link,
+            reading: Reading::new(&websocket),
+            websocket,
             was_open: false,
         }
     }
@@ -90,7 +90,7 @@ impl Handler for Session {
         if let Some(name) = alpn(conn).filter(|name| !is_http_1(name)) {
             let error = ConnectionError::WrongAlpn(String::from_utf8_lossy(&name).into_owned());
             let local = conn.local();
-            return self.link.fail(local, 1002, Initiator::Local, error);
+            return self.websocket.fail(local, 1002, Initiator::Local, error);
         }
         let plan = self.engine.plan();
         let request = self.engine.request();
@@ -115,17 +115,17 @@ impl Handler for Session {
     }
 
     fn on_low_water(&mut self, conn: &Conn<'_>) {
-        if self.link.stage() == Stage::Open {
+        if self.websocket.stage() == Stage::Open {
             self.engine.drained(conn.local());
         }
     }
 
     fn on_sent(&mut self, conn: &Conn<'_>) {
-        self.link.sent(conn);
+        self.websocket.sent(conn);
     }
 
     fn on_memory_limit(&mut self, conn: &Conn<'_>, limit: usize) {
-        match self.link.stage() {
+        match self.websocket.stage() {
             Stage::Opening => conn.close_now(CloseReason::MemoryLimit(limit)),
             _ => self.reading.give_back(conn, limit),
         }
@@ -149,7 +149,7 @@ impl Handler for Session {
 
     fn on_stop(&mut self, conn: &Conn<'_>) {
         let local = conn.local();
-        self.link
+        self.websocket
             .finish(local, 1001, "", Initiator::Loop, CloseReason::Stopped);
     }
 

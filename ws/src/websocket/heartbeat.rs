@@ -4,12 +4,12 @@
 use crate::mutant::mutant;
 use std::time::{Duration, Instant};
 
-/// Any byte counts as life. The Ping interval and the Pong deadline are apart: a silent peer is asked each
-/// interval, and is dead a deadline after the first Ping that nothing came after.
+/// Any byte counts as life. The Ping interval and the Pong time-out are apart: a silent peer is asked each
+/// interval, and is dead a time-out after the first Ping that nothing came after.
 #[derive(Debug)]
 pub(super) struct Heartbeat {
     interval: Duration,
-    deadline: Duration,
+    timeout: Duration,
     /// When the last byte came.
     last_life: Instant,
     /// When the first Ping was sent that nothing has come after.
@@ -20,9 +20,9 @@ pub(super) struct Heartbeat {
     behind: bool,
 }
 
-/// The send queue under the heartbeat.
+/// How far sending is, under the heartbeat.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Line {
+pub(super) struct SendProgress {
     /// Something is queued.
     pub(super) busy: bool,
     /// When the socket last took something of it.
@@ -43,10 +43,10 @@ pub(super) enum Beat {
 }
 
 impl Heartbeat {
-    pub(super) fn new(interval: Duration, deadline: Duration, now: Instant) -> Self {
+    pub(super) fn new(interval: Duration, timeout: Duration, now: Instant) -> Self {
         Self {
             interval,
-            deadline,
+            timeout,
             last_life: now,
             asked: None,
             last_ping: now,
@@ -62,9 +62,9 @@ impl Heartbeat {
 
     /// The timer fired. A peer that is still taking what stands before the Ping has its time for the
     /// answer after that: it is asked again.
-    pub(super) fn beat(&mut self, now: Instant, line: Line) -> Beat {
-        if line.read > self.asked.unwrap_or(self.last_life) {
-            self.life(line.read);
+    pub(super) fn beat(&mut self, now: Instant, progress: SendProgress) -> Beat {
+        if progress.read > self.asked.unwrap_or(self.last_life) {
+            self.life(progress.read);
         }
         let Some(asked) = self.asked else {
             return match rest(self.interval, self.last_life, now) {
@@ -72,8 +72,8 @@ impl Heartbeat {
                 None => self.ask(),
             };
         };
-        let Some(left) = rest(self.deadline, asked, now) else {
-            return match self.behind && line.taken > asked {
+        let Some(left) = rest(self.timeout, asked, now) else {
+            return match self.behind && progress.taken > asked {
                 true => self.ask(),
                 false => Beat::Dead(now.saturating_duration_since(self.last_life)),
             };
@@ -82,7 +82,7 @@ impl Heartbeat {
             _ if mutant!("one_ping_a_deadline") => Beat::Wait(left),
             Some(next) => Beat::Wait(next.min(left)),
             // On a line that stands there is a Ping already.
-            None if line.busy => {
+            None if progress.busy => {
                 self.last_ping = now;
                 Beat::Wait(self.interval.min(left))
             }
@@ -93,7 +93,7 @@ impl Heartbeat {
     /// The first Ping of a silence.
     fn ask(&mut self) -> Beat {
         self.asked = None;
-        Beat::Ping(self.interval.min(self.deadline))
+        Beat::Ping(self.interval.min(self.timeout))
     }
 
     /// The Ping has gone, or, `behind` what the socket has not taken, waits to: the peer's time for the
@@ -120,8 +120,8 @@ mod tests {
     const S: Duration = Duration::from_secs(1);
 
     /// A line that is free; `read`: when bytes last came.
-    fn free(read: Instant) -> Line {
-        Line {
+    fn free(read: Instant) -> SendProgress {
+        SendProgress {
             busy: false,
             taken: read,
             read,
@@ -129,10 +129,10 @@ mod tests {
     }
 
     /// A beat in a turn that began at that moment, and a Ping, if there is to be one, in it.
-    fn beat(heart: &mut Heartbeat, at: Instant, line: Line) -> Beat {
-        let beat = heart.beat(at, line);
+    fn beat(heart: &mut Heartbeat, at: Instant, progress: SendProgress) -> Beat {
+        let beat = heart.beat(at, progress);
         if matches!(beat, Beat::Ping(_)) {
-            heart.pinged(at, line.busy);
+            heart.pinged(at, progress.busy);
         }
         beat
     }
@@ -141,11 +141,23 @@ mod tests {
     fn pings_when_idle_and_gives_up_after_the_deadline() {
         let start = Instant::now();
         let mut heart = Heartbeat::new(30 * S, 10 * S, start);
-        let line = free(start);
-        assert_eq!(beat(&mut heart, start + 10 * S, line), Beat::Wait(20 * S));
-        assert_eq!(beat(&mut heart, start + 30 * S, line), Beat::Ping(10 * S));
-        assert_eq!(beat(&mut heart, start + 35 * S, line), Beat::Wait(5 * S));
-        assert_eq!(beat(&mut heart, start + 40 * S, line), Beat::Dead(40 * S));
+        let progress = free(start);
+        assert_eq!(
+            beat(&mut heart, start + 10 * S, progress),
+            Beat::Wait(20 * S)
+        );
+        assert_eq!(
+            beat(&mut heart, start + 30 * S, progress),
+            Beat::Ping(10 * S)
+        );
+        assert_eq!(
+            beat(&mut heart, start + 35 * S, progress),
+            Beat::Wait(5 * S)
+        );
+        assert_eq!(
+            beat(&mut heart, start + 40 * S, progress),
+            Beat::Dead(40 * S)
+        );
     }
 
     /// Neither period takes the other's place, whichever is longer.
@@ -199,20 +211,26 @@ mod tests {
     #[test]
     fn limits_that_no_clock_can_tell() {
         let start = Instant::now();
-        let line = free(start);
+        let progress = free(start);
         let mut never_dead = Heartbeat::new(S, Duration::MAX, start);
-        assert_eq!(beat(&mut never_dead, start + S, line), Beat::Ping(S));
-        assert_eq!(beat(&mut never_dead, start + 900 * S, line), Beat::Ping(S));
+        assert_eq!(beat(&mut never_dead, start + S, progress), Beat::Ping(S));
+        assert_eq!(
+            beat(&mut never_dead, start + 900 * S, progress),
+            Beat::Ping(S)
+        );
         let mut never_asks = Heartbeat::new(Duration::MAX, S, start);
         let wait = Duration::MAX - 9 * S;
-        assert_eq!(beat(&mut never_asks, start + 9 * S, line), Beat::Wait(wait));
+        assert_eq!(
+            beat(&mut never_asks, start + 9 * S, progress),
+            Beat::Wait(wait)
+        );
         // No time for an answer: silence for the interval is the end.
         let mut strict = Heartbeat::new(S, Duration::ZERO, start);
         assert_eq!(
-            beat(&mut strict, start + S, line),
+            beat(&mut strict, start + S, progress),
             Beat::Ping(Duration::ZERO)
         );
-        assert_eq!(beat(&mut strict, start + S, line), Beat::Dead(S));
+        assert_eq!(beat(&mut strict, start + S, progress), Beat::Dead(S));
     }
 
     #[test]
@@ -223,9 +241,15 @@ mod tests {
             beat(&mut heart, start + 30 * S, free(start)),
             Beat::Ping(10 * S)
         );
-        let line = free(start + 39 * S);
-        assert_eq!(beat(&mut heart, start + 40 * S, line), Beat::Wait(29 * S));
-        assert_eq!(beat(&mut heart, start + 69 * S, line), Beat::Ping(10 * S));
+        let progress = free(start + 39 * S);
+        assert_eq!(
+            beat(&mut heart, start + 40 * S, progress),
+            Beat::Wait(29 * S)
+        );
+        assert_eq!(
+            beat(&mut heart, start + 69 * S, progress),
+            Beat::Ping(10 * S)
+        );
     }
 
     /// The turn of the Ping began long before it: each time for an answer begins with the Ping.
@@ -233,16 +257,16 @@ mod tests {
     fn a_slow_turn_is_not_the_peers() {
         for interval in [S, 3 * S, 20 * S] {
             let start = Instant::now();
-            let (mut heart, line) = (Heartbeat::new(interval, 10 * S, start), free(start));
+            let (mut heart, progress) = (Heartbeat::new(interval, 10 * S, start), free(start));
             let next = interval.min(10 * S);
-            assert_eq!(heart.beat(start + interval, line), Beat::Ping(next));
+            assert_eq!(heart.beat(start + interval, progress), Beat::Ping(next));
             let asked = start + interval + 8 * S;
             heart.pinged(asked, false);
             // It may be looked at in the same turn.
-            assert_eq!(heart.beat(start + interval, line), Beat::Wait(next));
+            assert_eq!(heart.beat(start + interval, progress), Beat::Wait(next));
             let mut at = asked;
             loop {
-                at += match beat(&mut heart, at, line) {
+                at += match beat(&mut heart, at, progress) {
                     Beat::Wait(next) | Beat::Ping(next) => next,
                     Beat::Dead(silent) => break assert_eq!(silent, interval + 18 * S),
                 };
@@ -265,7 +289,7 @@ mod tests {
     fn asks_again_while_the_peer_takes_what_stands_before_the_ping() {
         let start = Instant::now();
         let mut heart = Heartbeat::new(30 * S, 10 * S, start);
-        let busy = |taken| Line {
+        let busy = |taken| SendProgress {
             busy: true,
             taken,
             read: start,
@@ -277,19 +301,19 @@ mod tests {
         // Some of it went meanwhile, then the rest; the line is free, and a full deadline begins.
         let at = start + 40 * S;
         assert_eq!(beat(&mut heart, at, busy(at - S)), Beat::Ping(10 * S));
-        let line = Line {
+        let progress = SendProgress {
             busy: false,
             ..busy(at + S)
         };
-        assert_eq!(beat(&mut heart, at + 10 * S, line), Beat::Ping(10 * S));
-        assert_eq!(beat(&mut heart, at + 20 * S, line), Beat::Dead(60 * S));
+        assert_eq!(beat(&mut heart, at + 10 * S, progress), Beat::Ping(10 * S));
+        assert_eq!(beat(&mut heart, at + 20 * S, progress), Beat::Dead(60 * S));
     }
 
     #[test]
     fn a_full_line_that_does_not_move_is_dead_and_gets_one_ping() {
         let start = Instant::now();
         let mut heart = Heartbeat::new(3 * S, 10 * S, start);
-        let stuck = Line {
+        let stuck = SendProgress {
             busy: true,
             taken: start + S,
             read: start,

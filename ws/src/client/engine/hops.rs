@@ -1,16 +1,16 @@
-//! The legs of an attempt: the connection to the URL that was opened, and one more for each redirect.
+//! The hops of an attempt: the connection to the URL that was opened, and one more for each redirect.
 
-use super::{Engine, link};
-use crate::client::redirect::{RedirectError, RedirectProblem};
-use crate::client::session::Session;
-use crate::client::shared::{ClientState, Plan};
-use crate::event::{ConnectionError, Initiator};
+use super::Engine;
+use super::session::Session;
+use crate::client::plan::Plan;
+use crate::client::shared::ClientState;
+use crate::events::{ConnectionError, Initiator, RedirectError, RedirectProblem};
 use crate::handshake::{HandshakeError, UpgradeRequest, UpgradeResponse};
-use crate::http::HeaderMap;
 use crate::mutant::mutant;
 use crate::url::WsTarget;
 #[cfg(feature = "tls")]
 use crate::url::WsUrl;
+use http::HeaderMap;
 use hvloop_event::conn::Conn;
 use hvloop_event::log;
 #[cfg(feature = "tls")]
@@ -20,14 +20,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What differs from leg to leg.
-pub(super) struct Leg {
+/// What differs from hop to hop.
+pub(super) struct Hop {
     pub(super) request: UpgradeRequest,
     #[cfg(feature = "tls")]
     pub(super) tls: Option<TlsClientConfig>,
 }
 
-impl Leg {
+impl Hop {
     /// The first one, as `open()` has checked it.
     pub(super) fn first(plan: &Plan) -> Self {
         Self {
@@ -43,17 +43,16 @@ impl Leg {
 
 impl Engine {
     pub(in crate::client) fn request(&self) -> UpgradeRequest {
-        self.leg.borrow().request.clone()
+        self.attempt.hop.borrow().request.clone()
     }
 
-    /// Begins a leg, to where the route leads.
-    pub(super) fn connect_leg(self: &Rc<Self>, local: &LocalLoop) {
-        let link = link(&self.inner, &self.plan);
-        *self.link.borrow_mut() = link.clone();
-        self.inner.set_state(ClientState::Connecting);
+    /// Begins a hop, to where the route leads.
+    pub(super) fn connect_hop(self: &Rc<Self>, local: &LocalLoop) {
+        let websocket = self.attempt.renew_websocket(&self.client, &self.plan);
+        self.client.set_state(ClientState::Connecting);
         let options = &self.plan.options;
         let connect = {
-            let route = self.route.borrow();
+            let route = self.attempt.route.borrow();
             match route.url().target() {
                 WsTarget::Host { host, port, .. } => Connect::to(host.as_str(), *port),
                 #[cfg(unix)]
@@ -61,44 +60,42 @@ impl Engine {
             }
         };
         let connect = options
-            .socket
+            .transport
             .apply(connect)
             .deadline(self.time_left(local))
-            .budget(self.inner.budget.clone())
-            .write_stall(options.write_stall)
-            .linger(options.close_timeout)
-            .proxy(options.proxy.clone());
+            .budget(self.client.budget.clone())
+            .linger(options.connection.close_timeout);
         #[cfg(feature = "tls")]
-        let connect = match &self.leg.borrow().tls {
+        let connect = match &self.attempt.hop.borrow().tls {
             Some(tls) => connect.with_tls(tls.clone()),
             None => connect,
         };
-        let session = Box::new(Session::new(self.clone(), link.clone()));
+        let session = Box::new(Session::new(self.clone(), websocket.clone()));
         match local.connect(connect, session) {
-            Ok(id) => link.set_conn(id),
+            Ok(id) => websocket.set_conn(id),
             Err(LoopClosed(session)) => local.refuse(session),
         }
     }
 
-    /// What is left of the one deadline over all legs.
+    /// What is left of the one deadline over all hops.
     fn time_left(&self, local: &LocalLoop) -> Duration {
-        let limit = self.plan.options.open_deadline;
-        match self.began.get() {
+        let limit = self.plan.options.open_timeout;
+        match self.attempt.began.get() {
             Some(began) => limit.saturating_sub(local.clock_now().saturating_duration_since(began)),
             None => limit,
         }
     }
 
     /// The head of an answer that makes no WebSocket of the connection is there. `true`: it leads
-    /// elsewhere. This connection ends, and the next leg begins when it has.
+    /// elsewhere. This connection ends, and the next hop begins when it has.
     pub(in crate::client) fn follow_redirect(
         &self,
         conn: &Conn<'_>,
         status: u16,
         headers: &HeaderMap,
     ) -> bool {
-        let led = self.route.borrow_mut().follow(status, headers);
-        if !led.is_some_and(|led| led.is_ok() && self.prepare_leg(status).is_ok()) {
+        let led = self.attempt.route.borrow_mut().follow(status, headers);
+        if !led.is_some_and(|led| led.is_ok() && self.prepare_hop(status).is_ok()) {
             return false; // its body says more
         }
         self.note_answer(Arc::new(UpgradeResponse {
@@ -108,7 +105,7 @@ impl Engine {
             subprotocol: None,
             deflate: None,
         }));
-        self.hopping.set(true);
+        self.attempt.hopping.set(true);
         conn.close_now(CloseReason::Local);
         true
     }
@@ -123,14 +120,14 @@ impl Engine {
             return;
         }
         let (initiator, error) = self.judge_refusal(answer);
-        self.link().fail(conn.local(), 1002, initiator, error);
+        self.websocket().fail(conn.local(), 1002, initiator, error);
     }
 
     /// The connection ended, for whatever reason, while the body of a refusal was coming: what went
     /// wrong is the refusal, unless this side ended it before.
     pub(in crate::client) fn refusal_cut_short(&self, answer: HandshakeError) {
         let (initiator, error) = self.judge_refusal(answer);
-        self.link().blame(initiator, Some(error));
+        self.websocket().blame(initiator, Some(error));
     }
 
     fn judge_refusal(&self, answer: HandshakeError) -> (Initiator, ConnectionError) {
@@ -154,8 +151,8 @@ impl Engine {
             subprotocol: None,
             deflate: None,
         }));
-        let led = self.route.borrow_mut().follow(*status, headers);
-        match led.map(|led| led.and_then(|()| self.prepare_leg(*status))) {
+        let led = self.attempt.route.borrow_mut().follow(*status, headers);
+        match led.map(|led| led.and_then(|()| self.prepare_hop(*status))) {
             Some(Err(e)) => (Initiator::Local, ConnectionError::Redirect(e)),
             _ => (
                 Initiator::Remote,
@@ -164,9 +161,9 @@ impl Engine {
         }
     }
 
-    /// Makes what the leg to where the route leads now needs.
-    fn prepare_leg(&self, status: u16) -> Result<(), Arc<RedirectError>> {
-        let mut route = self.route.borrow_mut();
+    /// Makes what the hop to where the route leads now needs.
+    fn prepare_hop(&self, status: u16) -> Result<(), Arc<RedirectError>> {
+        let mut route = self.attempt.route.borrow_mut();
         #[cfg(feature = "tls")]
         let tls = match self.tls_for(route.url()) {
             Ok(tls) => tls,
@@ -180,10 +177,15 @@ impl Engine {
             return Err(route.take_back(status, RedirectProblem::TlsNotBuiltIn));
         }
         let carried = |name: &str| route.carries(name);
-        let deflate = self.plan.options.deflate;
-        match self.head.borrow().request(route.url(), deflate, carried) {
+        let deflate = self.plan.options.connection.deflate;
+        match self
+            .attempt
+            .head
+            .borrow()
+            .request(route.url(), deflate, carried)
+        {
             Ok(request) => {
-                *self.leg.borrow_mut() = Leg {
+                *self.attempt.hop.borrow_mut() = Hop {
                     request,
                     #[cfg(feature = "tls")]
                     tls,
@@ -212,24 +214,24 @@ impl Engine {
         }
     }
 
-    /// A leg has ended. `None`: the next one has begun; else why the attempt has ended.
-    pub(super) fn leg_ended(
+    /// A hop has ended. `None`: the next one has begun; else why the attempt has ended.
+    pub(super) fn hop_ended(
         self: &Rc<Self>,
         local: &LocalLoop,
         why: CloseReason,
     ) -> Option<CloseReason> {
-        let hopping = self.hopping.replace(false);
+        let hopping = self.attempt.hopping.replace(false);
         let stopping = local.is_stopping();
         if hopping && !self.is_ended() && !stopping {
-            self.link().ended(local);
-            self.connect_leg(local);
+            self.websocket().ended(local);
+            self.connect_hop(local);
             return None;
         }
         Some(match why {
             _ if hopping && stopping => CloseReason::Stopped,
             CloseReason::TimedOut { phase, .. } => CloseReason::TimedOut {
                 phase,
-                limit: self.plan.options.open_deadline,
+                limit: self.plan.options.open_timeout,
             },
             why => why,
         })

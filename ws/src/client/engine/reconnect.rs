@@ -1,0 +1,129 @@
+//! Whether another attempt follows, and when.
+
+use super::Engine;
+use crate::client::plan::{Carried, Plan};
+use crate::client::retry_after::retry_after;
+use crate::events::CloseEvent;
+use crate::mutant::mutant;
+use crate::url::WsUrl;
+use hvloop_event::{Backoff, LocalLoop, TimerId};
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+/// The back-off of an `open()`, if it has one.
+pub(super) struct Reconnect {
+    backoff: RefCell<Option<Backoff>>,
+    timer: Cell<Option<TimerId>>,
+    /// When that is.
+    due: Cell<Option<Instant>>,
+    /// Begun in an on_close in the place of an attempt that was to wait.
+    at_once: bool,
+}
+
+impl Reconnect {
+    /// Goes on with what an on_close left, if that fits; until when the first attempt then waits.
+    pub(super) fn new(plan: &Plan, carried: Option<Box<Carried>>) -> (Self, Option<Instant>) {
+        let policy = plan.options.reconnect.policy.as_ref();
+        let carried = carried.filter(|c| Some(c.backoff.policy()) == policy);
+        // Another place is tried at once, but not one after the other without end.
+        let waits = |carried: &Carried| carried.at_once || carried.url == plan.url;
+        let until = carried.as_deref().filter(|c| waits(c)).map(|c| c.until);
+        let at_once = carried.is_some() && until.is_none();
+        let backoff = match carried {
+            Some(carried) => Some(carried.backoff),
+            None => policy.copied().map(Backoff::new),
+        };
+        let reconnect = Self {
+            backoff: RefCell::new(backoff),
+            timer: Cell::new(None),
+            due: Cell::new(None),
+            at_once,
+        };
+        (reconnect, until)
+    }
+
+    /// The attempt became a session.
+    pub(super) fn opened(&self, now: Instant) {
+        if let Some(backoff) = self.backoff.borrow_mut().as_mut() {
+            backoff.on_open(now);
+        }
+    }
+
+    /// How long to wait for the next attempt; `None`: there is none. Whether none may follow, by the user's
+    /// will, `is_ended` says.
+    pub(super) fn delay(
+        &self,
+        local: &LocalLoop,
+        plan: &Plan,
+        is_ended: impl Fn() -> bool,
+        event: &CloseEvent,
+    ) -> Option<Duration> {
+        let is_ended = || is_ended() || local.is_stopping();
+        if self.backoff.borrow().is_none() || !makes_sense(local, plan, is_ended(), event) {
+            return None;
+        }
+        let mut backoff = self.backoff.borrow_mut();
+        let backoff = backoff.as_mut()?;
+        let delay = backoff.on_close(local.now(), local.random_u64());
+        if mutant!("reconnect_armed_while_stopping") {
+            return delay;
+        }
+        let delay = delay.filter(|_| !is_ended())?;
+        let wanted = retry_after(event, plan.options.reconnect.retry_after_limit);
+        let wanted = wanted.filter(|_| !mutant!("retry_after_ignored"));
+        Some(wanted.map_or(delay, |wanted| wanted.max(delay)))
+    }
+
+    /// Has the engine make the next attempt after that time.
+    pub(super) fn arm(&self, local: &LocalLoop, engine: &Rc<Engine>, delay: Duration) {
+        let (engine, at) = (Rc::downgrade(engine), local.clone());
+        let timer = local.set_timeout(delay, move |_| {
+            if let Some(engine) = engine.upgrade() {
+                engine.retry(&at);
+            }
+        });
+        self.timer.set(Some(timer));
+        self.due.set(local.clock_now().checked_add(delay));
+    }
+
+    pub(super) fn is_armed(&self) -> bool {
+        self.timer.get().is_some()
+    }
+
+    /// `false`: it was not armed.
+    pub(super) fn disarm(&self, local: &LocalLoop) -> bool {
+        let timer = self.timer.take();
+        timer.map(|timer| local.kill_timer(timer)).is_some()
+    }
+
+    /// What an `open()` in the on_close that announced the back-off goes on with; `failed`: there was no
+    /// session.
+    pub(super) fn carried(&self, url: &WsUrl, failed: bool) -> Option<Carried> {
+        if mutant!("back_off_begins_anew") {
+            return None;
+        }
+        Some(Carried {
+            backoff: self.backoff.borrow().clone()?,
+            until: self.due.get()?,
+            url: url.clone(),
+            at_once: self.at_once && failed,
+        })
+    }
+}
+
+/// Whether another attempt makes sense: the user's to say, else unless the refusal is permanent. What a
+/// hook may change before the next attempt is not.
+fn makes_sense(local: &LocalLoop, plan: &Plan, is_ended: bool, event: &CloseEvent) -> bool {
+    let options = &plan.options;
+    match &options.reconnect.condition {
+        // Its answer would mean nothing.
+        Some(_) if is_ended => true,
+        Some(f) => local.call_user("reconnect_if", || f(event)) == Some(true),
+        None => {
+            options.before_connect.is_some()
+                || !event.is_permanent()
+                || mutant!("permanent_refusal_retried")
+        }
+    }
+}
