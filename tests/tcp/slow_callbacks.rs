@@ -106,13 +106,13 @@ fn behind(
 }
 
 fn read_behind(transport: Transport) {
-    let limit = 300 * MS;
+    let limit = 1_000 * MS;
     let (over, at) = behind(transport, limit, |peer| peer.send(b"here"), |_| {});
     assert!(at - over >= limit, "{:?}", at - over);
 }
 
 fn written_behind(transport: Transport) {
-    let limit = 300 * MS;
+    let limit = 1_000 * MS;
     let (over, at) = behind(
         transport,
         limit,

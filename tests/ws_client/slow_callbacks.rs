@@ -40,7 +40,7 @@ fn wait(end: &Monitor<Option<(Instant, CloseEvent)>>) -> (Instant, CloseEvent) {
 }
 
 fn ping_goes(transport: Transport) {
-    const BEAT: Duration = Duration::from_millis(200);
+    const BEAT: Duration = Duration::from_millis(500);
     let net = Net::new(transport);
     let answered = Event::new();
     let a = answered.clone();

@@ -19,7 +19,7 @@ over_tcp_and_tls! {
 }
 
 fn ping_goes(transport: Transport) {
-    const BEAT: Duration = Duration::from_millis(200);
+    const BEAT: Duration = Duration::from_millis(500);
     let (net, thread) = (Net::new(transport), started());
     let server = WebSocketServer::new(thread.event_loop());
     let (answered, in_time) = (Event::new(), Monitor::new(false));
