@@ -7,7 +7,10 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 export RUSTFLAGS="--cfg hvloop_mutants"
-export CARGO_TARGET_DIR=target/mutants
+export CARGO_TARGET_DIR="$PWD/target/mutants"
+# In a copy of the sources, which has the bugs.
+copy="$(tests/mutants/apply.py)"
+cd "$copy"
 export CARGO_PROFILE_DEV_DEBUG=0 CARGO_PROFILE_TEST_DEBUG=0
 # A test has its own limits of time; this one ends what has none, and shows nothing.
 readonly limit=180
@@ -51,20 +54,32 @@ trim() {
 
 mkdir -p "$logs"
 rm -f "$logs"/*.verdict
-# Tests start programs of their own (tests/support).
-cargo build --quiet --package hvloop-test-support --bins
-cargo test --quiet --workspace --no-run
-while IFS='|' read -r name which test; do
+# The lines that are wanted.
+lines=()
+while IFS='|' read -r name rest; do
     name=$(trim "$name")
     [[ -z "$name" || "$name" == '#'* ]] && continue
-    if (($# > 0)) && [[ " $* " != *" $name "* ]]; then
-        continue
+    if (($# == 0)) || [[ " $* " == *" $name "* ]]; then
+        lines+=("$name|$rest")
     fi
+done <tests/mutants.txt
+if ((${#lines[@]} == 0)); then
+    echo "no such bug in tests/mutants.txt: $*" >&2
+    exit 2
+fi
+# Tests start programs of their own (tests/support).
+cargo build --quiet --package hvloop-test-support --bins
+while IFS= read -r which; do
+    read -ra arguments <<<"$which"
+    cargo test --quiet "${arguments[@]}" --no-run
+done < <(printf '%s\n' "${lines[@]}" | cut -d'|' -f2 | sort -u)
+for line in "${lines[@]}"; do
+    IFS='|' read -r name which test <<<"$line"
     while (($(jobs -rp | wc -l) >= jobs)); do
         wait -n
     done
     check "$name" "$(trim "$which")" "$(trim "$test")" >"$logs/$name.verdict" &
-done <tests/mutants.txt
+done
 wait
 cat "$logs"/*.verdict
 passed=$({ grep -lE "^ok " "$logs"/*.verdict || true; } | wc -l)

@@ -7,9 +7,20 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 export RUSTFLAGS="--cfg hvloop_sim"
-export CARGO_TARGET_DIR=target/simulation
+export CARGO_TARGET_DIR="$PWD/target/simulation"
 # The library's own assertions are part of what is checked.
 export CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS=true
 export CARGO_PROFILE_RELEASE_DEBUG=line-tables-only
+
+# The bugs are in a copy of the sources.
+for argument; do
+    case "$argument" in
+    --mutant | --mutant=* | --mutants)
+        copy="$(tests/mutants/apply.py)"
+        cd "$copy"
+        break
+        ;;
+    esac
+done
 
 exec cargo run --quiet --release --package hvloop-simulation -- "$@"

@@ -5,7 +5,6 @@ use crate::core::shared::lock;
 use crate::error::{JoinError, RunError, StartError};
 use crate::event_loop::EventLoop;
 use crate::log;
-use crate::mutant::mutant;
 use crate::report::ShutdownReport;
 use crate::sys::thread;
 use std::fmt;
@@ -181,7 +180,7 @@ impl EventLoopThread {
     /// Stops the loop if this is the thread that runs it: not if that was refused.
     pub(crate) fn stop_own(&self) {
         let own = lock(&self.state.stage).has_the_loop();
-        if own || mutant!("refused_thread_stops") {
+        if own {
             self.event_loop.stop();
         }
     }

@@ -1,7 +1,6 @@
 //! Choosing a loop for new work.
 
 use crate::event_loop::EventLoop;
-use crate::mutant::mutant;
 use crate::sync::Phase;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -82,9 +81,6 @@ enum Fitness {
 
 impl Fitness {
     fn of(event_loop: &EventLoop) -> Self {
-        if mutant!("stopped_loops_chosen") {
-            return Self::Runs;
-        }
         match event_loop.status() {
             _ if event_loop.is_stopping() => Self::Ends,
             Phase::Running => Self::Runs,

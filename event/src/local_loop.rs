@@ -11,7 +11,6 @@ use crate::core::{Deferred, LoopCore, TimerAction};
 use crate::error::{CloseReason, LoopClosed};
 use crate::event_loop::EventLoop;
 use crate::log;
-use crate::mutant::mutant;
 use crate::sys::clock;
 use rand::Rng;
 use std::any::Any;
@@ -147,9 +146,6 @@ impl LocalLoop {
         }
         // `None`: later than the clock can tell. It is there all the same, to be reset and killed.
         let deadline = from.checked_add(period);
-        if deadline.is_none() && mutant!("far_timer_dropped") {
-            return self.core.drop_user(f);
-        }
         self.core
             .arm(id, deadline, Some(period), repeat, TimerAction::User(f));
     }

@@ -1,4 +1,5 @@
-//! Deliberate bugs, to show that the tests which should catch them do.
+//! Deliberate bugs, to show that the tests which should catch them do. Most are put into a copy of the sources
+//! by `tests/mutants/apply.py`.
 //!
 //! A bug is off in every normal build, where this is a plain `false`. loom's tests turn one on with
 //! `--cfg hvloop_mutant="name"`; a simulated world, which tries many in one run, by

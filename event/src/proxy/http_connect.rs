@@ -5,7 +5,6 @@ use super::error::ProxyError;
 use super::settings::Proxy;
 use super::tunnel::Target;
 use crate::http::{BodyLength, BodyPrefix};
-use crate::mutant::mutant;
 use data_encoding::BASE64;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -144,10 +143,7 @@ impl HttpConnect {
             Some(refusal) => refusal.body.feed(bytes),
             None => false,
         };
-        match self
-            .refusal
-            .take_if(|_| whole || mutant!("proxy_body_lost"))
-        {
+        match self.refusal.take_if(|_| whole) {
             Some(refusal) => Err((*refusal).into()),
             None => Ok(None),
         }

@@ -9,7 +9,6 @@ use crate::error::CloseReason;
 use crate::event_loop::EventLoop;
 use crate::framing::{Reader, Unpack, UnpackError, Unpacker};
 use crate::local_loop::LocalLoop;
-use crate::mutant::mutant;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -195,7 +194,7 @@ impl LoopSide {
                 if conn.is_reading_paused() || !conn.is_up() {
                     return ControlFlow::Break(());
                 }
-                *behind = !conn.spend(PACKAGE) && !mutant!("packages_without_budget");
+                *behind = !conn.spend(PACKAGE);
                 match *behind {
                     true => ControlFlow::Break(()),
                     false => ControlFlow::Continue(()),
@@ -292,9 +291,5 @@ impl LoopSide {
 
 /// What came in breaks the rule: what was accepted before goes out first.
 fn break_off(conn: &Conn<'_>, e: UnpackError) {
-    let reason = CloseReason::Unpack(e);
-    match mutant!("broken_rule_drops_answers") {
-        true => conn.close_now(reason),
-        false => conn.fail(reason),
-    }
+    conn.fail(CloseReason::Unpack(e));
 }

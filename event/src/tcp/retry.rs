@@ -3,7 +3,6 @@
 use crate::conn::{Connect, Target};
 use crate::local_loop::LocalLoop;
 use crate::machine::backoff::{Backoff, ReconnectPolicy};
-use crate::mutant::mutant;
 use std::time::{Duration, Instant};
 
 /// A series of attempts to connect to the same place.
@@ -30,9 +29,7 @@ impl Retry {
         options: Connect,
         announced: Option<Announced>,
     ) -> Self {
-        let announced = announced.filter(|announced| {
-            *announced.backoff.policy() == policy && !mutant!("tcp_back_off_begins_anew")
-        });
+        let announced = announced.filter(|announced| *announced.backoff.policy() == policy);
         // Another place is tried at once, but not one after the other without end.
         let waits = |announced: &Announced| announced.at_once || announced.target == options.target;
         let due = announced.as_ref().filter(|a| waits(a)).map(|a| a.due);

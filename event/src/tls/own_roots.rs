@@ -21,7 +21,6 @@ use rustls::{
 use super::der::{Certificate, Purpose};
 use super::error::TlsConfigError;
 use super::key_length::named_key_length;
-use crate::mutant::mutant;
 
 /// The certificates of the user's that are trusted.
 #[derive(Debug, Clone)]
@@ -45,8 +44,7 @@ impl Roots {
     }
 
     fn contains(&self, certificate: &CertificateDer<'_>) -> bool {
-        let own = self.certificates.iter().any(|root| root == certificate);
-        own && !mutant!("root_itself_refused")
+        self.certificates.iter().any(|root| root == certificate)
     }
 
     /// Whether a root may be shown for that purpose, by what was found wrong with it as a certificate
@@ -57,7 +55,7 @@ impl Roots {
         purpose: Purpose,
         refusal: Error,
     ) -> Result<(), Error> {
-        if concerns_itself(&refusal) && !mutant!("root_itself_unchecked") {
+        if concerns_itself(&refusal) {
             return Err(refusal);
         }
         match Certificate::read(root).is_some_and(|cert| cert.is_for(purpose)) {
@@ -148,9 +146,7 @@ impl ServerCertVerifier for OwnRoots {
         if let Err(refusal) = verify(&[]) {
             let parsed = ParsedCertificate::try_from(end_entity)?;
             self.roots.shown(end_entity, Purpose::Server, refusal)?;
-            if !mutant!("root_itself_unnamed") {
-                verify_server_name(&parsed, server_name)?;
-            }
+            verify_server_name(&parsed, server_name)?;
         }
         Ok(ServerCertVerified::assertion())
     }

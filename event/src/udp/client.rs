@@ -7,7 +7,6 @@ use crate::error::{CloseReason, DatagramError};
 use crate::event_loop::EventLoop;
 use crate::local_loop::{DnsQuery, LocalLoop};
 use crate::log;
-use crate::mutant::mutant;
 use crate::sessions::Sessions;
 use crate::sys::{Datagrams, same_endpoint};
 use crate::tcp::ConnectError;
@@ -154,7 +153,7 @@ impl UdpClient {
                 }
                 (current.channel.clone(), current.lookup.take())
             };
-            if let Some(lookup) = lookup.filter(|_| !mutant!("udp_close_waits_for_lookup")) {
+            if let Some(lookup) = lookup {
                 // With its callback the open is dropped, and refused.
                 local.cancel_dns(lookup);
             }

@@ -3,7 +3,7 @@
 /// Seeds that each bug may take.
 pub const SEEDS: u64 = 2_000;
 
-/// Their names, as `mutant!` has them, and what they do.
+/// Their names, as `mutant!` has them in `tests/mutants` or in the sources, and what they do.
 pub const MUTANTS: &[(&str, &str)] = &[
     ("wake_dropped", "a sleeping loop is not woken"),
     (

@@ -11,7 +11,6 @@
 use super::super::dns::{Done, Resolver};
 use super::{clock, thread};
 use crate::log;
-use crate::mutant::mutant;
 use std::any::Any;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -186,12 +185,11 @@ pub(crate) struct DnsPool(Arc<Workers>);
 impl DnsPool {
     /// A pool that asks this resolver. Starts no thread.
     pub(crate) fn new(resolver: Arc<dyn Resolver>) -> Self {
-        let most = if mutant!("lookups_starve") { OWN } else { MOST };
         Self::with_limits(
             resolver,
             Limits {
                 own: OWN,
-                most,
+                most: MOST,
                 idle: IDLE,
             },
         )

@@ -3,7 +3,6 @@
 use super::super::{Address, abstract_name};
 use super::thread;
 use crate::log;
-use crate::mutant::mutant;
 use rustix::fs::{FlockOperation, flock};
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::ffi::OsString;
@@ -90,11 +89,8 @@ fn take_over(
         return Err(in_use);
     }
     // Another one may have found the same, and have put its own socket there by now.
-    let lock = match mutant!("socket_file_taken_without_lock") {
-        true => None,
-        false => Some(lock_directory(path)?),
-    };
-    if lock.is_none() || is_abandoned(path, address) {
+    let _lock = lock_directory(path)?;
+    if is_abandoned(path, address) {
         match std::fs::remove_file(path) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
             _ => {}
@@ -108,12 +104,8 @@ fn take_over(
 /// wrong one, or that nobody is there.
 fn is_abandoned(path: &Path, address: &SockAddr) -> bool {
     let is_socket = std::fs::symlink_metadata(path).is_ok_and(|m| m.file_type().is_socket());
-    let probe = match mutant!("socket_file_probed_by_stream") {
-        true => Type::STREAM,
-        false => Type::DGRAM,
-    };
     let refused = || {
-        let probe = Socket::new(Domain::UNIX, probe, None)?;
+        let probe = Socket::new(Domain::UNIX, Type::DGRAM, None)?;
         probe.connect(address)
     };
     is_socket && matches!(refused(), Err(e) if e.kind() == io::ErrorKind::ConnectionRefused)

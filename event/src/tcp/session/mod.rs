@@ -14,7 +14,6 @@ use crate::event_loop::EventLoop;
 use crate::framing::Unpack;
 use crate::handover::send_to;
 use crate::local_loop::{AttachmentId, LocalLoop};
-use crate::mutant::mutant;
 use crate::sessions::Sessions;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -158,14 +157,13 @@ impl Session {
     fn next_delay(&mut self, local: &LocalLoop, reason: &CloseReason) -> Option<Duration> {
         let retry = self.retry.as_mut()?;
         let by_us = matches!(reason, CloseReason::Local | CloseReason::Stopped);
-        let given_up =
-            lock(&self.current).sessions.is_given_up() && !mutant!("tcp_retries_after_close");
+        let given_up = lock(&self.current).sessions.is_given_up();
         if by_us || given_up || local.is_stopping() {
             return None;
         }
         let again = match &mut self.callbacks.reconnect_if {
             Some(f) => local.call_user("reconnect_if", || f(reason)) == Some(true),
-            None => !reason.is_permanent() || mutant!("tcp_permanent_refusal_retried"),
+            None => !reason.is_permanent(),
         };
         match again {
             true => retry.on_close(local),
@@ -186,8 +184,7 @@ impl Session {
         let goes_on = {
             let sessions = &lock(&self.current).sessions;
             // The callback may have begun another session.
-            let given_up = sessions.is_given_up() && !mutant!("tcp_retries_after_close");
-            sessions.is(self.number) && !given_up
+            sessions.is(self.number) && !sessions.is_given_up()
         };
         match delay.filter(|_| goes_on) {
             Some(delay) => Waiting::begin(self, local, delay),

@@ -5,7 +5,6 @@ use crate::core::shared::lock;
 use crate::core::timers::TimerId;
 use crate::error::CloseReason;
 use crate::local_loop::{Attachment, AttachmentId, LocalLoop};
-use crate::mutant::mutant;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
@@ -43,8 +42,7 @@ impl Waiting {
         local.detach(id);
         let current = waiting.session.borrow().as_ref().map(|s| s.current.clone());
         let given_up = current.is_some_and(|current| lock(&current).sessions.is_given_up());
-        let given_up = given_up && !mutant!("tcp_retries_after_close");
-        if given_up && !mutant!("tcp_back_off_survives_close") {
+        if given_up {
             // By another thread, whose close is on its way.
             return waiting.give_up(local, CloseReason::Local);
         }
@@ -55,9 +53,6 @@ impl Waiting {
 
     /// Closed by the user: no attempt follows.
     pub(in crate::tcp) fn cancel(local: &LocalLoop, id: AttachmentId) {
-        if mutant!("tcp_back_off_survives_close") {
-            return;
-        }
         if let Some(waiting) = local.attachment::<Self>(id) {
             local.detach(id);
             waiting.give_up(local, CloseReason::Local);
@@ -77,7 +72,7 @@ impl Waiting {
             local.kill_timer(timer);
         }
         match self.take() {
-            Some(session) if session.begun || mutant!("waiting_connect_ends_untold") => {
+            Some(session) if session.begun => {
                 local.drop_user(session);
             }
             Some(session) => local.refuse_for(session, reason),
