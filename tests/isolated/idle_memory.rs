@@ -9,8 +9,8 @@ use crate::common::net::{Net, Transport};
 use crate::common::ws_peer::WsPeer;
 use hvloop::event::Turn;
 use hvloop::{
-    Address, ClientOptions, DeflateOptions, EventLoop, Listen, Message, ServiceOptions, TcpServer,
-    WebSocketClient, WebSocketServer, WebSocketService,
+    Address, ClientOptions, DeflateOptions, EventLoop, Listen, LoopOptions, Message,
+    ServiceOptions, TcpServer, WebSocketClient, WebSocketServer, WebSocketService,
 };
 use hvloop_test_support::{DEADLINE, Mode, Peer};
 use std::cell::Cell;
@@ -105,10 +105,14 @@ fn websocket_server(options: ServiceOptions) -> usize {
 
 fn websocket_client() -> usize {
     let peer = Peer::start(false, Mode::Echo);
-    let event_loop = EventLoop::new().unwrap();
+    // Ten thousand close handshakes take their time.
+    let options = LoopOptions::new().drain_limit(4 * DEADLINE);
+    let event_loop = EventLoop::with_options(options).unwrap();
     let up = Arc::new(AtomicUsize::new(0));
     let clients = Rc::new(Cell::new(Vec::with_capacity(CONNECTIONS)));
-    let options = ClientOptions::new().open_timeout(4 * DEADLINE);
+    let options = ClientOptions::new()
+        .open_timeout(4 * DEADLINE)
+        .close_timeout(4 * DEADLINE);
     let open = |count: usize| {
         for _ in 0..count {
             let client = WebSocketClient::with_options(&event_loop, options.clone());
