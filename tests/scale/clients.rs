@@ -15,7 +15,10 @@ const WAVE: usize = 500;
 fn stop_closes_all(clients: usize, tls: bool) {
     let peer = Peer::start(tls, Mode::Echo);
     let before = fds::open_fds();
-    let mut options = ClientOptions::new().open_timeout(4 * DEADLINE);
+    // One process answers all of them, one after the other.
+    let mut options = ClientOptions::new()
+        .open_timeout(4 * DEADLINE)
+        .close_timeout(4 * DEADLINE);
     if let Some(pem) = peer.ca_pem() {
         let tls = TlsClientConfig::builder().root_pem(pem.as_bytes());
         options = options.tls(tls.build().unwrap());
