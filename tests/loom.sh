@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-readonly package=hvloop-event
+readonly package=hvloop-loom
 readonly out=target/loom
 # Where a model stops: this many preemptions in one run, and a hang is a failure.
 export LOOM_MAX_PREEMPTIONS="${LOOM_MAX_PREEMPTIONS:-3}"
@@ -30,7 +30,7 @@ build() {
     shift
     if ! json=$(RUSTFLAGS="--cfg loom" CARGO_TARGET_DIR="$out" \
         CARGO_PROFILE_DEV_OPT_LEVEL=2 CARGO_PROFILE_DEV_DEBUG=0 CARGO_PROFILE_DEV_INCREMENTAL=false \
-        cargo rustc --quiet --package "$package" --no-default-features --lib --profile test \
+        cargo rustc --quiet --package "$package" --lib --profile test \
         --message-format json-render-diagnostics -- "$@" 2>"$log"); then
         return 1
     fi
@@ -54,7 +54,7 @@ verdict() {
 # The models as they are. Their names are kept: a mutant counts only against a model that passed.
 check_models() {
     local log="$out/models.log" ok=false program
-    if program=$(build "$log") && timeout "$limit" "$program" sync::models:: >"$log" 2>&1 &&
+    if program=$(build "$log") && timeout "$limit" "$program" >"$log" 2>&1 &&
         grep -q '^test result: ok\. [1-9]' "$log"; then
         ok=true
     fi
@@ -64,11 +64,11 @@ check_models() {
 # check_mutant NAME MODEL: builds with the bug; the model, which passes without it, must panic.
 check_mutant() {
     local log="$out/mutant-$1.log" ok=false program status=0
-    if ! grep -qx "test sync::models::$2 \.\.\. ok" "$out/models.log"; then
+    if ! grep -qx "test $2 \.\.\. ok" "$out/models.log"; then
         echo "no such model passes without the bug: $2" >"$log"
     elif program=$(build "$log" --cfg "hvloop_mutant=\"$1\""); then
         # The subshell keeps to the log what bash says about an abort (a panic while unwinding).
-        (timeout "$limit" "$program" --exact "sync::models::$2" || exit $?) >"$log" 2>&1 || status=$?
+        (timeout "$limit" "$program" --exact "$2" || exit $?) >"$log" 2>&1 || status=$?
         # 124: a hang shows nothing. What loom finds, a deadlock too, is a panic.
         if ((status != 0 && status != 124)) && grep -q 'panicked at' "$log"; then
             ok=true

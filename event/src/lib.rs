@@ -23,77 +23,49 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 #![forbid(unsafe_code)]
-#![cfg_attr(loom, allow(dead_code, unused_imports))]
 #![cfg_attr(not(test), warn(clippy::expect_used))]
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
-#[cfg(not(loom))]
 pub mod conn;
-#[cfg(not(loom))]
 mod core;
-#[cfg(all(feature = "cron", not(loom)))]
+#[cfg(feature = "cron")]
 mod cron;
-#[cfg(not(loom))]
 mod error;
-#[cfg(not(loom))]
 mod event_loop;
-#[cfg(not(loom))]
 mod event_loop_thread;
-#[cfg(not(loom))]
 mod event_loop_thread_pool;
-#[cfg(not(loom))]
 mod framing;
-#[cfg(not(loom))]
 mod handover;
-#[cfg(not(loom))]
 mod hold;
-#[cfg(not(loom))]
 pub mod http;
-#[cfg(not(loom))]
 mod io;
-#[cfg(not(loom))]
 mod listener_set;
-#[cfg(not(loom))]
 mod load_balance;
-#[cfg(not(loom))]
 mod local_loop;
-#[cfg(not(loom))]
 #[doc(hidden)]
 pub mod log;
-#[cfg(not(loom))]
 mod machine;
-#[cfg(not(loom))]
 mod metrics;
 mod mutant;
-#[cfg(not(loom))]
 mod options;
-#[cfg(not(loom))]
+mod panic;
 mod proxy;
-#[cfg(not(loom))]
 mod report;
-#[cfg(not(loom))]
 mod sessions;
-#[cfg(all(unix, not(loom), not(hvloop_sim)))]
+#[cfg(all(unix, not(hvloop_sim)))]
 pub mod signal;
-#[cfg(not(loom))]
 mod source;
 mod sync;
-#[cfg(not(loom))]
 mod sys;
-#[cfg(not(loom))]
 mod tcp;
-#[cfg(not(loom))]
 mod timer_thread;
-#[cfg(all(feature = "tls", not(loom)))]
+#[cfg(feature = "tls")]
 pub mod tls;
-#[cfg(not(loom))]
 mod udp;
-#[cfg(not(loom))]
 pub mod zone;
 
-#[cfg(all(feature = "cron", not(loom)))]
+#[cfg(feature = "cron")]
 pub use self::cron::{CronError, CronSchedule};
-#[cfg(not(loom))]
 pub use self::{
     conn::{Connect, Listen},
     core::{idle::IdleId, timers::TimerId},
@@ -120,7 +92,7 @@ pub use self::{
     timer_thread::TimerThread,
     udp::{UdpChannel, UdpClient, UdpOptions, UdpServer},
 };
-#[cfg(all(feature = "tls", not(loom)))]
+#[cfg(feature = "tls")]
 pub use rustls;
 
 #[cfg(all(hvloop_mutants, not(hvloop_sim)))]

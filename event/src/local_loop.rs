@@ -4,13 +4,14 @@ use crate::conn::{
     Acceptor, AdoptError, Conn, ConnId, Connect, Handler, ListenerId, Listening, Transport,
 };
 use crate::core::idle::IdleId;
-use crate::core::slots::{Key, OwnKey};
+use crate::core::slots::OwnKey;
 use crate::core::sources::AddError;
 use crate::core::timers::TimerId;
 use crate::core::{Deferred, LoopCore, TimerAction};
 use crate::error::{CloseReason, LoopClosed};
 use crate::event_loop::EventLoop;
 use crate::log;
+use crate::sys::Key;
 use crate::sys::clock;
 use rand::Rng;
 use std::any::Any;

@@ -3,7 +3,7 @@
 //! `log::error!` and its like, where this module is in scope. The crate `log` itself has another name
 //! in the manifests, so that no line can go around this.
 
-use crate::core::guard::drop_payload;
+use crate::panic::drop_payload;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub use crate::{

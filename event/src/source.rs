@@ -1,11 +1,11 @@
 //! Descriptors and mio sources of a user's own on the loop.
 
-use crate::core::slots::Key;
 use crate::core::sources::{AddError, SourceCall, SourceHandler, SourceIo};
 use crate::error::{CloseReason, LoopClosed};
 use crate::event_loop::EventLoop;
 use crate::local_loop::LocalLoop;
 use crate::log;
+use crate::sys::Key;
 use crate::sys::{ForeignSource, Interest, Poller, foreign};
 use std::fmt;
 use std::io;

@@ -1,11 +1,11 @@
 //! A connection on its loop's thread.
 
 use super::{ConnId, SendBudget};
-use crate::core::slots::Key;
 use crate::core::{Deferred, LoopCore};
 use crate::error::{CloseReason, SendError};
 use crate::local_loop::LocalLoop;
 use crate::mutant::mutant;
+use crate::sys::Key;
 use crate::sys::{Address, clock};
 use std::fmt;
 use std::net::SocketAddr;

@@ -3,16 +3,10 @@
 use super::LoopCore;
 use super::shared::LoopShared;
 use crate::log;
+use crate::panic::drop_payload;
 use crate::sys::{Poller, clock};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-
-/// Drops what a panic left: even that may panic.
-pub(crate) fn drop_payload(payload: Box<dyn Any + Send>) {
-    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-        std::mem::forget(again);
-    }
-}
 
 impl LoopShared {
     /// Drops what may be the user's, where no thread runs the loop (any more).

@@ -1,8 +1,9 @@
 //! Callbacks for when the loop has nothing to do.
 
 use super::LoopCore;
-use super::slots::{Key, OwnKey};
+use super::slots::OwnKey;
 use crate::mutant::mutant;
+use crate::sys::Key;
 
 /// Names an idle callback of one loop. Never names another one, also when it is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -2,6 +2,7 @@
 //! which looks after every turn.
 
 use super::LoopCore;
+use super::slots;
 use super::sources::SourceIo;
 use crate::io::conn::ConnSlot;
 use crate::machine::lifecycle::Lifecycle;
@@ -38,7 +39,7 @@ impl LoopCore {
         let mut closing = BTreeMap::new();
         for (key, _) in self.closing.borrow().iter() {
             *closing.entry(key.to_token()).or_insert(0) += 1;
-            let there = match key.is_source() {
+            let there = match slots::is_source(*key) {
                 true => self.sources.borrow().get(*key).is_some(),
                 false => slots.get(*key).is_some(),
             };

@@ -1,9 +1,9 @@
 //! Lookups that users ask for (`resolve_dns`); those of connects are in `io::connect`.
 
 use super::LoopCore;
-use super::slots::Key;
 use crate::local_loop::LocalLoop;
 use crate::mutant::mutant;
+use crate::sys::Key;
 use crate::sys::{JobToken, literal};
 use std::io;
 use std::net::SocketAddr;

@@ -5,12 +5,12 @@
 //! Each change is counted where it happens, so that asking costs nothing.
 
 use super::LoopCore;
-use super::slots::Key;
 use crate::error::CloseReason;
 use crate::io::conn::ConnSlot;
 use crate::local_loop::LocalLoop;
 use crate::log;
 use crate::mutant::mutant;
+use crate::sys::Key;
 use std::cell::Cell;
 use std::cmp::Reverse;
 

@@ -23,13 +23,13 @@ use crate::error::CloseReason;
 use crate::io::conn::ConnSlot;
 use crate::local_loop::{Attachment, LocalLoop};
 use crate::mutant::mutant;
-use crate::sys::{Poller, Readiness, Stream, clock, random_seed, thread};
+use crate::sys::{Key, Poller, Readiness, Stream, clock, random_seed, thread};
 use buffers::BufferPool;
 use drain::Drain;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use shared::LoopShared;
-use slots::{Key, OwnKey, Slots};
+use slots::{OwnKey, Slots};
 use sources::SourceSlot;
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -293,7 +293,7 @@ impl LoopCore {
     /// Sets the mark that says whether the key is on one of the lists of what is ready; what it was before,
     /// `None` if it is stale.
     fn set_ready_mark(&self, key: Key, mark: bool) -> Option<bool> {
-        if key.is_source() {
+        if slots::is_source(key) {
             let mut sources = self.sources.borrow_mut();
             let slot = sources.get_mut(key)?;
             return Some(std::mem::replace(&mut slot.in_ready, mark));
@@ -305,7 +305,7 @@ impl LoopCore {
 
     /// Whether the key is to be looked at without waiting for the poller.
     pub(crate) fn is_marked_ready(&self, key: Key) -> bool {
-        let marked = match key.is_source() {
+        let marked = match slots::is_source(key) {
             true => self.sources.borrow().get(key).is_some_and(|s| s.in_ready),
             false => self.slots.borrow().get(key).is_some_and(|s| s.in_ready),
         };
@@ -342,7 +342,7 @@ impl LoopCore {
     /// Begins the end of a connection or a source: nothing is read or written any more, and step 10
     /// closes the fd, calls `on_close` and frees the slot. Only the first reason counts.
     pub(crate) fn begin_close(&self, key: Key, reason: CloseReason) {
-        let first = match key.is_source() {
+        let first = match slots::is_source(key) {
             true => {
                 let closes = self.with_source(key, |slot| slot.closed = true);
                 closes.is_some()

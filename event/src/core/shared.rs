@@ -56,7 +56,10 @@ impl LoopShared {
     pub(crate) fn new(options: LoopOptions) -> io::Result<Arc<Self>> {
         let (poller, waker) = Poller::new()?;
         Ok(Arc::new(Self {
-            inbox: Inbox::new(Box::new(waker.clone())),
+            inbox: Inbox::new({
+                let waker = waker.clone();
+                Box::new(move || waker.wake())
+            }),
             gate: Gate::new(options.drain_limit),
             counters: Counters::default(),
             dns: DnsPool::new(options.resolver.clone()),

@@ -6,48 +6,11 @@
 //! reach what came in the place of its source (`stale_event_after_fd_reuse`).
 
 use crate::mutant::mutant;
-
-#[cfg(not(target_pointer_width = "64"))]
-compile_error!("hvloop packs a slot's index and generation into a 64-bit poller token");
+use crate::sys::Key;
 
 /// The first index of [`Slots::of_sources`]: what is not a connection has its keys apart, so that
 /// one look at a key tells which of the two it names.
 const FIRST_SOURCE: u32 = 1 << 31;
-
-/// Names one value of one [`Slots`], for all time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct Key {
-    index: u32,
-    generation: u32,
-}
-
-impl Key {
-    /// The key of nothing.
-    pub(crate) const NONE: Self = Self {
-        index: u32::MAX,
-        generation: 0,
-    };
-
-    /// Whether it names something of [`Slots::of_sources`].
-    pub(crate) fn is_source(self) -> bool {
-        self.index >= FIRST_SOURCE && self != Self::NONE
-    }
-
-    /// The key as a poller's token: the generation in the high half, the index in the low half.
-    /// Never `usize::MAX`, which is the waker's: no slot has the index `u32::MAX`.
-    pub(crate) fn to_token(self) -> usize {
-        (self.generation as usize) << 32 | self.index as usize
-    }
-
-    /// The key that has this token. Any number is a key; one that was never given out finds
-    /// nothing.
-    pub(crate) fn from_token(token: usize) -> Self {
-        Self {
-            index: token as u32,
-            generation: (token >> 32) as u32,
-        }
-    }
-}
 
 /// A key, and the loop whose it is: keys of two loops look alike. For the names that users get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -55,6 +18,11 @@ pub(crate) struct OwnKey {
     key: Key,
     /// The [number](super::shared::LoopShared::number) of the loop.
     of: u64,
+}
+
+/// Whether the key names something of [`Slots::of_sources`].
+pub(crate) fn is_source(key: Key) -> bool {
+    key.index >= FIRST_SOURCE && key != Key::NONE
 }
 
 impl OwnKey {
@@ -109,7 +77,7 @@ impl<T> Slots<T> {
         Self::within(0, FIRST_SOURCE)
     }
 
-    /// No slots, whose keys [say](Key::is_source) that they are not those of connections.
+    /// No slots, whose keys [say](is_source) that they are not those of connections.
     pub(crate) fn of_sources() -> Self {
         Self::within(FIRST_SOURCE, u32::MAX)
     }

@@ -2,11 +2,11 @@
 //! user's.
 
 use super::LoopCore;
-use super::slots::Key;
 use crate::error::{CloseReason, LoopClosed};
 use crate::io::datagram::DatagramSocket;
 use crate::local_loop::LocalLoop;
 use crate::mutant::mutant;
+use crate::sys::Key;
 use crate::sys::{Interest, Listener, Poller};
 use std::io;
 use std::net::SocketAddr;

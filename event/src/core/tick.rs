@@ -1,13 +1,14 @@
 //! One turn of the loop. The numbered steps are part of the API: see `docs/design.md`, section
 //! "The tick".
 
-use super::slots::Key;
+use super::slots;
 use super::{Deferred, LoopCore, TimerAction};
 use crate::error::CloseReason;
 use crate::local_loop::LocalLoop;
 use crate::log;
 use crate::mutant::mutant;
 use crate::sync::Phase;
+use crate::sys::Key;
 use crate::sys::clock;
 use std::time::Duration;
 
@@ -241,7 +242,7 @@ impl LoopCore {
     }
 
     fn look_at(&self, local: &LocalLoop, key: Key) {
-        match key.is_source() {
+        match slots::is_source(key) {
             true => self.dispatch_source(local, key),
             false => self.dispatch(local, key),
         }
@@ -326,7 +327,7 @@ impl LoopCore {
         for _ in 0..listed {
             let next = self.closing.borrow_mut().pop_front();
             let Some((key, reason)) = next else { break };
-            match key.is_source() {
+            match slots::is_source(key) {
                 true => self.end_source(local, key, reason),
                 false => self.end_connection(local, key, reason),
             }

@@ -2,11 +2,11 @@
 
 use super::budget::SendBudget;
 use crate::core::LoopCore;
-use crate::core::slots::Key;
 use crate::core::sources::{AddError, SourceCall, SourceHandler, SourceIo};
 use crate::error::{CloseReason, DatagramError, SendError};
 use crate::local_loop::LocalLoop;
 use crate::mutant::mutant;
+use crate::sys::Key;
 use crate::sys::{Datagrams, Poller};
 use std::collections::VecDeque;
 use std::io;

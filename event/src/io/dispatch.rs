@@ -2,13 +2,13 @@
 
 use super::conn::Read;
 use crate::conn::{Conn, Handler};
-use crate::core::LoopCore;
-use crate::core::slots::Key;
+use crate::core::{LoopCore, slots};
 use crate::error::CloseReason;
 use crate::local_loop::LocalLoop;
 use crate::machine::lifecycle::Lifecycle;
 use crate::mutant::mutant;
 use crate::proxy::ProxyError;
+use crate::sys::Key;
 use crate::sys::{Readiness, Stream, clock};
 use std::io;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ pub(super) enum Fed {
 impl LoopCore {
     /// Merges an event into the connection or source. `false`: stale.
     pub(crate) fn note_readiness(&self, event: &Readiness) -> bool {
-        if event.key.is_source() {
+        if slots::is_source(event.key) {
             let noted = self.with_source(event.key, |slot| {
                 slot.readable |= event.readable || event.hangup;
                 slot.writable |= event.writable;

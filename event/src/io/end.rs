@@ -3,11 +3,11 @@
 use super::conn::ConnTimer;
 use crate::conn::Conn;
 use crate::core::LoopCore;
-use crate::core::slots::Key;
-use crate::error::CloseReason;
+use crate::error::{CloseReason, ConnectPhase};
 use crate::local_loop::LocalLoop;
 use crate::machine::lifecycle::{Finish, Lifecycle};
 use crate::mutant::mutant;
+use crate::sys::Key;
 use crate::sys::clock;
 
 impl LoopCore {
@@ -106,9 +106,7 @@ impl LoopCore {
                     Some(slot) => {
                         slot.open_timer = None;
                         let limit = slot.settings.deadline;
-                        slot.life
-                            .connect_phase()
-                            .map(|phase| CloseReason::TimedOut { phase, limit })
+                        phase_of(slot.life).map(|phase| CloseReason::TimedOut { phase, limit })
                     }
                     None => None,
                 };
@@ -247,5 +245,17 @@ impl LoopCore {
         if mutant!("hold_released_twice") {
             self.shared.release();
         }
+    }
+}
+
+/// What is under way in a connection that is not open yet, for time-outs.
+fn phase_of(life: Lifecycle) -> Option<ConnectPhase> {
+    match life {
+        Lifecycle::Resolving => Some(ConnectPhase::Dns),
+        Lifecycle::Connecting => Some(ConnectPhase::Connect),
+        Lifecycle::Tunnelling => Some(ConnectPhase::Proxy),
+        Lifecycle::Securing => Some(ConnectPhase::Tls),
+        Lifecycle::Opening => Some(ConnectPhase::Handshake),
+        _ => None,
     }
 }

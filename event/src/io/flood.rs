@@ -8,10 +8,10 @@
 
 use super::conn::{ConnSlot, ConnTimer};
 use crate::core::LoopCore;
-use crate::core::slots::Key;
 use crate::error::CloseReason;
 use crate::machine::lifecycle::Lifecycle;
 use crate::mutant::mutant;
+use crate::sys::Key;
 use std::time::Duration;
 
 /// Bytes that are discarded beyond those that the system held when the end began.

@@ -3,12 +3,12 @@
 use super::conn::{ConnSlot, ConnTimer};
 use super::out_queue::OutQueue;
 use crate::core::buffers::BufferPool;
-use crate::core::slots::Key;
 use crate::core::{Deferred, LoopCore};
 use crate::error::CloseReason;
 use crate::log;
 use crate::machine::lifecycle::Lifecycle;
 use crate::mutant::mutant;
+use crate::sys::Key;
 use crate::sys::clock;
 use std::io;
 use std::sync::Arc;

@@ -3,8 +3,8 @@
 use super::conn::ConnTimer;
 use super::settings::ConnSettings;
 use crate::core::LoopCore;
-use crate::core::slots::Key;
 use crate::error::CloseReason;
+use crate::sys::Key;
 use std::time::Duration;
 
 impl LoopCore {

@@ -7,13 +7,12 @@ use super::out_queue::OutQueue;
 use crate::conn::{Conn, Connect, Handler};
 use crate::core::LoopCore;
 use crate::core::buffers::BufferPool;
-use crate::core::slots::Key;
 use crate::error::CloseReason;
 use crate::local_loop::LocalLoop;
 use crate::log;
 use crate::machine::lifecycle::Lifecycle;
 use crate::mutant::mutant;
-use crate::sys::clock;
+use crate::sys::{Key, clock};
 use crate::tls::{RecordHeads, TlsError, TlsServerConfig, TlsSession, TlsVersion};
 use std::io;
 

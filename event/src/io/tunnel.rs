@@ -3,12 +3,11 @@
 use super::dispatch::Fed;
 use crate::conn::{Conn, Handler};
 use crate::core::LoopCore;
-use crate::core::slots::Key;
 use crate::error::CloseReason;
 use crate::local_loop::LocalLoop;
 use crate::machine::lifecycle::Lifecycle;
 use crate::proxy::{ProxyError, Tunnel};
-use crate::sys::clock;
+use crate::sys::{Key, clock};
 
 impl LoopCore {
     /// Begins the handshake with the proxy that was connected to. `false`: there is to be none.

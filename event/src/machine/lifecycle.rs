@@ -8,8 +8,6 @@
 //! what was accepted and `Lingering` waits, after the FIN, for the peer's end of the stream, so
 //! that unread data cannot make the kernel reset what was sent. Every state may go to `Closed`.
 
-use crate::error::ConnectPhase;
-
 /// Where a connection is in its life. Moves forward only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Lifecycle {
@@ -46,18 +44,6 @@ pub(crate) enum Finish {
 }
 
 impl Lifecycle {
-    /// Not yet open: what is under way, for time-outs and reports.
-    pub(crate) fn connect_phase(self) -> Option<ConnectPhase> {
-        match self {
-            Self::Resolving => Some(ConnectPhase::Dns),
-            Self::Connecting => Some(ConnectPhase::Connect),
-            Self::Tunnelling => Some(ConnectPhase::Proxy),
-            Self::Securing => Some(ConnectPhase::Tls),
-            Self::Opening => Some(ConnectPhase::Handshake),
-            _ => None,
-        }
-    }
-
     /// The transport is up and the protocol above may read and write.
     pub(crate) fn is_up(self) -> bool {
         matches!(self, Self::Opening | Self::Open)

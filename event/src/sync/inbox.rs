@@ -13,12 +13,9 @@ use super::shim::{AtomicU64, Ordering, Queue, spin_loop, yield_now};
 use crate::mutant::mutant;
 use std::mem;
 
-/// Wakes the loop's thread out of its poll.
-pub(crate) trait Wake: Send + Sync {
-    /// Makes the poll that blocks now, or the next one, return. Any thread; must not block for
-    /// long, must not call back into the inbox, and may come when the loop has gone.
-    fn wake(&self);
-}
+/// Wakes the loop's thread out of its poll: makes the one that blocks now, or the next one, return. Any
+/// thread; must not block for long, must not call back into the inbox, and may come when the loop has gone.
+type Wake = Box<dyn Fn() + Send + Sync>;
 
 /// Something has come since the loop last began to drain.
 const PENDING: u64 = 1;
@@ -36,7 +33,7 @@ const SPINS: u32 = 64;
 pub(crate) struct Inbox<T> {
     word: AtomicU64,
     queue: Queue<T>,
-    waker: Box<dyn Wake>,
+    wake: Wake,
 }
 
 /// The right to put one value into the inbox. Dropped unused, it is given back.
@@ -49,12 +46,12 @@ pub(crate) struct Permit<'a, T> {
 }
 
 impl<T> Inbox<T> {
-    /// An open, empty inbox, whose loop is woken by `waker`.
-    pub(crate) fn new(waker: Box<dyn Wake>) -> Self {
+    /// An open, empty inbox, whose loop is woken by `wake`.
+    pub(crate) fn new(wake: Wake) -> Self {
         Self {
             word: AtomicU64::new(0),
             queue: Queue::new(),
-            waker,
+            wake,
         }
     }
 
@@ -166,7 +163,7 @@ impl<T> Inbox<T> {
     fn wake_if_first(&self, before: u64) {
         let woken = before & PENDING != 0 && !mutant!("double_wake");
         if before & SLEEPING != 0 && !woken && !mutant!("wake_dropped") {
-            self.waker.wake();
+            (self.wake)();
         }
     }
 }

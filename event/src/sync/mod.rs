@@ -7,10 +7,8 @@
 
 mod gate;
 mod inbox;
-#[cfg(all(test, loom))]
-mod models;
 mod shim;
 
 pub use gate::Phase;
 pub(crate) use gate::{BeginRunError, Gate};
-pub(crate) use inbox::{Inbox, Permit, Wake};
+pub(crate) use inbox::{Inbox, Permit};

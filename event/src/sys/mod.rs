@@ -8,6 +8,7 @@
 mod address;
 mod dns;
 mod got;
+mod key;
 #[cfg(not(hvloop_sim))]
 mod real;
 #[cfg(hvloop_sim)]
@@ -27,6 +28,7 @@ pub(crate) use address::{DatagramSettings, ListenSettings, MulticastOut, same_en
 pub use dns::{Resolver, SystemResolver};
 pub(crate) use dns::{literal, split_zone};
 pub(crate) use got::Got;
+pub(crate) use key::Key;
 pub(crate) use world::clock;
 pub(crate) use world::datagram::Datagrams;
 pub(crate) use world::dns::{DnsPool, JobToken};

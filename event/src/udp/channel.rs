@@ -1,12 +1,12 @@
 //! A UDP socket as users hold it, on any thread.
 
 use crate::conn::SendBudget;
-use crate::core::slots::Key;
 use crate::core::sources::SourceCall;
 use crate::error::{CloseReason, DatagramError, LoopClosed};
 use crate::event_loop::EventLoop;
 use crate::io::datagram::check_size;
 use crate::log;
+use crate::sys::Key;
 use crate::sys::{Datagrams, Interface, MulticastOut};
 use std::fmt;
 use std::io;

@@ -33,8 +33,10 @@ const NEVER: &[(&str, &[&str])] = &[(
 
 /// Which rooms a room of `hvloop-event` may know: none that is not named here.
 pub const LAYERS: &[(&str, &[&str])] = &[
-    ("sys", &["mutant"]),
-    ("sync", &["sys", "mutant"]),
+    ("panic", &[]),
+    ("log", &["panic"]),
+    ("sys", &["log", "mutant"]),
+    ("sync", &["mutant"]),
     ("machine", &["mutant"]),
 ];
 

@@ -2,20 +2,6 @@ use super::*;
 use std::collections::HashMap;
 
 #[test]
-fn keys_pack_and_unpack() {
-    for (index, generation) in [(0, 0), (7, 0), (0, 9), (u32::MAX - 1, u32::MAX)] {
-        let key = Key { index, generation };
-        assert_eq!(Key::from_token(key.to_token()), key);
-        assert_ne!(key.to_token(), usize::MAX);
-    }
-    let key = Key {
-        index: 2,
-        generation: 3,
-    };
-    assert_eq!(key.to_token(), 0x3_0000_0002);
-}
-
-#[test]
 fn none_and_foreign_tokens_find_nothing() {
     let mut slots = Slots::new();
     slots.insert(1);

@@ -10,29 +10,16 @@ const _: () = {
     send_sync::<Inbox<Box<dyn FnOnce() + Send>>>();
 };
 
-/// Counts wakes, and passes them on to a sleeper.
-struct Bell {
-    wakes: Arc<AtomicUsize>,
-    ring: mpsc::Sender<()>,
-}
-
-impl Wake for Bell {
-    fn wake(&self) {
-        self.wakes.fetch_add(1, Ordering::Relaxed);
-        self.ring
-            .send(())
-            .expect("the sleeper outlives the senders");
-    }
-}
-
+/// An inbox that counts its wakes, and passes them on to a sleeper.
 fn inbox<T>() -> (Inbox<T>, Arc<AtomicUsize>, mpsc::Receiver<()>) {
     let (ring, rung) = mpsc::channel();
     let wakes = Arc::new(AtomicUsize::new(0));
-    let bell = Bell {
-        wakes: wakes.clone(),
-        ring,
+    let counted = wakes.clone();
+    let wake = move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+        ring.send(()).expect("the sleeper outlives the senders");
     };
-    (Inbox::new(Box::new(bell)), wakes, rung)
+    (Inbox::new(Box::new(wake)), wakes, rung)
 }
 
 fn send<T>(inbox: &Inbox<T>, value: T) -> Result<(), T> {

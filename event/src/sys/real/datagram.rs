@@ -1,8 +1,8 @@
 //! UDP sockets.
 
 use super::super::{DatagramSettings, Interface, MulticastOut, Poller};
-use crate::core::slots::Key;
 use crate::log;
+use crate::sys::Key;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

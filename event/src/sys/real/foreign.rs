@@ -1,8 +1,8 @@
 //! Descriptors that are not the library's.
 
 use super::super::Poller;
-use crate::core::slots::Key;
 use crate::log;
+use crate::sys::Key;
 use std::io;
 
 /// What a user may put on the loop: a source of mio's. For a mere descriptor, see

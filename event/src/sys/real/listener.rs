@@ -4,8 +4,8 @@ use super::super::{Address, ListenSettings, Poller};
 use super::stream::Stream;
 #[cfg(unix)]
 use super::unix_name::{self, SocketFile};
-use crate::core::slots::Key;
 use crate::log;
+use crate::sys::Key;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::fs::File;
 use std::io;

@@ -1,8 +1,7 @@
 //! Readiness from the operating system, through mio.
 
-use crate::core::slots::Key;
 use crate::log;
-use crate::sync::Wake;
+use crate::sys::Key;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -120,10 +119,9 @@ impl LoopWaker {
         let waker = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         drop(waker);
     }
-}
 
-impl Wake for LoopWaker {
-    fn wake(&self) {
+    /// Makes the poll that blocks now, or the next one, return.
+    pub(crate) fn wake(&self) {
         let waker = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(Err(e)) = waker.as_ref().map(mio::Waker::wake) {
             log::error!("hvloop: could not wake the loop: {e}");

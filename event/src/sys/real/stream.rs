@@ -3,8 +3,8 @@
 use super::super::{Address, Got, Poller};
 #[cfg(unix)]
 use super::unix_name;
-use crate::core::slots::Key;
 use crate::log;
+use crate::sys::Key;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr};

@@ -4,7 +4,7 @@ use super::net::{End, Fd, Link, State};
 use super::peer::Peer;
 use super::watch::Watch;
 use super::world::{Happening, World};
-use crate::core::slots::Key;
+use crate::sys::Key;
 use crate::sys::{Address, ListenSettings};
 use std::collections::VecDeque;
 use std::io;

@@ -2,7 +2,7 @@
 
 use super::poller::Poller;
 use super::world::World;
-use crate::core::slots::Key;
+use crate::sys::Key;
 use crate::sys::{DatagramSettings, Interface, MulticastOut};
 use std::io;
 use std::net::{IpAddr, SocketAddr};

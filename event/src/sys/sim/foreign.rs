@@ -3,7 +3,7 @@
 use super::pipe::Pipe;
 use super::poller::Poller;
 use super::world::World;
-use crate::core::slots::Key;
+use crate::sys::Key;
 use std::io;
 
 /// What a user may put on the loop.

@@ -4,7 +4,7 @@ use super::backlog::EXHAUSTED;
 use super::poller::Poller;
 use super::stream::Stream;
 use super::world::World;
-use crate::core::slots::Key;
+use crate::sys::Key;
 use crate::sys::{Address, ListenSettings};
 use std::io;
 

@@ -7,7 +7,7 @@ use super::pipe::PipeEnd;
 use super::poller::Readiness;
 use super::watch::{Edge, Watch};
 use super::world::{Happening, World};
-use crate::core::slots::Key;
+use crate::sys::Key;
 use crate::sys::{Address, Got};
 use std::collections::{HashMap, VecDeque};
 use std::io;

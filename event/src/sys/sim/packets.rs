@@ -2,7 +2,7 @@
 
 use super::watch::Watch;
 use super::world::{Happening, World};
-use crate::core::slots::Key;
+use crate::sys::Key;
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;

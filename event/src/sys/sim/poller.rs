@@ -1,8 +1,7 @@
 //! The twin of the poller: what is ready, and until when nothing is.
 
 use super::world::World;
-use crate::core::slots::Key;
-use crate::sync::Wake;
+use crate::sys::Key;
 use std::io;
 use std::time::Duration;
 
@@ -91,10 +90,9 @@ impl LoopWaker {
             world.close_waker(self.id);
         }
     }
-}
 
-impl Wake for LoopWaker {
-    fn wake(&self) {
+    /// Makes the poll that blocks now, or the next one, return.
+    pub(crate) fn wake(&self) {
         if let Some(world) = World::find() {
             world.wake(self.id);
         }

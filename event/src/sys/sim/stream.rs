@@ -3,7 +3,7 @@
 use super::net::Fd;
 use super::poller::Poller;
 use super::world::World;
-use crate::core::slots::Key;
+use crate::sys::Key;
 use crate::sys::{Address, Got};
 use std::io;
 use std::net::SocketAddr;

@@ -1,6 +1,6 @@
 //! Edges of readiness, and what a poller is told of something that is no connection.
 
-use crate::core::slots::Key;
+use crate::sys::Key;
 
 /// One direction's readiness.
 #[derive(Default)]

@@ -1,12 +1,19 @@
-//! loom models of the inbox and the gate: every interleaving of a few threads, up to a bound of
-//! preemptions. `tests/loom.sh` runs them.
+//! loom models of the inbox and the gate of `hvloop-event`: every interleaving of a few threads, up to a
+//! bound of preemptions. `tests/loom.sh` runs them. The sources are the library's own, built with loom's
+//! atomics.
+#![cfg(all(test, loom))]
+#![allow(dead_code, unused_imports, reason = "a part of a library, by itself")]
 
 mod gate;
 mod inbox;
+#[path = "../../../event/src/mutant.rs"]
+mod mutant;
+#[path = "../../../event/src/sync/mod.rs"]
+mod sync;
 
-use super::inbox::{Inbox, Wake};
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::sync::{Arc, Condvar, Mutex};
+use sync::Inbox;
 
 /// An eventfd and the poll on it.
 #[derive(Default)]
@@ -32,19 +39,14 @@ impl Bell {
     }
 }
 
-struct Ring(Arc<Bell>);
-
-impl Wake for Ring {
-    fn wake(&self) {
-        self.0.wakes.fetch_add(1, Ordering::SeqCst);
-        *self.0.rung.lock().expect("not poisoned") = true;
-        self.0.told.notify_one();
-    }
-}
-
 fn new_inbox<T>() -> (Arc<Inbox<T>>, Arc<Bell>) {
     let bell = Arc::new(Bell::default());
-    let inbox = Inbox::new(Box::new(Ring(bell.clone())));
+    let ring = bell.clone();
+    let inbox = Inbox::new(Box::new(move || {
+        ring.wakes.fetch_add(1, Ordering::SeqCst);
+        *ring.rung.lock().expect("not poisoned") = true;
+        ring.told.notify_one();
+    }));
     (Arc::new(inbox), bell)
 }
 
