@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readonly out=target/coverage seeds="${SEEDS:-20000}"
-readonly sources=(event/src/core event/src/machine event/src/sync event/src/io event/src/proxy ws/src/protocol ws/src/client
+readonly sources=(event/src/core event/src/machine event/src/sync event/src/transport event/src/proxy ws/src/protocol ws/src/client
     ws/src/server ws/src/websocket ws/src/deflate)
 bin="$(rustc --print sysroot)/lib/rustlib/$(rustc -vV | sed -n 's/^host: //p')/bin"
 [[ -x "$bin/llvm-cov" ]] || rustup component add llvm-tools

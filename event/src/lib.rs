@@ -38,7 +38,6 @@ mod framing;
 mod handover;
 mod hold;
 pub mod http;
-mod io;
 mod listener_set;
 mod load_balance;
 mod local_loop;
@@ -61,6 +60,7 @@ mod tcp;
 mod timer_thread;
 #[cfg(feature = "tls")]
 pub mod tls;
+mod transport;
 mod udp;
 pub mod zone;
 

@@ -5,14 +5,13 @@ use crate::conn::{
 };
 use crate::core::idle::IdleId;
 use crate::core::slots::OwnKey;
-use crate::core::sources::AddError;
 use crate::core::timers::TimerId;
 use crate::core::{Deferred, LoopCore, TimerAction};
 use crate::error::{CloseReason, LoopClosed};
 use crate::event_loop::EventLoop;
 use crate::log;
-use crate::sys::Key;
-use crate::sys::clock;
+use crate::sys::{Key, clock};
+use crate::transport::{connection, listener};
 use rand::Rng;
 use std::any::Any;
 use std::fmt;
@@ -232,8 +231,7 @@ impl LocalLoop {
         connect: Connect,
         handler: Box<dyn Handler>,
     ) -> Result<ConnId, LoopClosed<Box<dyn Handler>>> {
-        let key = self.core.connect(connect, handler)?;
-        Ok(ConnId(self.core.own(key)))
+        connection::connect(self, connect, handler).map(|conn| conn.id())
     }
 
     /// Takes an open listener on this loop, which from now on accepts.
@@ -248,21 +246,19 @@ impl LocalLoop {
         acceptor: Box<dyn Acceptor>,
     ) -> io::Result<ListenerId> {
         let Listening { listener, listen } = listening;
-        let (e, acceptor) = match self.core.listen(listener, listen, acceptor) {
-            Ok(key) => return Ok(ListenerId(self.core.own(key))),
-            Err(AddError::Closed(LoopClosed(acceptor))) => {
-                (io::ErrorKind::NotConnected.into(), acceptor)
+        match listener::listen(self, listener, listen, acceptor) {
+            Ok(key) => Ok(ListenerId(self.core.own(key))),
+            Err((e, acceptor)) => {
+                self.drop_user(acceptor);
+                Err(e)
             }
-            Err(AddError::Io(e, acceptor)) => (e, acceptor),
-        };
-        self.drop_user(acceptor);
-        Err(e)
+        }
     }
 
     /// Closes a listener, at the end of this turn; connections that wait in its backlog are reset.
     pub fn close_listener(&self, id: ListenerId) {
         let key = self.core.mine(id.0);
-        self.core.begin_close(key, CloseReason::Local);
+        self.core.begin_close(self, key, CloseReason::Local);
     }
 
     /// Takes a connected socket on this loop; its events go to `handler`, [`Handler::on_up`] first,
@@ -279,8 +275,7 @@ impl LocalLoop {
         transport: Transport,
         handler: Box<dyn Handler>,
     ) -> Result<ConnId, AdoptError> {
-        let key = self.core.adopt(transport, handler)?;
-        Ok(ConnId(self.core.own(key)))
+        connection::adopt(self, transport, handler).map(|conn| conn.id())
     }
 
     /// Gives a handler that [`connect`](LocalLoop::connect) refused its one `on_close`, with
@@ -292,8 +287,7 @@ impl LocalLoop {
     /// As `refuse`, for another reason.
     pub(crate) fn refuse_for(&self, handler: Box<dyn Handler>, reason: CloseReason) {
         let call = move |local: &LocalLoop| {
-            let conn = Conn::new(local, Key::NONE);
-            handler.on_close(&conn, reason);
+            handler.on_close(&Conn::none(local), reason);
         };
         self.core.defer(Deferred::Call(Box::new(call)));
     }

@@ -1,14 +1,16 @@
 //! Descriptors and mio sources of a user's own on the loop.
 
-use crate::core::sources::{AddError, SourceCall, SourceHandler, SourceIo};
+use crate::core::entity::{Entity, Place, Role};
+use crate::core::{Deferred, LoopCore};
 use crate::error::{CloseReason, LoopClosed};
 use crate::event_loop::EventLoop;
 use crate::local_loop::LocalLoop;
 use crate::log;
-use crate::sys::Key;
-use crate::sys::{ForeignSource, Interest, Poller, foreign};
+use crate::sys::{ForeignSource, Interest, Key, Poller, Readiness, foreign};
+use std::cell::Cell;
 use std::fmt;
 use std::io;
+use std::rc::Rc;
 
 /// What the loop says of a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +41,15 @@ impl IoHandle {
     ///
     /// libhv: `hio_add`, `hio_del` with other events.
     pub fn set_interest(&self, interest: Interest) -> Result<(), LoopClosed> {
-        self.tell(SourceCall::Interest(interest))
+        let key = self.key;
+        self.event_loop.with_local(move |local| {
+            let call = move |local: &LocalLoop| {
+                if let Some(watching) = local.core().find_as::<Watching>(key) {
+                    watching.set_interest(local.core(), interest);
+                }
+            };
+            local.core().defer(Deferred::Call(Box::new(call)));
+        })
     }
 
     /// Calls the callback again in the next turn, without waiting for the system, which tells of
@@ -52,8 +62,10 @@ impl IoHandle {
         let key = self.key;
         self.event_loop.with_local(move |local| {
             let core = local.core();
-            core.with_source(key, |slot| slot.readable = true);
-            core.mark_ready(key);
+            if let Some(watching) = core.find_as::<Watching>(key) {
+                watching.readable.set(true);
+                core.mark_ready(&watching.place);
+            }
         })
     }
 
@@ -67,18 +79,12 @@ impl IoHandle {
     pub fn close(&self) -> Result<(), LoopClosed> {
         let key = self.key;
         self.event_loop
-            .with_local(move |local| local.core().begin_close(key, CloseReason::Local))
+            .with_local(move |local| local.core().begin_close(local, key, CloseReason::Local))
     }
 
     /// The loop that the source is on.
     pub fn event_loop(&self) -> &EventLoop {
         &self.event_loop
-    }
-
-    fn tell(&self, call: SourceCall) -> Result<(), LoopClosed> {
-        let key = self.key;
-        self.event_loop
-            .with_local(move |local| local.core().defer_source_call(key, call))
     }
 }
 
@@ -90,63 +96,136 @@ impl fmt::Debug for IoHandle {
     }
 }
 
-/// A user's source and callback, on the loop.
-struct Watching<S, F> {
-    source: S,
-    interest: Interest,
-    on_ready: F,
+/// A user's source and callback.
+trait Watched {
+    fn register(&mut self, poller: &Poller, key: Key, interest: Interest) -> io::Result<()>;
+    fn reregister(&mut self, poller: &Poller, key: Key, interest: Interest) -> io::Result<()>;
+    fn deregister(&mut self, poller: &Poller);
+    fn on_ready(&mut self, handle: &IoHandle, ready: Ready);
 }
 
-impl<S, F> SourceHandler for Watching<S, F>
+impl<S, F> Watched for (S, F)
 where
     S: ForeignSource + 'static,
     F: FnMut(&IoHandle, &mut S, Ready) + 'static,
 {
-    fn register(&mut self, poller: &Poller, key: Key) -> io::Result<()> {
-        foreign::register(&mut self.source, poller, key, self.interest)
+    fn register(&mut self, poller: &Poller, key: Key, interest: Interest) -> io::Result<()> {
+        foreign::register(&mut self.0, poller, key, interest)
+    }
+
+    fn reregister(&mut self, poller: &Poller, key: Key, interest: Interest) -> io::Result<()> {
+        foreign::reregister(&mut self.0, poller, key, interest)
     }
 
     fn deregister(&mut self, poller: &Poller) {
-        foreign::deregister(&mut self.source, poller);
+        foreign::deregister(&mut self.0, poller);
     }
 
-    fn on_ready(&mut self, local: &LocalLoop, key: Key) {
-        let core = local.core();
-        let ready = core.with_source(key, |slot| Ready {
-            readable: std::mem::take(&mut slot.readable),
-            writable: std::mem::take(&mut slot.writable),
+    fn on_ready(&mut self, handle: &IoHandle, ready: Ready) {
+        (self.1)(handle, &mut self.0, ready);
+    }
+}
+
+/// A source of a user's on the loop.
+struct Watching {
+    place: Place,
+    name: &'static str,
+    readable: Cell<bool>,
+    writable: Cell<bool>,
+    /// Taken out for each call, and put back (I4).
+    watched: Cell<Option<Box<dyn Watched>>>,
+}
+
+impl Watching {
+    /// Calls what is the user's with the poller, unless its call is on the stack. `None`: not called, or
+    /// it panicked.
+    fn with_poller<R>(
+        &self,
+        core: &LoopCore,
+        what: &str,
+        f: impl FnOnce(&mut dyn Watched, &Poller) -> R,
+    ) -> Option<R> {
+        let mut watched = self.watched.take()?;
+        let called = core.call_with_poller(what, |poller| f(&mut *watched, poller));
+        self.watched.set(Some(watched));
+        called
+    }
+
+    fn set_interest(&self, core: &LoopCore, interest: Interest) {
+        let key = self.place.key();
+        let changed = self.with_poller(core, "source reregister", |watched, poller| {
+            watched.reregister(poller, key, interest)
         });
-        let Some(ready) = ready.filter(|ready| ready.readable || ready.writable) else {
-            return;
-        };
-        let handle = IoHandle {
-            event_loop: local.event_loop(),
-            key,
-        };
-        let call = || (self.on_ready)(&handle, &mut self.source, ready);
-        if core.call_user("source", call).is_none() {
-            core.begin_close(key, CloseReason::Panicked);
-        }
-    }
-
-    fn on_call(&mut self, local: &LocalLoop, key: Key, call: SourceCall) {
-        let SourceCall::Interest(interest) = call else {
-            return;
-        };
-        self.interest = interest;
-        let source = &mut self.source;
-        let changed = local
-            .core()
-            .call_with_poller("source reregister", |poller| {
-                foreign::reregister(source, poller, key, interest)
-            });
         if let Some(Err(e)) = changed {
             log::error!("hvloop: cannot look for {interest:?} on a source: {e}");
         }
     }
+}
 
-    fn on_close(self: Box<Self>, local: &LocalLoop, _reason: CloseReason) {
-        local.drop_user(self);
+impl Entity for Watching {
+    fn place(&self) -> &Place {
+        &self.place
+    }
+
+    fn note(&self, event: &Readiness) {
+        self.readable
+            .set(self.readable.get() || event.readable || event.hangup);
+        self.writable.set(self.writable.get() || event.writable);
+    }
+
+    fn ready(self: Rc<Self>, local: &LocalLoop) {
+        if self.place.is_closing() {
+            return;
+        }
+        let Some(mut watched) = self.watched.take() else {
+            return;
+        };
+        let ready = Ready {
+            readable: self.readable.take(),
+            writable: self.writable.take(),
+        };
+        let handle = IoHandle {
+            event_loop: local.event_loop(),
+            key: self.place.key(),
+        };
+        let called = match ready.readable || ready.writable {
+            true => local.call_user("source", || watched.on_ready(&handle, ready)),
+            false => Some(()),
+        };
+        self.watched.set(Some(watched));
+        if called.is_none() {
+            self.close(local, CloseReason::Panicked);
+        }
+    }
+
+    fn stop(self: Rc<Self>, local: &LocalLoop) {
+        self.close(local, CloseReason::Stopped);
+    }
+
+    fn end(self: Rc<Self>, local: &LocalLoop, _reason: CloseReason) {
+        self.with_poller(local.core(), "source deregister", |watched, poller| {
+            watched.deregister(poller);
+        });
+        local.drop_user(self.watched.take());
+    }
+
+    fn describe(&self) -> String {
+        self.name.to_owned()
+    }
+
+    fn is_unborrowed(&self) -> bool {
+        true
+    }
+
+    #[cfg(hvloop_sim)]
+    fn check(&self) -> Result<(), String> {
+        let watched = self.watched.take();
+        let there = watched.is_some();
+        self.watched.set(watched);
+        match there {
+            true => Ok(()),
+            false => Err("the callback was not put back".to_owned()),
+        }
     }
 }
 
@@ -168,14 +247,7 @@ impl LocalLoop {
         S: ForeignSource + 'static,
         F: FnMut(&IoHandle, &mut S, Ready) + 'static,
     {
-        let watching = Watching {
-            source,
-            interest,
-            on_ready: f,
-        };
-        let name = "source of the user's".to_owned();
-        let added = self.core().add_source(name, SourceIo::Foreign, watching);
-        self.added(added)
+        self.watch(Role::Source, "source of the user's", source, interest, f)
     }
 
     /// As [`add_source`](LocalLoop::add_source), for a source that goes on while the loop drains,
@@ -194,27 +266,49 @@ impl LocalLoop {
         S: ForeignSource + 'static,
         F: FnMut(&IoHandle, &mut S, Ready) + 'static,
     {
-        let watching = Watching {
-            source,
-            interest,
-            on_ready: f,
-        };
-        let name = "background source".to_owned();
-        self.added(self.core().add_background_source(name, watching))
+        self.watch(Role::Background, "background source", source, interest, f)
     }
 
-    fn added<H>(&self, added: Result<Key, AddError<H>>) -> io::Result<IoHandle> {
-        match added {
-            Ok(key) => Ok(IoHandle {
+    fn watch<S, F>(
+        &self,
+        role: Role,
+        name: &'static str,
+        source: S,
+        interest: Interest,
+        f: F,
+    ) -> io::Result<IoHandle>
+    where
+        S: ForeignSource + 'static,
+        F: FnMut(&IoHandle, &mut S, Ready) + 'static,
+    {
+        let core = self.core();
+        if !core.admit(role) {
+            self.drop_user((source, f));
+            return Err(io::ErrorKind::NotConnected.into());
+        }
+        let watching = core.put(role, |place| Watching {
+            place,
+            name,
+            readable: Cell::new(false),
+            writable: Cell::new(false),
+            watched: Cell::new(Some(Box::new((source, f)))),
+        });
+        let key = watching.place.key();
+        let registered = watching.with_poller(core, "source register", |watched, poller| {
+            watched.register(poller, key, interest)
+        });
+        let registered = registered.unwrap_or_else(|| {
+            let text = "the loop has closed, or the source panicked";
+            Err(io::Error::other(text))
+        });
+        match registered {
+            Ok(()) => Ok(IoHandle {
                 event_loop: self.event_loop(),
                 key,
             }),
-            Err(AddError::Closed(LoopClosed(watching))) => {
-                self.drop_user(watching);
-                Err(io::ErrorKind::NotConnected.into())
-            }
-            Err(AddError::Io(e, watching)) => {
-                self.drop_user(watching);
+            Err(e) => {
+                core.withdraw(&watching.place);
+                self.drop_user(watching.watched.take());
                 Err(e)
             }
         }

@@ -1,8 +1,8 @@
 //! Where to connect to, and how.
 
 use super::SendBudget;
-use crate::io::settings::ConnSettings;
 use crate::proxy::{Proxy, ProxyTargetError, Tunnel};
+use crate::transport::settings::ConnSettings;
 use std::fmt;
 use std::net::SocketAddr;
 #[cfg(unix)]

@@ -1,9 +1,9 @@
 //! Where to listen, and how what is accepted is treated.
 
 use crate::core::slots::OwnKey;
-use crate::io::budget::SendBudget;
-use crate::io::settings::ConnSettings;
 use crate::sys::{Address, ListenSettings, Listener};
+use crate::transport::budget::SendBudget;
+use crate::transport::settings::ConnSettings;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;

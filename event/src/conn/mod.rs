@@ -4,16 +4,16 @@
 //! the WebSocket client of `hvloop-ws`.
 
 mod connect;
-mod handle;
 mod listen;
 
 pub use self::{
     connect::Connect,
-    handle::Conn,
     listen::{Listen, ListenerId, Listening},
 };
-pub use crate::io::{accept::Acceptor, budget::SendBudget, transport::Transport};
 pub use crate::listener_set::{ListenerSet, MakeHandler, Ticket};
+pub use crate::transport::{
+    budget::SendBudget, connection::Conn, detached::Transport, listener::Acceptor,
+};
 pub(crate) use connect::Target;
 
 use crate::core::slots::OwnKey;

@@ -1,6 +1,7 @@
 //! The shutdown: Draining, Closing, Stopped (`docs/design.md`, section "Shutdown").
 
 use super::LoopCore;
+use super::entity::Role;
 use crate::error::CloseReason;
 use crate::local_loop::LocalLoop;
 use crate::log;
@@ -237,9 +238,10 @@ impl LoopCore {
     fn enter_drain(&self, local: &LocalLoop) {
         log::debug!("hvloop: loop {} is draining", self.shared.options.name);
         // Listeners first: nothing comes in any more.
-        let sources = self.sources.borrow().keys();
-        for key in sources {
-            self.stop_source(local, key);
+        if !mutant!("sources_kept_at_stop") {
+            for source in self.all(|role| role == Role::Source) {
+                source.stop(local);
+            }
         }
         // Reconnect back-offs and the like, before any connection ends and could start one.
         let attached = {
@@ -254,9 +256,8 @@ impl LoopCore {
             self.call_user("stop", || attachment.on_stop(local));
         }
         self.cancel_lookups();
-        let keys = self.slots.borrow().keys();
-        for key in keys {
-            self.stop_connection(local, key);
+        for connection in self.all(|role| role == Role::Connection) {
+            connection.stop(local);
         }
     }
 
@@ -283,17 +284,11 @@ impl LoopCore {
     /// The deadline: closes the rest and names it.
     fn force(&self, local: &LocalLoop) {
         let held = {
-            let slots = self.slots.borrow();
-            let connections = slots.keys().into_iter().filter_map(|key| {
-                let slot = slots.get(key)?;
-                (!slot.life.is_closed()).then(|| slot.describe())
-            });
-            let sources = self.sources.borrow();
-            let others = sources
-                .iter()
-                .filter(|(_, slot)| !slot.closed && !slot.background);
-            connections
-                .chain(others.map(|(_, slot)| slot.describe().to_owned()))
+            let connections = self.all(|role| role == Role::Connection);
+            let sources = self.all(|role| role == Role::Source);
+            let left = connections.iter().chain(&sources);
+            left.filter(|entity| !entity.place().is_closing())
+                .map(|entity| entity.describe())
                 .chain(self.shared.hold_names())
                 .collect::<Vec<_>>()
         };
@@ -305,7 +300,7 @@ impl LoopCore {
             );
         }
         self.drain.borrow_mut().report.still_held = held;
-        self.force_all(&CloseReason::Forced);
+        self.force_all(local, &CloseReason::Forced);
         self.run_all_closing(local);
         self.shared.gate.force_close();
     }
@@ -326,7 +321,7 @@ impl LoopCore {
             self.run_task(local, task);
         }
         // Only what did not keep the loop alive is left.
-        self.force_all(&CloseReason::Stopped);
+        self.force_all(local, &CloseReason::Stopped);
         // What those tasks began to close, or put off. Nothing new can begin any more, so that this ends;
         // but for a handler that lets itself be refused again each time.
         for _ in 0..LAST_TURNS {
@@ -400,10 +395,8 @@ impl LoopCore {
         self.ticking.set(false);
         self.host_waits.set(false);
         self.shared.inbox.close();
-        let slots = self.slots.borrow_mut().drain();
-        self.drop_each(slots);
-        let sources = self.sources.borrow_mut().drain();
-        self.drop_each(sources);
+        let entities = self.entities.borrow_mut().drain();
+        self.drop_each(entities);
         self.closing.borrow_mut().clear();
         if !mutant!("loop_kept_by_its_timers") {
             self.drop_all();

@@ -8,6 +8,9 @@ use crate::sys::{Poller, clock};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+/// How many entities are looked at for borrows.
+const FEW: usize = 32;
+
 impl LoopShared {
     /// Drops what may be the user's, where no thread runs the loop (any more).
     pub(super) fn drop_user<T>(&self, value: T) {
@@ -99,14 +102,15 @@ impl LoopCore {
     /// I4: no borrow is alive.
     fn is_unborrowed(&self) -> bool {
         self.poller.try_borrow_mut().is_ok()
-            && self.slots.try_borrow_mut().is_ok()
-            && self.sources.try_borrow_mut().is_ok()
+            && self.entities.try_borrow_mut().is_ok()
+            && self.are_unborrowed()
             && self.timers.try_borrow_mut().is_ok()
             && self.killed_early.try_borrow_mut().is_ok()
             && self.deferred.try_borrow_mut().is_ok()
             && self.local_tasks.try_borrow_mut().is_ok()
             && self.dirty.try_borrow_mut().is_ok()
             && self.ready.try_borrow_mut().is_ok()
+            && self.costly.try_borrow_mut().is_ok()
             && self.closing.try_borrow_mut().is_ok()
             && self.attachments.try_borrow_mut().is_ok()
             && self.lookups.try_borrow_mut().is_ok()
@@ -114,5 +118,10 @@ impl LoopCore {
             && self.context.try_borrow_mut().is_ok()
             && self.drain.try_borrow_mut().is_ok()
             && self.rng.try_borrow_mut().is_ok()
+    }
+    /// The first of them: they are looked at with each callback of a debug build.
+    fn are_unborrowed(&self) -> bool {
+        let entities = self.entities.borrow();
+        entities.first(FEW).all(|entity| entity.is_unborrowed())
     }
 }

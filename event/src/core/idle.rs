@@ -57,7 +57,6 @@ impl LoopCore {
             let ended = self.put_back_idle(key, callback);
             self.drop_user(ended);
         }
-        self.idles.borrow_mut().release_freed();
     }
 
     /// After a call. What is returned is over: its last call, or killed in it.

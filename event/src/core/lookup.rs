@@ -1,4 +1,4 @@
-//! Lookups that users ask for (`resolve_dns`); those of connects are in `io::connect`.
+//! Lookups that users ask for (`resolve_dns`); those of connects are in `transport::connection`.
 
 use super::LoopCore;
 use crate::local_loop::LocalLoop;

@@ -5,12 +5,10 @@
 //! Each change is counted where it happens, so that asking costs nothing.
 
 use super::LoopCore;
-use crate::error::CloseReason;
-use crate::io::conn::ConnSlot;
+use super::entity::Role;
 use crate::local_loop::LocalLoop;
 use crate::log;
 use crate::mutant::mutant;
-use crate::sys::Key;
 use std::cell::Cell;
 use std::cmp::Reverse;
 
@@ -30,19 +28,18 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    /// Counts what the connection holds now.
-    pub(crate) fn charge(&self, slot: &mut ConnSlot) {
-        let now = slot.memory();
-        if now < slot.charged && mutant!("memory_not_given_back") {
+    /// What holds `charged` bytes holds `now`.
+    pub(crate) fn charge(&self, charged: &mut usize, now: usize) {
+        if now < *charged && mutant!("memory_not_given_back") {
             return;
         }
-        self.own.set(self.own.get() - slot.charged + now);
-        slot.charged = now;
+        self.own.set(self.own.get() - *charged + now);
+        *charged = now;
     }
 
-    /// The connection has gone.
-    pub(crate) fn discharge(&self, slot: &mut ConnSlot) {
-        let held = std::mem::take(&mut slot.charged);
+    /// It has gone.
+    pub(crate) fn discharge(&self, charged: &mut usize) {
+        let held = std::mem::take(charged);
         if !mutant!("memory_of_the_gone_counted") {
             self.own.set(self.own.get() - held);
         }
@@ -64,15 +61,6 @@ impl LoopCore {
     /// Bytes that the connections hold.
     pub(crate) fn memory_used(&self) -> usize {
         self.memory.own.get() + self.buffers.shared_bytes()
-    }
-
-    /// Counts what a connection holds of what came to it.
-    pub(crate) fn set_gathered(&self, key: Key, bytes: usize) {
-        let mut slots = self.slots.borrow_mut();
-        if let Some(slot) = slots.get_mut(key).filter(|slot| !slot.life.is_closed()) {
-            slot.gathered = bytes;
-            self.memory.charge(slot);
-        }
     }
 
     /// The end of a turn: what was closed has given back what it held, but for what others hold, too.
@@ -105,44 +93,27 @@ impl LoopCore {
             return;
         }
         let used = self.memory_used();
-        let mut greediest: Vec<(usize, Key)> = {
-            let slots = self.slots.borrow();
-            let open = slots.iter().filter(|(_, slot)| !slot.life.is_closed());
-            let greedy = open.map(|(key, slot)| (slot.greed(), key));
-            greedy.filter(|(greed, _)| *greed > 0).collect()
-        };
+        let mut greediest: Vec<_> = self
+            .all(|role| role == Role::Connection)
+            .into_iter()
+            .map(|entity| (entity.greed(), entity))
+            .filter(|(greed, entity)| *greed > 0 && !entity.place().is_closing())
+            .collect();
         self.memory.relieved.set(!greediest.is_empty());
         greediest.sort_unstable_by_key(|(greed, _)| Reverse(*greed));
         let mut too_much = used - (limit - limit / FREED);
-        for (greed, key) in greediest {
-            self.close_for_memory(local, key, limit, used);
+        for (greed, entity) in greediest {
+            let (loop_name, name) = (&self.shared.options.name, entity.describe());
+            log::warn!(
+                "hvloop: loop {loop_name} holds {used} bytes for its connections, over its limit of \
+                 {limit}: closing the {name} with {greed}"
+            );
+            self.shared.counters.memory_closes.add(1);
+            entity.relieve(local, limit);
             match too_much.checked_sub(greed) {
                 None | Some(0) => break,
                 Some(rest) => too_much = rest,
             }
-        }
-    }
-
-    fn close_for_memory(&self, local: &LocalLoop, key: Key, limit: usize, used: usize) {
-        let up = match self.slots.borrow().get(key) {
-            Some(slot) => {
-                let (loop_name, greed) = (&self.shared.options.name, slot.greed());
-                log::warn!(
-                    "hvloop: loop {loop_name} holds {used} bytes for its connections, over its limit of \
-                     {limit}: closing the {} with {greed}",
-                    slot.describe()
-                );
-                slot.life.is_up()
-            }
-            None => return,
-        };
-        self.shared.counters.memory_closes.add(1);
-        if up {
-            self.with_handler(local, key, |handler, conn| {
-                handler.on_memory_limit(conn, limit);
-            });
-        } else {
-            self.begin_close(key, CloseReason::MemoryLimit(limit));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The loop itself, on its own thread: the tick, slots, timers, deferred calls and the drain.
+//! The loop itself, on its own thread: the tick, what is on it, timers, deferred calls and the drain.
 //!
 //! Everything here is `!Send` and belongs to the thread that runs the loop. Two rules hold
 //! throughout (I4 in `docs/design.md`): no `RefCell` borrow outlives the statement that takes it,
@@ -7,30 +7,30 @@
 pub(crate) mod buffers;
 pub(crate) mod current;
 mod drain;
+pub(crate) mod entity;
 pub(crate) mod guard;
 pub(crate) mod idle;
 #[cfg(hvloop_sim)]
 mod invariants;
 mod lookup;
 pub(crate) mod memory;
+mod registry;
 pub(crate) mod shared;
 pub(crate) mod slots;
-pub(crate) mod sources;
 mod tick;
 pub(crate) mod timers;
 
 use crate::error::CloseReason;
-use crate::io::conn::ConnSlot;
 use crate::local_loop::{Attachment, LocalLoop};
 use crate::mutant::mutant;
-use crate::sys::{Key, Poller, Readiness, Stream, clock, random_seed, thread};
+use crate::sys::{Key, Poller, Readiness, clock, random_seed, thread};
 use buffers::BufferPool;
 use drain::Drain;
+use entity::Entity;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use shared::LoopShared;
 use slots::{OwnKey, Slots};
-use sources::SourceSlot;
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::{HashSet, VecDeque};
@@ -44,24 +44,14 @@ use timers::{TimerId, Timers};
 pub(crate) enum TimerAction {
     /// A user's callback.
     User(Box<dyn FnMut(TimerId)>),
-    /// One of a connection's own deadlines.
-    Conn(Key, crate::io::conn::ConnTimer),
-    /// A source's own.
-    Source(Key),
+    /// One of an entity's own, by its number.
+    Entity(Key, u8),
 }
 
 /// A call put off to the tick's own frame (step 8), so that no API call runs user code.
 pub(crate) enum Deferred {
-    /// The send queue of a connection fell to its low mark.
-    LowWater(Key),
-    /// What a connection's handler waits for has left its send queue.
-    Sent(Key),
-    /// An adopted connection comes up.
-    Up(Key),
-    /// A connection leaves this loop.
-    Leave(Key),
-    /// A connection's handler asked to be called.
-    Handler(Key),
+    /// One of an entity's own, by its number.
+    Entity(Key, u8),
     /// Something of the layers above.
     Call(Box<dyn FnOnce(&LocalLoop)>),
 }
@@ -74,22 +64,21 @@ pub(crate) struct LoopCore {
     pub(crate) shared: Arc<LoopShared>,
     /// Gone once the loop has closed: a `LocalLoop` that a user kept holds no fd.
     poller: RefCell<Option<Poller>>,
-    pub(crate) slots: RefCell<Slots<ConnSlot>>,
-    pub(crate) sources: RefCell<Slots<SourceSlot>>,
+    entities: RefCell<Slots<Rc<dyn Entity>>>,
     pub(crate) timers: RefCell<Timers<TimerAction>>,
     /// Timers of other threads that were killed here before they arrived.
     killed_early: RefCell<HashSet<TimerId>>,
     deferred: RefCell<VecDeque<Deferred>>,
     /// Tasks that are not `Send`: each has its place in the inbox, so that their order is kept.
     local_tasks: RefCell<VecDeque<LocalTask>>,
-    /// Connections with bytes to flush in step 9.
+    /// What has something to write in step 9.
     dirty: RefCell<Vec<Key>>,
-    /// Connections to read again in the next tick: their budget ended a read early.
+    /// What is to be looked at again in the next tick: its budget ended a read early.
     ready: RefCell<Vec<Key>>,
-    /// Connections in the middle of their TLS handshake whose peer has said something, in that order.
-    /// Marked as those of `ready` are.
-    handshakes: RefCell<VecDeque<Key>>,
-    /// Connections to free in step 10.
+    /// What waits for its turn with something that takes long (a TLS handshake), in that order. Marked as
+    /// those of `ready` are.
+    costly: RefCell<VecDeque<Key>>,
+    /// What ends in step 10.
     closing: RefCell<VecDeque<(Key, CloseReason)>>,
     pub(crate) attachments: RefCell<Slots<Rc<dyn Attachment>>>,
     lookups: RefCell<Slots<lookup::Lookup>>,
@@ -104,7 +93,9 @@ pub(crate) struct LoopCore {
     seen: Cell<Instant>,
     /// A host waits on the poller's descriptor, or is about to.
     host_waits: Cell<bool>,
-    /// The connections that are part of the loop's load.
+    /// The connections that there are.
+    connections: Cell<i64>,
+    /// Of them, those that are part of the loop's load.
     counted: Cell<i64>,
     /// What comes now is part of it already.
     arriving: Cell<bool>,
@@ -115,7 +106,7 @@ pub(crate) struct LoopCore {
     /// Tasks were left in the inbox by the batch limit.
     tasks_left: Cell<bool>,
     /// What the connection that is being read may still bring in this turn, in bytes.
-    pub(crate) allowance: Cell<usize>,
+    allowance: Cell<usize>,
     /// When a turn in which a stop is asked for, or a shorter limit, comes to its end.
     hurry: Cell<Option<Instant>>,
     drain: RefCell<Drain>,
@@ -137,15 +128,14 @@ impl LoopCore {
         Ok(Self {
             shared,
             poller: RefCell::new(Some(poller)),
-            slots: RefCell::new(Slots::new()),
-            sources: RefCell::new(Slots::of_sources()),
+            entities: RefCell::new(Slots::new()),
             timers: RefCell::new(Timers::new()),
             killed_early: RefCell::default(),
             deferred: RefCell::default(),
             local_tasks: RefCell::default(),
             dirty: RefCell::default(),
             ready: RefCell::default(),
-            handshakes: RefCell::default(),
+            costly: RefCell::default(),
             closing: RefCell::default(),
             attachments: RefCell::new(Slots::new()),
             lookups: RefCell::new(Slots::new()),
@@ -157,6 +147,7 @@ impl LoopCore {
             now: Cell::new(now),
             seen: Cell::new(now),
             host_waits: Cell::new(false),
+            connections: Cell::new(0),
             counted: Cell::new(0),
             arriving: Cell::new(false),
             finished: Cell::new(false),
@@ -211,6 +202,23 @@ impl LoopCore {
         }
     }
 
+    /// What is being looked at may bring so many bytes in this turn.
+    pub(crate) fn allow(&self, bytes: usize) {
+        self.allowance.set(bytes);
+    }
+
+    /// Takes `cost` off what it may still bring. `false`: that was all, or the turn has to end.
+    pub(crate) fn spend(&self, cost: usize) -> bool {
+        let left = self.allowance.get().saturating_sub(cost);
+        self.allowance.set(left);
+        left > 0 && !self.must_hurry()
+    }
+
+    /// Whether it may still bring something.
+    pub(crate) fn may_bring(&self) -> bool {
+        self.allowance.get() > 0 && !self.must_hurry()
+    }
+
     /// Runs `f` with the loop's random numbers.
     pub(crate) fn with_rng<R>(&self, f: impl FnOnce(&mut StdRng) -> R) -> R {
         f(&mut self.rng.borrow_mut())
@@ -225,20 +233,6 @@ impl LoopCore {
         match &*self.poller.borrow() {
             Some(poller) => f(poller),
             None => Err(io::ErrorKind::NotConnected.into()),
-        }
-    }
-
-    /// Takes sockets off the poller and closes them.
-    pub(crate) fn close_sockets(&self, sockets: Vec<Stream>) {
-        let poller = self.poller.borrow();
-        for mut socket in sockets {
-            if let Some(poller) = &*poller {
-                socket.deregister(poller);
-            }
-            if socket.is_to_itself() {
-                // Else the system keeps its port for a minute, which is that of a server to come.
-                socket.reset_on_drop();
-            }
         }
     }
 
@@ -262,65 +256,6 @@ impl LoopCore {
         }));
     }
 
-    /// Marks a connection for the flush of step 9.
-    pub(crate) fn mark_dirty(&self, key: Key) {
-        let mut slots = self.slots.borrow_mut();
-        if let Some(slot) = slots.get_mut(key)
-            && !slot.in_dirty
-        {
-            slot.in_dirty = true;
-            self.dirty.borrow_mut().push(key);
-            self.tell_host();
-        }
-    }
-
-    /// Marks a connection or a source to be looked at in the next tick without waiting for the
-    /// poller.
-    pub(crate) fn mark_ready(&self, key: Key) {
-        if let Some(false) = self.set_ready_mark(key, true) {
-            self.ready.borrow_mut().push(key);
-            self.tell_host();
-        }
-    }
-
-    /// Lets the connection's TLS handshake wait for its turn.
-    pub(crate) fn queue_handshake(&self, key: Key) {
-        if let Some(false) = self.set_ready_mark(key, true) {
-            self.handshakes.borrow_mut().push_back(key);
-        }
-    }
-
-    /// Sets the mark that says whether the key is on one of the lists of what is ready; what it was before,
-    /// `None` if it is stale.
-    fn set_ready_mark(&self, key: Key, mark: bool) -> Option<bool> {
-        if slots::is_source(key) {
-            let mut sources = self.sources.borrow_mut();
-            let slot = sources.get_mut(key)?;
-            return Some(std::mem::replace(&mut slot.in_ready, mark));
-        }
-        let mut slots = self.slots.borrow_mut();
-        let slot = slots.get_mut(key)?;
-        Some(std::mem::replace(&mut slot.in_ready, mark))
-    }
-
-    /// Whether the key is to be looked at without waiting for the poller.
-    pub(crate) fn is_marked_ready(&self, key: Key) -> bool {
-        let marked = match slots::is_source(key) {
-            true => self.sources.borrow().get(key).is_some_and(|s| s.in_ready),
-            false => self.slots.borrow().get(key).is_some_and(|s| s.in_ready),
-        };
-        marked && !mutant!("budget_twice")
-    }
-
-    /// Counts the connections that there are.
-    pub(crate) fn count_connections(&self) {
-        let count = self.slots.borrow().len() as u64;
-        self.shared.counters.connections.set(count);
-        if !self.arriving.get() {
-            self.count_load(0);
-        }
-    }
-
     /// One that counts already, as on its way, is about to arrive.
     pub(crate) fn arrives_now(&self) {
         self.arriving.set(true);
@@ -334,28 +269,9 @@ impl LoopCore {
 
     /// Adds to the load what has come and gone since the last time, and so many more.
     fn count_load(&self, more: i64) {
-        let count = self.shared.counters.connections.get() as i64; // memory ends long before
+        let count = self.connections.get();
         self.shared
             .add_load(count - self.counted.replace(count) + more);
-    }
-
-    /// Begins the end of a connection or a source: nothing is read or written any more, and step 10
-    /// closes the fd, calls `on_close` and frees the slot. Only the first reason counts.
-    pub(crate) fn begin_close(&self, key: Key, reason: CloseReason) {
-        let first = match slots::is_source(key) {
-            true => {
-                let closes = self.with_source(key, |slot| slot.closed = true);
-                closes.is_some()
-            }
-            false => match self.slots.borrow_mut().get_mut(key) {
-                Some(slot) => slot.life.close(),
-                None => false,
-            },
-        };
-        if first {
-            self.closing.borrow_mut().push_back((key, reason));
-            self.tell_host();
-        }
     }
 
     /// Arms a timer for `deadline`; `None`: later than the clock can tell.
@@ -409,30 +325,6 @@ impl LoopCore {
             killed.clear(); // ids that were over already
         }
         wanted
-    }
-
-    /// Arms one of a connection's own timers in place of `old`.
-    pub(crate) fn arm_conn_timer(
-        &self,
-        old: Option<TimerId>,
-        after: std::time::Duration,
-        key: Key,
-        what: crate::io::conn::ConnTimer,
-    ) -> Option<TimerId> {
-        if let Some(old) = old {
-            self.kill_timer(old);
-        }
-        let id = self.shared.next_timer_id();
-        // A limit too far away for the clock to express is no limit.
-        let deadline = clock::now().checked_add(after)?;
-        self.arm(
-            id,
-            Some(deadline),
-            None,
-            Some(1),
-            TimerAction::Conn(key, what),
-        );
-        Some(id)
     }
 }
 

@@ -1,15 +1,15 @@
 //! One turn of the loop. The numbered steps are part of the API: see `docs/design.md`, section
 //! "The tick".
 
-use super::slots;
+use super::entity::{Entity, Role};
 use super::{Deferred, LoopCore, TimerAction};
 use crate::error::CloseReason;
 use crate::local_loop::LocalLoop;
 use crate::log;
 use crate::mutant::mutant;
 use crate::sync::Phase;
-use crate::sys::Key;
 use crate::sys::clock;
+use std::rc::Rc;
 use std::time::Duration;
 
 /// Tasks run in one tick; the rest waits for the next one, behind I/O and timers.
@@ -17,8 +17,8 @@ const TASK_BATCH: usize = 1024;
 /// Tasks that may run, and the time that they may take, between two looks at the drain's deadline.
 const TASKS_A_LOOK: usize = 64;
 const A_MOMENT: Duration = Duration::from_millis(10);
-/// TLS handshakes that go on in one tick: each may cost a millisecond of CPU time.
-const HANDSHAKES: usize = 8;
+/// How much of what takes long is done in one tick: a TLS handshake may cost a millisecond of CPU time.
+const COSTLY: usize = 8;
 /// Deferred calls run in one tick.
 const DEFERRED_BATCH: usize = 4096;
 
@@ -61,7 +61,7 @@ impl LoopCore {
         // 8
         self.run_deferred(local);
         // 9
-        self.flush_dirty();
+        self.flush_dirty(local);
         self.relieve(local);
         // 10
         self.run_closing(local);
@@ -130,7 +130,7 @@ impl LoopCore {
     pub(super) fn has_work(&self) -> bool {
         self.tasks_left.get()
             || !self.ready.borrow().is_empty()
-            || !self.handshakes.borrow().is_empty()
+            || !self.costly.borrow().is_empty()
             || !self.dirty.borrow().is_empty()
             || !self.deferred.borrow().is_empty()
             || !self.closing.borrow().is_empty()
@@ -153,8 +153,10 @@ impl LoopCore {
     fn stash_events(&self) {
         let mut events = self.events.take();
         for event in events.drain(..) {
-            self.note_readiness(&event);
-            self.mark_ready(event.key);
+            if let Some(entity) = self.find(event.key) {
+                entity.note(&event);
+                self.mark_ready(entity.place());
+            }
         }
         self.events.set(events);
     }
@@ -198,15 +200,19 @@ impl LoopCore {
         let leftover = std::mem::take(&mut *self.ready.borrow_mut());
         let mut events = self.events.take();
         for event in events.drain(..) {
+            let Some(entity) = self.find(event.key) else {
+                continue; // stale
+            };
+            entity.note(&event);
             // One that is to be read below has its whole budget there, and not twice.
-            if self.note_readiness(&event) && !self.is_marked_ready(event.key) {
-                self.look_at_in_time(local, event.key);
+            if !entity.place().is_ready() || mutant!("budget_twice") {
+                self.look_at_in_time(local, entity);
             }
         }
         self.events.set(events);
-        for key in leftover.iter().copied() {
-            self.set_ready_mark(key, false);
-            self.look_at_in_time(local, key);
+        for entity in leftover.iter().filter_map(|key| self.find(*key)) {
+            entity.place().ready.set(false);
+            self.look_at_in_time(local, entity);
         }
         // Keep the list's capacity.
         let mut leftover = leftover;
@@ -217,35 +223,30 @@ impl LoopCore {
                 *ready = leftover;
             }
         }
-        self.run_handshakes(local);
+        self.run_costly(local);
     }
 
-    /// The end of step 6: TLS handshakes, first come, first served.
-    fn run_handshakes(&self, local: &LocalLoop) {
-        for _ in 0..HANDSHAKES {
+    /// The end of step 6: what takes long, first come, first served.
+    fn run_costly(&self, local: &LocalLoop) {
+        for _ in 0..COSTLY {
             if self.must_hurry() {
                 break;
             }
-            let next = self.handshakes.borrow_mut().pop_front();
+            let next = self.costly.borrow_mut().pop_front();
             let Some(key) = next else { break };
-            self.set_ready_mark(key, false);
-            self.dispatch_handshake(local, key);
+            if let Some(entity) = self.find(key) {
+                entity.place().ready.set(false);
+                entity.costly(local);
+            }
         }
     }
 
     /// Now, or in the next turn if this one has to end.
-    fn look_at_in_time(&self, local: &LocalLoop, key: Key) {
-        match self.must_hurry() {
-            true => self.mark_ready(key),
-            false => self.look_at(local, key),
+    fn look_at_in_time(&self, local: &LocalLoop, entity: Rc<dyn Entity>) {
+        if self.must_hurry() {
+            return self.mark_ready(entity.place());
         }
-    }
-
-    fn look_at(&self, local: &LocalLoop, key: Key) {
-        match slots::is_source(key) {
-            true => self.dispatch_source(local, key),
-            false => self.dispatch(local, key),
-        }
+        entity.ready(local);
         self.relieve(local);
     }
 
@@ -263,13 +264,10 @@ impl LoopCore {
                     self.shared.counters.timers_fired.add(1);
                     self.call_user("timer", || callback(id));
                 }
-                TimerAction::Conn(key, what) => {
-                    let (key, what) = (*key, *what);
-                    self.conn_timer(local, key, what);
-                }
-                TimerAction::Source(key) => {
-                    let key = *key;
-                    self.call_source(local, key, |handler, local| handler.on_timer(local, key));
+                TimerAction::Entity(key, which) => {
+                    if let Some(entity) = self.find(*key) {
+                        entity.timer(local, *which);
+                    }
                 }
             }
             let done = self.timers.borrow_mut().finish(fired, now);
@@ -289,11 +287,11 @@ impl LoopCore {
             let call = self.deferred.borrow_mut().pop_front();
             match call {
                 None => break,
-                Some(Deferred::LowWater(key)) => self.low_water(local, key),
-                Some(Deferred::Sent(key)) => self.sent(local, key),
-                Some(Deferred::Up(key)) => self.adopted_up(local, key),
-                Some(Deferred::Leave(key)) => self.leave(key),
-                Some(Deferred::Handler(key)) => self.call_handler(local, key),
+                Some(Deferred::Entity(key, which)) => {
+                    if let Some(entity) = self.find(key) {
+                        entity.deferred(local, which);
+                    }
+                }
                 Some(Deferred::Call(f)) => {
                     self.call_user("deferred", || f(local));
                 }
@@ -301,8 +299,8 @@ impl LoopCore {
         }
     }
 
-    /// Step 9: one write per connection that has something to send.
-    fn flush_dirty(&self) {
+    /// Step 9: one write for each that has something to send.
+    fn flush_dirty(&self, local: &LocalLoop) {
         let mut dirty = std::mem::take(&mut *self.dirty.borrow_mut());
         for key in dirty.drain(..) {
             if self.must_hurry() {
@@ -310,10 +308,10 @@ impl LoopCore {
                 self.dirty.borrow_mut().push(key);
                 continue;
             }
-            if let Some(slot) = self.slots.borrow_mut().get_mut(key) {
-                slot.in_dirty = false;
+            if let Some(entity) = self.find(key) {
+                entity.place().dirty.set(false);
+                entity.flush(local);
             }
-            self.flush(key);
         }
         let mut list = self.dirty.borrow_mut();
         if list.is_empty() {
@@ -321,21 +319,14 @@ impl LoopCore {
         }
     }
 
-    /// Step 10: ends the connections of the closing list, as it was when the step began.
+    /// Step 10: ends what is on the closing list, as it was when the step began.
     fn run_closing(&self, local: &LocalLoop) {
         let listed = self.closing.borrow().len();
         for _ in 0..listed {
             let next = self.closing.borrow_mut().pop_front();
             let Some((key, reason)) = next else { break };
-            match slots::is_source(key) {
-                true => self.end_source(local, key, reason),
-                false => self.end_connection(local, key, reason),
-            }
+            self.end(local, key, reason);
         }
-        self.sources.borrow_mut().release_freed();
-        self.slots.borrow_mut().release_freed();
-        self.attachments.borrow_mut().release_freed();
-        self.lookups.borrow_mut().release_freed();
     }
 
     /// Whether anything is waiting for step 8 or 10.
@@ -343,23 +334,19 @@ impl LoopCore {
         !self.deferred.borrow().is_empty() || !self.closing.borrow().is_empty()
     }
 
-    /// Ends every connection on the closing list until none is left, as the loop closes.
+    /// Ends everything on the closing list until none is left, as the loop closes.
     pub(super) fn run_all_closing(&self, local: &LocalLoop) {
         while !self.closing.borrow().is_empty() {
             self.run_closing(local);
         }
     }
 
-    /// Closes everything by force.
-    pub(super) fn force_all(&self, reason: &CloseReason) {
-        let keys = self.slots.borrow().keys();
-        for key in keys {
-            let settled = self.settled_reason(key);
-            self.begin_close(key, settled.unwrap_or_else(|| reason.clone()));
-        }
-        let sources = self.sources.borrow().keys();
-        for key in sources {
-            self.begin_close(key, reason.clone());
+    /// Closes everything by force, connections first.
+    pub(super) fn force_all(&self, local: &LocalLoop, reason: &CloseReason) {
+        let connections = self.all(|role| role == Role::Connection);
+        let others = self.all(|role| role != Role::Connection);
+        for entity in connections.into_iter().chain(others) {
+            entity.force(local, reason.clone());
         }
     }
 }

@@ -1,13 +1,13 @@
 //! A UDP socket as users hold it, on any thread.
 
 use crate::conn::SendBudget;
-use crate::core::sources::SourceCall;
+use crate::core::LoopCore;
 use crate::error::{CloseReason, DatagramError, LoopClosed};
 use crate::event_loop::EventLoop;
-use crate::io::datagram::check_size;
 use crate::log;
 use crate::sys::Key;
 use crate::sys::{Datagrams, Interface, MulticastOut};
+use crate::transport::datagram::{self, check_size};
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -95,17 +95,17 @@ impl UdpChannel {
         let destination = to.or(inner.peer).ok_or(DatagramError::NotOpen)?;
         check_size(data.len(), destination)?;
         if let (Some(local), Some(key)) = (inner.event_loop.local(), self.key()) {
-            return local.core().send_datagram(key, data, to, false);
+            return datagram::send(local.core(), key, data, to, false);
         }
         inner.budget.reserve(data.len())?;
         let (channel, data, size) = (self.clone(), data.to_vec(), data.len());
         let posted = inner.event_loop.post_event(move |local| {
             let core = local.core();
             let key = channel.key();
-            let sent = key.map(|key| core.send_datagram(key, &data, to, true));
+            let sent = key.map(|key| datagram::send(core, key, &data, to, true));
             match (key, sent) {
                 (Some(key), Some(Err(DatagramError::Io(e)))) => {
-                    core.defer_source_call(key, SourceCall::Failed(e, to));
+                    tell_error(core, key, e, to);
                 }
                 // Closed meanwhile; `on_close` tells.
                 (_, None | Some(Err(_))) => channel.inner.budget.release(size),
@@ -126,7 +126,7 @@ impl UdpChannel {
         self.inner.closing.store(true, Ordering::Release);
         let closed = self.inner.event_loop.with_local(move |local| {
             if let Some(key) = channel.key() {
-                local.core().finish_datagrams(key, CloseReason::Local);
+                datagram::finish(local, key, CloseReason::Local);
             }
         });
         if closed.is_err() {
@@ -226,9 +226,9 @@ impl UdpChannel {
         self.inner.event_loop.with_local(move |local| {
             let core = local.core();
             let Some(key) = channel.key() else { return };
-            let set = core.with_datagrams(key, |socket, _| f(socket.socket()));
+            let set = datagram::with_socket(core, key, f);
             if let Some(Err(e)) = set {
-                core.defer_source_call(key, SourceCall::Failed(Arc::new(e), None));
+                tell_error(core, key, Arc::new(e), None);
             }
         })
     }
@@ -256,6 +256,13 @@ impl UdpChannel {
     pub(super) fn mark_closed(&self) {
         self.inner.key.store(CLOSED, Ordering::Release);
     }
+}
+
+/// A send or a setting that another thread, or a call without a result, asked for failed.
+fn tell_error(core: &LoopCore, key: Key, e: Arc<io::Error>, to: Option<SocketAddr>) {
+    datagram::tell_later(core, key, move |handler, local| {
+        local.call_user("datagram error", || handler.on_error(local, &e, to));
+    });
 }
 
 impl fmt::Debug for UdpChannel {

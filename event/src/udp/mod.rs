@@ -11,15 +11,13 @@ pub use self::options::UdpOptions;
 pub use self::server::UdpServer;
 
 use crate::core::Deferred;
-use crate::core::sources::{AddError, SourceCall};
-use crate::error::{CloseReason, LoopClosed};
-use crate::io::datagram::{DatagramHandler, DatagramSocket};
+use crate::error::CloseReason;
 use crate::local_loop::LocalLoop;
 use crate::log;
 use crate::sys::Datagrams;
+use crate::transport::datagram::{self, DatagramHandler};
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 /// Called with a datagram and where it came from.
 type OnDatagram = Box<dyn FnMut(&UdpChannel, &mut [u8], SocketAddr) + Send>;
@@ -52,19 +50,17 @@ impl UdpHandler {
         let channel = self.channel.clone();
         let budget = channel.budget().clone();
         let name = format!("UDP socket {}", channel.local_addr());
-        let socket = DatagramSocket::new(socket, budget);
-        match local.core().add_datagrams(name, socket, Box::new(self)) {
+        match datagram::add(local, name, socket, budget, Box::new(self)) {
             Ok(key) => {
                 channel.opened(key);
-                local.core().defer_source_call(key, SourceCall::Opened);
+                datagram::tell_later(local.core(), key, |handler, local| {
+                    local.call_user("open", || handler.on_open(local));
+                });
                 if channel.was_closed() {
                     channel.close(); // before the loop knew of it
                 }
             }
-            Err(AddError::Closed(LoopClosed(handler))) => {
-                refuse(local, handler, CloseReason::Stopped);
-            }
-            Err(AddError::Io(e, handler)) => refuse(local, handler, CloseReason::Io(Arc::new(e))),
+            Err((reason, handler)) => refuse(local, handler, reason),
         }
     }
 }

@@ -35,7 +35,8 @@ const NEVER: &[(&str, &[&str])] = &[(
 pub const LAYERS: &[(&str, &[&str])] = &[
     ("panic", &[]),
     ("log", &["panic"]),
-    ("sys", &["log", "mutant"]),
+    // The root has the macros of `log`, which `macro_export` puts there.
+    ("sys", &["lib", "log", "mutant"]),
     ("sync", &["mutant"]),
     ("machine", &["mutant"]),
 ];

@@ -14,48 +14,54 @@ fn none_and_foreign_tokens_find_nothing() {
         assert_eq!(slots.get(key), None);
         assert_eq!(slots.get_mut(key), None);
         assert_eq!(slots.remove(key), None);
-        assert!(!slots.contains(key));
     }
     assert_eq!(slots.len(), 1);
 }
 
 #[test]
-fn stale_key_finds_nothing_and_its_index_waits_for_the_end_of_the_tick() {
+fn stale_key_finds_nothing_although_its_index_is_used_again() {
     let mut slots = Slots::new();
     let old = slots.insert("old");
     assert_eq!(slots.remove(old), Some("old"));
     assert_eq!(slots.remove(old), None);
-    let same_tick = slots.insert("same tick");
-    assert_ne!(same_tick.index, old.index);
-    slots.release_freed();
-    let next_tick = slots.insert("next tick");
-    assert_eq!(next_tick.index, old.index);
-    assert_ne!(next_tick, old);
+    let mut told = Key::NONE;
+    let new = slots.insert_with(|key| {
+        told = key;
+        "new"
+    });
+    assert_eq!((new.index, new), (old.index, told));
+    assert_ne!(new, old);
     assert_eq!(slots.get(old), None);
+    assert_eq!(slots.get_mut(old), None);
     assert_eq!(slots.remove(old), None);
-    assert_eq!(slots.get(next_tick), Some(&"next tick"));
-    assert_eq!(slots.keys(), [next_tick, same_tick]);
-    slots.check_invariants().expect("the lists agree");
+    assert_eq!(slots.get(new), Some(&"new"));
+    assert_eq!(slots.keys(), [new]);
+    slots.check_invariants().expect("the generations agree");
 }
 
 #[test]
 fn last_generation_retires_the_index() {
     let mut slots = Slots::new();
-    slots.insert(0);
-    slots.chunks[0][0].generation = u32::MAX - 1;
+    let first = slots.insert(0);
+    slots.remove(first);
+    slots.generations[0] = u32::MAX - 1;
     for round in 0..2 {
-        let key = slots.keys()[0];
+        let key = slots.insert(round);
         assert_eq!(key.index, 0);
         assert_eq!(slots.remove(key), Some(round));
-        slots.release_freed();
-        slots.check_invariants().expect("the lists agree");
-        slots.insert(round + 1);
+        assert_eq!((slots.len(), slots.keys()), (0, vec![]));
+        slots.check_invariants().expect("the generations agree");
     }
-    let after = slots.keys();
-    assert_eq!(after.len(), 1);
-    assert_eq!(after[0].index, 1, "index 0 would repeat its keys");
-    assert_eq!(slots.get(Key::from_token(0)), None);
-    slots.check_invariants().expect("the lists agree");
+    let last = Key {
+        index: 0,
+        generation: u32::MAX,
+    };
+    assert_eq!(slots.get(last), None);
+    assert_eq!(slots.remove(last), None);
+    let after = slots.insert(7);
+    assert_eq!(after.index, 1, "index 0 would repeat its keys");
+    assert_eq!(slots.keys(), [after]);
+    slots.check_invariants().expect("the generations agree");
 }
 
 #[test]
@@ -65,11 +71,10 @@ fn drain_takes_all_and_ends_their_keys() {
     slots.remove(keys[1]);
     assert_eq!(slots.drain(), [0, 2]);
     assert_eq!(slots.len(), 0);
-    assert!(keys.iter().all(|&key| !slots.contains(key)));
-    slots.release_freed();
-    slots.insert(5);
-    assert_eq!(slots.places(), 3);
-    slots.check_invariants().expect("the lists agree");
+    assert!(keys.iter().all(|&key| slots.get(key).is_none()));
+    let new = slots.insert(5);
+    assert!(!keys.contains(&new));
+    slots.check_invariants().expect("the generations agree");
 }
 
 #[test]
@@ -85,33 +90,17 @@ fn random_operations_agree_with_a_map() {
         let mut slots = Slots::new();
         let mut model: HashMap<Key, usize> = HashMap::new();
         let mut ever: Vec<Key> = Vec::new();
-        let mut freed_now = Vec::new();
         for step in 0..500 {
-            match next() % 8 {
-                0..=3 => {
-                    let key = slots.insert(step);
-                    assert!(!ever.contains(&key), "seed {seed}: a key came again");
-                    assert!(
-                        !freed_now.contains(&key.index),
-                        "seed {seed}: reused in tick"
-                    );
-                    ever.push(key);
-                    model.insert(key, step);
-                }
-                4..=6 if !ever.is_empty() => {
-                    let key = ever[next() % ever.len()];
-                    let value = model.remove(&key);
-                    if value.is_some() {
-                        freed_now.push(key.index);
-                    }
-                    assert_eq!(slots.remove(key), value, "seed {seed}");
-                }
-                _ => {
-                    slots.release_freed();
-                    freed_now.clear();
-                }
+            if next() % 2 == 0 || ever.is_empty() {
+                let key = slots.insert(step);
+                assert!(!ever.contains(&key), "seed {seed}: a key came again");
+                ever.push(key);
+                model.insert(key, step);
+            } else {
+                let key = ever[next() % ever.len()];
+                assert_eq!(slots.remove(key), model.remove(&key), "seed {seed}");
             }
-            slots.check_invariants().expect("the lists agree");
+            slots.check_invariants().expect("the generations agree");
             assert_eq!(slots.len(), model.len());
         }
         for key in ever {

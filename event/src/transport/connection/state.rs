@@ -1,24 +1,26 @@
 //! What the loop keeps of a connection.
 
-use super::out_queue::OutQueue;
-use super::settings::ConnSettings;
-use super::transport::Transport;
-use crate::conn::{Connect, Handler};
+use crate::conn::Connect;
 use crate::core::buffers::BufferPool;
+use crate::core::memory::Memory;
 use crate::core::timers::TimerId;
 use crate::error::CloseReason;
+use crate::log;
 use crate::machine::lifecycle::Lifecycle;
 use crate::machine::race::ConnectRace;
 use crate::mutant::mutant;
 use crate::proxy::Tunnel;
-use crate::sys::{Address, Got, JobToken, Stream};
+use crate::sys::{Address, Got, JobToken, Readiness, Stream};
+use crate::transport::detached::Transport;
+use crate::transport::out_queue::OutQueue;
+use crate::transport::settings::ConnSettings;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The deadlines that a connection has of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ConnTimer {
+pub(crate) enum Timer {
     /// Open by now, or time out.
     Open,
     /// The next address of the race.
@@ -33,15 +35,24 @@ pub(crate) enum ConnTimer {
     Flood,
 }
 
-/// A connection's place on the loop. The socket half is borrowed for moments; the handler is
-/// taken out for each call and put back (I4).
-pub(crate) struct ConnSlot {
+impl Timer {
+    /// All of them, each at its number.
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Open,
+        Self::Race,
+        Self::Stall,
+        Self::Linger,
+        Self::Quiet,
+        Self::Flood,
+    ];
+}
+
+/// All of a connection but its handler; borrowed for moments (I4).
+pub(crate) struct ConnState {
     pub(crate) life: Lifecycle,
-    /// The handler, unless it is being called.
-    pub(crate) handler: Option<Box<dyn Handler>>,
     pub(crate) stream: Option<Stream>,
     #[cfg(feature = "tls")]
-    pub(crate) tls: Option<Box<super::secure::TlsLayer>>,
+    pub(crate) tls: Option<Box<super::tls::TlsLayer>>,
     /// Bytes for the socket: ciphertext if there is TLS.
     pub(crate) out: OutQueue,
     pub(crate) settings: ConnSettings,
@@ -76,8 +87,6 @@ pub(crate) struct ConnSlot {
     pub(crate) leaving: bool,
     /// The handler is to be called in step 8.
     pub(crate) in_call: bool,
-    pub(crate) in_dirty: bool,
-    pub(crate) in_ready: bool,
     /// The handler has kept some of what was read, and goes on with it before more is read.
     pub(crate) behind: bool,
     /// The low and the high mark of the queue, in bytes.
@@ -86,11 +95,8 @@ pub(crate) struct ConnSlot {
     pub(crate) above_high: bool,
     /// Bytes of the queue that go before the handler is told that they have gone; 0: it is not.
     pub(crate) ahead: usize,
-    pub(crate) open_timer: Option<TimerId>,
-    pub(crate) stall_timer: Option<TimerId>,
-    pub(crate) linger_timer: Option<TimerId>,
-    pub(crate) quiet_timer: Option<TimerId>,
-    pub(crate) flood_timer: Option<TimerId>,
+    /// Its own timers, each at its [`Timer`].
+    pub(crate) timers: [Option<TimerId>; Timer::ALL.len()],
     /// Bytes that are still read, and discarded, of a connection that is ending.
     pub(crate) may_discard: usize,
     /// Bytes of memory that the handler holds of what came.
@@ -105,6 +111,22 @@ pub(crate) struct ConnSlot {
     pub(crate) lost: usize,
 }
 
+/// Bytes of one connection written in one tick.
+const WRITE_BUDGET: usize = 1024 * 1024;
+
+/// How a flush ended.
+#[derive(Debug)]
+pub(crate) enum Flushed {
+    /// Everything is written.
+    All,
+    /// The socket takes no more now; its readiness goes on with it.
+    Blocked,
+    /// The tick's budget is used up.
+    Budget,
+    /// Writing failed.
+    Failed(io::Error),
+}
+
 /// What is needed only until there is a stream to the target.
 pub(crate) struct Connecting {
     pub(crate) options: Connect,
@@ -113,13 +135,12 @@ pub(crate) struct Connecting {
     pub(crate) race: Option<ConnectRace<Address>>,
     pub(crate) sockets: Vec<(usize, Address, Stream)>,
     pub(crate) lookup: Option<JobToken>,
-    pub(crate) race_timer: Option<TimerId>,
     /// The one address, of a Unix socket, whose backlog is full.
     pub(crate) full: Option<Box<FullBacklog>>,
     pub(crate) last_error: Option<(Address, Arc<io::Error>)>,
 }
 
-/// A connect that is tried again at the next [`ConnTimer::Race`].
+/// A connect that is tried again at the next [`Timer::Race`].
 #[derive(Debug, Clone)]
 pub(crate) struct FullBacklog {
     pub(crate) index: usize,
@@ -141,53 +162,49 @@ pub(crate) enum Read {
     Failed(io::Error),
 }
 
-impl ConnSlot {
-    pub(crate) fn new(
-        options: Connect,
-        tunnel: Option<Tunnel>,
-        handler: Box<dyn Handler>,
-        now: Instant,
-    ) -> Self {
-        let mut slot = Self::bare(options.settings.clone(), handler, now);
-        slot.connecting = Some(Box::new(Connecting {
+impl ConnState {
+    pub(crate) fn new(options: Connect, tunnel: Option<Tunnel>, now: Instant) -> Self {
+        let mut state = Self::bare(options.settings.clone(), now);
+        state.connecting = Some(Box::new(Connecting {
             options,
             tunnel,
             race: None,
             sockets: Vec::new(),
             lookup: None,
-            race_timer: None,
             full: None,
             last_error: None,
         }));
-        slot
+        state
     }
 
     /// A connection that is there already; it is up once [`Lifecycle::connected`] says so.
-    pub(crate) fn adopted(
-        mut transport: Transport,
-        handler: Box<dyn Handler>,
-        now: Instant,
-    ) -> Self {
+    pub(crate) fn adopted(mut transport: Transport, now: Instant) -> Self {
         let parts = &mut *transport.parts;
-        let mut slot = Self::bare(parts.settings.clone(), handler, now);
-        slot.life = Lifecycle::Connecting;
-        slot.stream = parts.stream.take();
-        slot.peer = parts.peer.take();
-        slot.local = parts.local.take();
-        slot.out = std::mem::take(&mut parts.out);
-        slot.writable = true;
-        slot.read_closed = parts.read_closed;
+        let mut state = Self::bare(parts.settings.clone(), now);
+        state.life = Lifecycle::Connecting;
+        state.stream = parts.stream.take();
+        state.peer = parts.peer.take();
+        state.local = parts.local.take();
+        state.out = std::mem::take(&mut parts.out);
+        state.writable = true;
+        state.read_closed = parts.read_closed;
         #[cfg(feature = "tls")]
         {
-            slot.tls = parts.tls.take();
+            state.tls = parts.tls.take();
         }
-        slot
+        state
     }
 
-    fn bare(settings: ConnSettings, handler: Box<dyn Handler>, now: Instant) -> Self {
+    /// One that was never anything, and has ended.
+    pub(crate) fn ended(now: Instant) -> Self {
+        let mut state = Self::bare(ConnSettings::new(), now);
+        state.life = Lifecycle::Closed;
+        state
+    }
+
+    fn bare(settings: ConnSettings, now: Instant) -> Self {
         Self {
             life: Lifecycle::Resolving,
-            handler: Some(handler),
             stream: None,
             #[cfg(feature = "tls")]
             tls: None,
@@ -211,17 +228,11 @@ impl ConnSlot {
             fin_sent: false,
             leaving: false,
             in_call: false,
-            in_dirty: false,
-            in_ready: false,
             behind: false,
             water_marks: None,
             above_high: false,
             ahead: 0,
-            open_timer: None,
-            stall_timer: None,
-            linger_timer: None,
-            quiet_timer: None,
-            flood_timer: None,
+            timers: [None; Timer::ALL.len()],
             may_discard: 0,
             gathered: 0,
             charged: 0,
@@ -241,6 +252,20 @@ impl ConnSlot {
             }
             None => None,
         }
+    }
+
+    /// Takes note of what the poller said.
+    pub(crate) fn note(&mut self, event: &Readiness) {
+        self.readable |= event.readable || event.hangup;
+        self.writable |= event.writable;
+        self.hangup |= event.hangup;
+        self.may_be_gone |= event.hangup && self.read_closed;
+        self.urgent |= event.urgent && !mutant!("urgent_data_hides_the_rest");
+    }
+
+    /// Whether a timer of its own is armed.
+    pub(crate) fn is_armed(&self, which: Timer) -> bool {
+        self.timers[which as usize].is_some()
     }
 
     /// Whether it may be sent to.
@@ -335,6 +360,12 @@ impl ConnSlot {
         waits && self.ahead == 0
     }
 
+    /// Counts what the connection holds now.
+    pub(crate) fn charge(&mut self, account: &Memory) {
+        let now = self.memory();
+        account.charge(&mut self.charged, now);
+    }
+
     /// Bytes of memory that are this connection's own: its queues, and what was gathered.
     pub(crate) fn memory(&self) -> usize {
         self.queues().map(OutQueue::memory).sum::<usize>() + self.gathered
@@ -359,6 +390,87 @@ impl ConnSlot {
         self.out.clear(pool);
         #[cfg(feature = "tls")]
         self.clear_tls_queue(pool);
+    }
+
+    /// The queue of what the protocol above sends.
+    pub(crate) fn queue(&mut self) -> &mut OutQueue {
+        #[cfg(feature = "tls")]
+        if let Some(tls) = self.tls.as_mut() {
+            return tls.queue();
+        }
+        &mut self.out
+    }
+
+    /// The queue that the protocol above appends to.
+    pub(crate) fn tail(&mut self, pool: &BufferPool) -> &mut Vec<u8> {
+        self.queue().tail(pool)
+    }
+
+    /// Encrypts if there is TLS, and writes, until all is out or the socket takes no more.
+    pub(crate) fn write_out(&mut self, pool: &BufferPool, written: &mut usize) -> Flushed {
+        #[cfg(feature = "tls")]
+        if self.tls.is_some() {
+            return self.write_out_tls(pool, written);
+        }
+        let before = *written;
+        let flushed = self.write_queue(pool, written);
+        self.settings.budget.release(*written - before);
+        flushed
+    }
+
+    /// Writes `out` to the socket.
+    pub(super) fn write_queue(&mut self, pool: &BufferPool, written: &mut usize) -> Flushed {
+        let mut scratch = pool.take_scratch();
+        let flushed = self.write_pieces(pool, written, &mut scratch);
+        pool.give_scratch(scratch);
+        flushed
+    }
+
+    fn write_pieces(
+        &mut self,
+        pool: &BufferPool,
+        written: &mut usize,
+        scratch: &mut Vec<u8>,
+    ) -> Flushed {
+        let Some(stream) = self.stream.as_mut() else {
+            return Flushed::Blocked;
+        };
+        while !self.out.is_empty() {
+            if !self.writable {
+                return Flushed::Blocked;
+            }
+            if *written >= WRITE_BUDGET {
+                return Flushed::Budget;
+            }
+            let bytes = self.out.next(scratch);
+            let asked = bytes.len();
+            match stream.write(bytes) {
+                Ok(n) => {
+                    *written += n;
+                    let n = if mutant!("short_write_taken_for_all") {
+                        asked
+                    } else {
+                        n
+                    };
+                    self.out.consume(n, pool);
+                }
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.writable = false,
+                Err(e) => return Flushed::Failed(e),
+            }
+        }
+        Flushed::All
+    }
+
+    /// Ends the writing side of the socket.
+    pub(super) fn end_write_side(&mut self) {
+        if std::mem::replace(&mut self.fin_sent, true) {
+            return;
+        }
+        if let Some(Err(e)) = self.stream.as_ref().map(|stream| stream.shutdown_write()) {
+            // Usually: the peer is gone already.
+            log::debug!("hvloop: shutdown: {e}");
+        }
     }
 
     /// How the report names it.

@@ -27,9 +27,8 @@ struct Teller(Sender<Told>);
 impl Handler for Teller {
     fn on_up(&mut self, conn: &Conn<'_>) {
         conn.opened();
-        let slots = conn.local().core().slots.borrow();
-        let slot = slots.get(conn.id().0.key()).unwrap();
-        let Some(Stream::Tcp(stream)) = &slot.stream else {
+        let state = conn.state();
+        let Some(Stream::Tcp(stream)) = &state.stream else {
             panic!("no TCP");
         };
         let socket = SockRef::from(stream);

@@ -33,7 +33,7 @@ pub(crate) struct Parts {
     pub(crate) begin_tls: Option<crate::tls::TlsServerConfig>,
     /// TLS that is there.
     #[cfg(feature = "tls")]
-    pub(crate) tls: Option<Box<super::secure::TlsLayer>>,
+    pub(crate) tls: Option<Box<super::connection::TlsLayer>>,
 }
 
 impl Transport {

@@ -6,12 +6,11 @@
 //! a bounded number of bytes more, as a peer sends until it has read our end. Then nothing is read any
 //! more, which costs nothing, and the peer has a short time for what was sent last.
 
-use super::conn::{ConnSlot, ConnTimer};
-use crate::core::LoopCore;
+use super::Conn;
+use super::state::{ConnState, Timer};
 use crate::error::CloseReason;
 use crate::machine::lifecycle::Lifecycle;
 use crate::mutant::mutant;
-use crate::sys::Key;
 use std::time::Duration;
 
 /// Bytes that are discarded beyond those that the system held when the end began.
@@ -19,41 +18,19 @@ const MORE: usize = 64 * 1024;
 /// The time of a peer that sends more than that, once all is written.
 const GRACE: Duration = Duration::from_millis(500);
 
-impl LoopCore {
-    /// Arms the short deadline of a connection that has written everything and is flooded.
-    pub(super) fn watch_flood(&self, key: Key) {
-        let waits = match self.slots.borrow().get(key) {
-            Some(slot) => {
-                slot.life == Lifecycle::Lingering && slot.is_flooded() && slot.flood_timer.is_none()
-            }
-            None => false,
-        };
-        if waits {
-            let timer = self.arm_conn_timer(None, GRACE, key, ConnTimer::Flood);
-            if let Some(slot) = self.slots.borrow_mut().get_mut(key) {
-                slot.flood_timer = timer;
-            }
-        }
-    }
-
-    /// The short deadline: closes. A failure stays what it was.
-    pub(super) fn end_flood(&self, key: Key) {
-        let failure = match self.slots.borrow_mut().get_mut(key) {
-            Some(slot) => {
-                slot.flood_timer = None;
-                slot.end_reason
-                    .as_deref()
-                    .filter(|r| !r.is_clean())
-                    .cloned()
-            }
-            None => return,
-        };
-        let reason = self.settled_reason(key).or(failure);
-        self.begin_close(key, reason.unwrap_or(CloseReason::Forced));
+/// Arms the short deadline of a connection that has written everything and is flooded.
+pub(super) fn watch(conn: &Conn<'_>) {
+    let waits = {
+        let state = conn.state();
+        let flooded = state.life == Lifecycle::Lingering && state.is_flooded();
+        flooded && !state.is_armed(Timer::Flood)
+    };
+    if waits {
+        conn.arm(Timer::Flood, GRACE);
     }
 }
 
-impl ConnSlot {
+impl ConnState {
     /// The end begins: what comes from now on is discarded.
     pub(super) fn begin_discarding(&mut self) {
         let held = self.stream.as_ref().map_or(0, |stream| stream.unread());

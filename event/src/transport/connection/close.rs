@@ -1,0 +1,142 @@
+//! Ending connections: finishing in order, and the closing phase.
+
+use super::state::Timer;
+use super::{Conn, leave, proxy};
+use crate::error::CloseReason;
+use crate::machine::lifecycle::{Finish, Lifecycle};
+use crate::mutant::mutant;
+use crate::sys::clock;
+
+/// Begins the end: nothing is read or written any more, and step 10 closes the fd, calls `on_close` and
+/// frees the place. Only the first reason counts.
+pub(super) fn now(conn: &Conn<'_>, reason: CloseReason) {
+    let first = conn.state().life.close();
+    if first {
+        conn.core().list_closing(conn.place(), reason);
+    }
+}
+
+/// As [`now`], for what happened to the transport: a reason that stands whatever that does stays.
+pub(super) fn now_unless_settled(conn: &Conn<'_>, reason: CloseReason) {
+    now(conn, settled_reason(conn).unwrap_or(reason));
+}
+
+/// The reason that stands whatever the transport does: what came in was wrong, or a proxy had
+/// refused; or the peer agreed to the end, and all that was accepted is written.
+pub(super) fn settled_reason(conn: &Conn<'_>) -> Option<CloseReason> {
+    let is_tunnelling = conn.state().life == Lifecycle::Tunnelling;
+    if is_tunnelling {
+        return proxy::refusal(conn);
+    }
+    let state = conn.state();
+    let settled = state.settled && state.life == Lifecycle::Lingering;
+    if !settled && !state.failed {
+        return None;
+    }
+    state.end_reason.as_deref().cloned()
+}
+
+/// See [`Conn::finish`] and [`Conn::finish_agreed`].
+pub(super) fn finish(conn: &Conn<'_>, reason: CloseReason, agreed: bool) {
+    let finish = {
+        let mut state = conn.state();
+        let finish = state.life.finish();
+        if finish == Finish::Flush {
+            state.end_reason = Some(Box::new(reason.clone()));
+            state.settled = agreed;
+            if state.settings.stall_limit().is_none() {
+                // It could stand for as long as it liked until now.
+                state.last_progress = clock::now();
+            }
+            state.begin_discarding();
+        }
+        finish
+    };
+    match finish {
+        Finish::Nothing => {}
+        Finish::CloseNow => now(conn, reason),
+        Finish::Flush if mutant!("close_not_flushed") => now(conn, reason),
+        Finish::Flush => {
+            if mutant!("linger_from_the_finish") {
+                await_end(conn);
+            }
+            conn.disarm(Timer::Open);
+            conn.mark_dirty();
+            // Reading was paused, and is not any more: the peer's end must be noticed.
+            let held_back = conn.state().reading_paused;
+            if held_back {
+                conn.mark_ready();
+            }
+        }
+    }
+}
+
+/// See [`Conn::fail`].
+pub(super) fn fail(conn: &Conn<'_>, reason: CloseReason) {
+    finish(conn, reason.clone(), false);
+    let mut state = conn.state();
+    if state.life == Lifecycle::Flushing && !state.settled {
+        state.end_reason = Some(Box::new(reason));
+        state.failed = true;
+    }
+}
+
+/// The last byte is written: gives the peer its time to end its side.
+pub(super) fn await_end(conn: &Conn<'_>) {
+    let linger = {
+        let state = conn.state();
+        (!state.is_armed(Timer::Linger)).then_some(state.settings.linger)
+    };
+    if let Some(linger) = linger {
+        conn.arm(Timer::Linger, linger);
+    }
+}
+
+/// The connection finished: closes it with the reason it was given.
+pub(super) fn in_order(conn: &Conn<'_>) {
+    let reason = conn.state().end_reason.as_deref().cloned();
+    now(conn, reason.unwrap_or(CloseReason::Peer));
+}
+
+/// Step 10: off the poller, fd closed, `on_close`, handler dropped.
+pub(super) fn end(conn: &Conn<'_>, reason: CloseReason) {
+    let core = conn.core();
+    let transport = leave::take_off(conn);
+    let (sockets, timers, was_open, lost) = {
+        let state = &mut *conn.state();
+        let unsent = state.unsent();
+        if transport.is_none() {
+            // What other threads have sent, and is on its way here, reaches nobody either.
+            state.lost = state.settings.budget.queued();
+        }
+        state.clear_queues(&core.buffers);
+        core.memory.discharge(&mut state.charged);
+        if !mutant!("account_not_settled") {
+            state.settings.budget.release(unsent);
+        }
+        let mut sockets: Vec<_> = state.stream.take().into_iter().collect();
+        if let Some(connecting) = state.connecting.take() {
+            sockets.extend(connecting.sockets.into_iter().map(|(_, _, s)| s));
+            if let Some(lookup) = connecting.lookup {
+                lookup.cancel();
+            }
+        }
+        let timers = std::mem::take(&mut state.timers);
+        (sockets, timers, state.was_open, state.lost)
+    };
+    for timer in timers.into_iter().flatten() {
+        core.kill_timer(timer);
+    }
+    conn.close_sockets(sockets);
+    match (conn.connection.handler.take(), transport) {
+        (Some(handler), Some(transport)) => {
+            core.call_user("leave", || handler.on_leave(conn, transport));
+        }
+        (handler, _) => {
+            core.note_end(was_open, &reason, lost);
+            if let Some(handler) = handler {
+                core.call_user("close", || handler.on_close(conn, reason));
+            }
+        }
+    }
+}

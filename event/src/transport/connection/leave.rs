@@ -1,0 +1,49 @@
+//! A connection leaves its loop with its socket.
+
+use super::Conn;
+use crate::log;
+use crate::mutant::mutant;
+use crate::transport::detached::{Parts, Transport};
+use crate::transport::out_queue::OutQueue;
+
+/// Whether a connection is one that another loop could take.
+pub(super) fn may(conn: &Conn<'_>) -> bool {
+    let state = conn.state();
+    let open = state.life.is_up() && state.was_open && !state.half_closed;
+    open && !conn.core().is_stopping()
+}
+
+/// The socket of a connection that leaves this loop, off the poller, with all that is not sent.
+pub(super) fn take_off(conn: &Conn<'_>) -> Option<Transport> {
+    let core = conn.core();
+    let mut state = conn.state();
+    if !state.leaving {
+        return None;
+    }
+    let mut stream = state.stream.take()?;
+    let off = core.with_poller(|poller| {
+        stream.deregister(poller);
+        Ok(())
+    });
+    if let Err(e) = off {
+        log::debug!("hvloop: a connection outlived its poller: {e}");
+    }
+    state.queues().for_each(|queue| queue.leave(&core.buffers));
+    let parts = Box::new(Parts {
+        stream: Some(stream),
+        peer: state.peer.clone(),
+        local: state.local.clone(),
+        moved: true,
+        read_closed: state.read_closed,
+        settings: state.settings.clone(),
+        out: match mutant!("moved_queue_lost") {
+            true => OutQueue::default(),
+            false => std::mem::take(&mut state.out),
+        },
+        #[cfg(feature = "tls")]
+        begin_tls: None,
+        #[cfg(feature = "tls")]
+        tls: state.tls.take(),
+    });
+    Some(Transport { parts })
+}

@@ -1,0 +1,211 @@
+//! The read path: readiness to handler.
+
+use super::state::Read;
+use super::{Conn, Fed, close, connect, discard, proxy, tls};
+use crate::conn::Handler;
+use crate::error::CloseReason;
+use crate::machine::lifecycle::Lifecycle;
+use crate::mutant::mutant;
+use crate::proxy::ProxyError;
+use crate::sys::{Stream, clock};
+use std::io;
+use std::sync::Arc;
+
+/// Reads of one connection in one tick.
+const READS: usize = 4;
+
+/// What one connection may bring in one tick, in bytes: read, and made of that (messages, inflated bytes).
+const ALLOWANCE: usize = READS * 64 * 1024;
+
+/// Does what the connection's readiness allows; a TLS handshake waits for its turn.
+pub(super) fn ready(conn: &Conn<'_>, has_turn: bool) {
+    let (life, readable, flush) = {
+        let state = conn.state();
+        let readable = state.behind || (state.has_something() && !state.holds_back());
+        (state.life, readable, state.writable && state.wants_write())
+    };
+    match life {
+        Lifecycle::Resolving | Lifecycle::Closed => {}
+        // Or adopted, and not up yet: then there are no racers, and what came is noted.
+        Lifecycle::Connecting => connect::check_racers(conn),
+        Lifecycle::Securing if readable && !has_turn => conn.core().queue_costly(conn.place()),
+        _ => {
+            check_half_open(conn);
+            if flush {
+                conn.mark_dirty();
+            }
+            if readable {
+                read(conn);
+            }
+        }
+    }
+}
+
+/// Begins a call of a handler outside of a read.
+pub(super) fn allow(conn: &Conn<'_>) {
+    conn.core().allow(ALLOWANCE);
+}
+
+/// Nothing is read from a half-open connection any more: that it broke is looked for when the poller
+/// speaks of something.
+fn check_half_open(conn: &Conn<'_>) {
+    let gone = {
+        let mut state = conn.state();
+        if !state.may_be_gone || !state.life.is_up() {
+            return;
+        }
+        state.may_be_gone = false;
+        match state.stream.as_ref().map(Stream::connected) {
+            Some(Ok(false)) => Some(io::ErrorKind::ConnectionReset.into()),
+            Some(Err(e)) => Some(e),
+            Some(Ok(true)) | None => None,
+        }
+    };
+    if let Some(e) = gone.filter(|_| !mutant!("half_open_for_ever")) {
+        close::now(conn, CloseReason::Io(Arc::new(e)));
+    }
+}
+
+fn read(conn: &Conn<'_>) {
+    let Some(mut handler) = conn.connection.handler.take() else {
+        return;
+    };
+    let core = conn.core();
+    let mut buffer = core.buffers.take_socket();
+    let mut left = READS;
+    allow(conn);
+    catch_up(conn, &mut handler);
+    loop {
+        if left == 0 || !core.may_bring() {
+            if !mutant!("rest_after_budget_forgotten") {
+                conn.mark_ready();
+            }
+            break;
+        }
+        left -= usize::from(!mutant!("read_without_budget"));
+        match read_once(conn, &mut buffer) {
+            Read::Data(n) => {
+                core.shared.counters.bytes_in.add(n as u64);
+                core.spend(n);
+                match feed(conn, &mut handler, &mut buffer[..n]) {
+                    Fed::More => {}
+                    Fed::Stop => break,
+                    Fed::End => {
+                        peer_ended(conn, &mut handler);
+                        break;
+                    }
+                }
+            }
+            Read::Blocked => break,
+            Read::End => {
+                peer_ended(conn, &mut handler);
+                break;
+            }
+            Read::Failed(e) => {
+                close::now_unless_settled(conn, CloseReason::Io(Arc::new(e)));
+                break;
+            }
+        }
+    }
+    core.buffers.give_socket(buffer);
+    conn.connection.handler.set(Some(handler));
+    discard::watch(conn);
+}
+
+fn read_once(conn: &Conn<'_>, buffer: &mut [u8]) -> Read {
+    let mut state = conn.state();
+    if state.life.is_closed() || state.holds_back() || state.behind {
+        return Read::Blocked;
+    }
+    let read = state.read(buffer);
+    if let Read::Data(n) = read
+        && !(mutant!("long_reads_are_life") && n < 64)
+    {
+        state.last_read = conn.core().clock_now();
+        state.count_discarded(n);
+    }
+    read
+}
+
+/// Lets the handler go on with what it kept in an earlier turn.
+fn catch_up(conn: &Conn<'_>, handler: &mut Box<dyn Handler>) {
+    let is_behind = {
+        let mut state = conn.state();
+        let was_behind = std::mem::take(&mut state.behind);
+        if was_behind {
+            // That nothing was read meanwhile is not the peer's doing.
+            state.last_read = clock::now();
+        }
+        was_behind && state.life.is_up()
+    };
+    if is_behind {
+        conn.guarded(handler, |handler, conn| handler.on_call(conn));
+    }
+    if tls::has_ended(conn) {
+        peer_ended(conn, handler);
+    }
+}
+
+/// Hands bytes from the socket on: to the handshake with a proxy, and through TLS if there is any.
+fn feed(conn: &Conn<'_>, handler: &mut Box<dyn Handler>, data: &mut [u8]) -> Fed {
+    let is_tunnelling = conn.state().life == Lifecycle::Tunnelling;
+    if is_tunnelling {
+        return feed_proxy(conn, handler, data);
+    }
+    match tls::is_there(conn) {
+        true => tls::feed(conn, handler, data),
+        false => conn.deliver(handler, data),
+    }
+}
+
+/// Hands on what the proxy said, and what comes behind its answer to TLS or the handler: no event
+/// will tell of it again.
+fn feed_proxy(conn: &Conn<'_>, handler: &mut Box<dyn Handler>, data: &mut [u8]) -> Fed {
+    match proxy::feed(conn, data) {
+        Ok(None) => {
+            conn.mark_dirty();
+            conn.fed()
+        }
+        Ok(Some(consumed)) => {
+            if connect::at_target(conn) {
+                conn.mark_dirty();
+            } else {
+                conn.begin(handler);
+            }
+            match data.get_mut(consumed..) {
+                None | Some([]) => conn.fed(),
+                Some(rest) => feed(conn, handler, rest),
+            }
+        }
+        Err(e) => {
+            close::now(conn, CloseReason::Proxy(e));
+            Fed::Stop
+        }
+    }
+}
+
+/// The peer ended its side.
+fn peer_ended(conn: &Conn<'_>, handler: &mut Box<dyn Handler>) {
+    let (life, truncated) = {
+        let mut state = conn.state();
+        state.read_closed = true;
+        (state.life, state.is_truncated())
+    };
+    match life {
+        // It may still read: what was accepted goes out.
+        Lifecycle::Opening | Lifecycle::Open if truncated => {
+            close::finish(conn, CloseReason::Truncated, false);
+        }
+        Lifecycle::Opening | Lifecycle::Open => {
+            conn.guarded(handler, |handler, conn| handler.on_end(conn));
+        }
+        // Flushing goes on: the peer may still read. The flush ends it.
+        Lifecycle::Flushing => conn.mark_dirty(),
+        Lifecycle::Lingering => close::in_order(conn),
+        Lifecycle::Tunnelling => {
+            close::now_unless_settled(conn, CloseReason::Proxy(ProxyError::Ended));
+        }
+        Lifecycle::Securing => close::now(conn, CloseReason::Truncated),
+        Lifecycle::Resolving | Lifecycle::Connecting | Lifecycle::Closed => {}
+    }
+}

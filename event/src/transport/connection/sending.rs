@@ -1,0 +1,171 @@
+//! Sending on a connection: into its queue.
+
+use super::state::ConnState;
+use super::{Call, Conn, write};
+use crate::core::entity::Role;
+use crate::error::SendError;
+use crate::sys::clock;
+use std::sync::Arc;
+
+/// Queued bytes over which a connection is flushed at once instead of at the end of the turn.
+const FLUSH_EARLY: usize = 64 * 1024;
+
+impl Conn<'_> {
+    /// Queues bytes; they are written at the end of this turn, or from 64 KiB on at once.
+    ///
+    /// # Errors
+    ///
+    /// The connection is not up, or its queue has no room; nothing was taken then.
+    pub fn send(&self, data: &[u8]) -> Result<(), SendError> {
+        self.send_with(data.len(), |out| out.extend_from_slice(data))
+    }
+
+    /// Queues `size` bytes that `write` appends to the queue's own buffer.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Conn::send); `write` was not called then.
+    pub fn send_with(
+        &self,
+        size: usize,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<(), SendError> {
+        self.reserve(size)?;
+        self.append(size, write)
+    }
+
+    /// Queues `size` bytes for which room was taken from the [`SendBudget`] before, such as on
+    /// another thread.
+    ///
+    /// # Errors
+    ///
+    /// The connection is not up; the room was given back, and `write` was not called.
+    pub fn send_reserved(
+        &self,
+        size: usize,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<(), SendError> {
+        self.append(size, write)
+    }
+
+    /// Queues what the protocol must send whatever the limit (a handshake, a Close, a Pong).
+    ///
+    /// # Errors
+    ///
+    /// The connection is not up.
+    pub fn send_control(
+        &self,
+        size: usize,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<(), SendError> {
+        self.state().settings.budget.add(size);
+        self.append(size, write)
+    }
+
+    /// Takes room for so many bytes, if they may be sent.
+    fn reserve(&self, size: usize) -> Result<(), SendError> {
+        let state = self.state();
+        match state.takes_data() {
+            true => state.settings.budget.reserve(size),
+            false => Err(SendError::NotOpen),
+        }
+    }
+
+    /// `size` bytes are on the account already.
+    fn append(&self, size: usize, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), SendError> {
+        let pool = &self.core().buffers;
+        let queued = self.queue(size, |state| {
+            let tail = state.tail(pool);
+            let before = tail.len();
+            write(tail);
+            debug_assert_eq!(
+                tail.len() - before,
+                size,
+                "queued another size than was said"
+            );
+        })?;
+        if queued > FLUSH_EARLY {
+            write::flush(self);
+        }
+        self.mark_dirty();
+        Ok(())
+    }
+
+    /// Lets `f` queue so many bytes, which are on the account already; how many are queued then.
+    fn queue(&self, size: usize, f: impl FnOnce(&mut ConnState)) -> Result<usize, SendError> {
+        let state = &mut *self.state();
+        if !state.takes_data() {
+            if self.place().role() == Role::Connection {
+                state.settings.budget.release(size);
+            }
+            return Err(SendError::NotOpen);
+        }
+        if state.unsent() == 0 {
+            state.last_progress = clock::now();
+        }
+        f(state);
+        let unsent = state.unsent();
+        state.above_high |= state.water_marks.is_some_and(|(_, high)| unsent > high);
+        state.charge(&self.core().memory);
+        Ok(unsent)
+    }
+
+    /// Queues bytes that other queues may hold, too: they are not copied. For broadcasts.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Conn::send).
+    pub fn send_shared(&self, data: &Arc<[u8]>) -> Result<(), SendError> {
+        self.reserve(data.len())?;
+        self.send_shared_reserved(data)
+    }
+
+    /// As [`send_shared`](Conn::send_shared), for bytes for which room was taken from the
+    /// [`SendBudget`] before.
+    ///
+    /// # Errors
+    ///
+    /// The connection is not up; the room was given back.
+    pub fn send_shared_reserved(&self, data: &Arc<[u8]>) -> Result<(), SendError> {
+        let pool = &self.core().buffers;
+        self.queue(data.len(), |state| state.queue().push_shared(data, pool))?;
+        self.mark_dirty();
+        Ok(())
+    }
+
+    /// Sets the marks of the send queue: [`Handler::on_low_water`](crate::conn::Handler::on_low_water) is called each time the queue,
+    /// having held more than `high` bytes, has fallen to `low` or less. Both in bytes; off at first.
+    pub fn set_water_marks(&self, low: usize, high: usize) {
+        self.state().water_marks = Some((low, high));
+    }
+
+    /// Asks for one [`Handler::on_low_water`](crate::conn::Handler::on_low_water) although the high mark was not passed, as after a
+    /// refused send. Comes in this turn if the queue is low already.
+    pub fn notify_low_water(&self) {
+        let reached = {
+            let mut state = self.state();
+            state.above_high = true;
+            state.fell_low()
+        };
+        if reached {
+            self.defer(Call::LowWater);
+        }
+    }
+
+    /// Asks for one [`Handler::on_sent`](crate::conn::Handler::on_sent) once the socket has taken all that is
+    /// queued now; in place of what was asked for before. `false`: nothing is queued, and it does not come.
+    pub fn notify_sent(&self) -> bool {
+        let mut state = self.state();
+        if state.life.is_up() {
+            state.ahead = state.unsent();
+        }
+        state.life.is_up() && state.ahead > 0
+    }
+
+    /// Whether the socket takes what is queued, as far as is known, and little of it waits: what is
+    /// queued now goes out in this turn.
+    pub fn is_line_free(&self) -> bool {
+        let state = self.state();
+        state.takes_data() && state.writable && state.unsent() <= FLUSH_EARLY
+    }
+}

@@ -1,0 +1,137 @@
+//! The write path: queue to socket.
+
+use super::state::{Flushed, Timer};
+use super::{Call, Conn, close, discard};
+use crate::error::CloseReason;
+use crate::machine::lifecycle::Lifecycle;
+use crate::mutant::mutant;
+use crate::sys::clock;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Writes what is queued, as far as the socket takes it, and moves a finishing connection on.
+/// Calls no user.
+pub(super) fn flush(conn: &Conn<'_>) {
+    let core = conn.core();
+    let (flushed, written, low_water, sent, read_on) = {
+        let state = &mut *conn.state();
+        if state.life.is_closed() || state.stream.is_none() {
+            return;
+        }
+        let (mut written, before) = (0, state.unsent());
+        let flushed = state.write_out(&core.buffers, &mut written);
+        if written > 0 {
+            state.last_progress = core.clock_now();
+        }
+        let sent = state.took(before.saturating_sub(state.unsent()));
+        let read_on = written > 0 && state.discard_on();
+        state.charge(&core.memory);
+        (flushed, written, state.fell_low(), sent, read_on)
+    };
+    core.shared.counters.bytes_out.add(written as u64);
+    if low_water {
+        conn.defer(Call::LowWater);
+    }
+    if sent {
+        conn.defer(Call::Sent);
+    }
+    if read_on {
+        conn.mark_ready();
+    }
+    match flushed {
+        Flushed::All => flushed_all(conn),
+        Flushed::Blocked => watch_stall(conn),
+        Flushed::Budget => conn.mark_dirty(),
+        Flushed::Failed(e) => {
+            let stands = close::settled_reason(conn).or_else(|| peer_gone(conn));
+            close::now(conn, stands.unwrap_or(CloseReason::Io(Arc::new(e))));
+        }
+    }
+}
+
+/// Writes although nobody told of room. The system does so late: Linux when a third of a buffer of
+/// megabytes is free, and of a Unix socket when three quarters are. Before a peer is said to take
+/// nothing it is tried.
+pub(super) fn try_to_write(conn: &Conn<'_>) {
+    let waits = {
+        let mut state = conn.state();
+        let waits = state.stream.is_some() && state.wants_write();
+        state.writable |= waits && !mutant!("stalled_without_a_try");
+        waits
+    };
+    if waits {
+        flush(conn);
+    }
+}
+
+/// The reason to end that stands although writing failed: the peer's end was read before, and nothing
+/// that was accepted is lost by it.
+fn peer_gone(conn: &Conn<'_>) -> Option<CloseReason> {
+    let state = conn.state();
+    let gone = state.read_closed && state.life == Lifecycle::Flushing && state.unsent() == 0;
+    state.end_reason.as_deref().filter(|_| gone).cloned()
+}
+
+/// Everything is written: a finishing connection ends TLS, then its write side, then waits for
+/// the peer's end.
+fn flushed_all(conn: &Conn<'_>) {
+    let (finishing, end, again) = {
+        let state = &mut *conn.state();
+        let finishing = state.life == Lifecycle::Flushing;
+        let half = state.half_closed && state.life.is_up() && !state.fin_sent;
+        if !finishing && !half {
+            return;
+        }
+        if state.begin_tls_end() {
+            (finishing, false, true)
+        } else {
+            state.end_write_side();
+            if finishing {
+                state.life.flushed();
+                state.discard_answers();
+            }
+            (finishing, state.read_closed, false)
+        }
+    };
+    if again {
+        flush(conn);
+    } else if !finishing {
+        // A half close: the peer's side goes on.
+    } else if end || mutant!("no_linger") {
+        close::in_order(conn);
+    } else {
+        close::await_end(conn);
+        // What came before this may have been left unread by the handler's end.
+        conn.mark_ready();
+        discard::watch(conn);
+    }
+}
+
+/// Arms the stall deadline if none is.
+fn watch_stall(conn: &Conn<'_>) {
+    let limit = {
+        let state = conn.state();
+        let limit = state.stall_limit();
+        limit.filter(|_| !state.is_armed(Timer::Stall))
+    };
+    if let Some((limit, _)) = limit {
+        conn.arm(Timer::Stall, limit);
+    }
+}
+
+/// The limit to a standing queue has changed: counted from now.
+pub(super) fn set_stall(conn: &Conn<'_>, limit: Option<Duration>) {
+    conn.state().settings.write_stall = limit;
+    conn.disarm(Timer::Stall);
+    let waits = {
+        let mut state = conn.state();
+        let waits = state.stream.is_some() && state.wants_write();
+        if waits {
+            state.last_progress = clock::now();
+        }
+        waits
+    };
+    if waits {
+        watch_stall(conn);
+    }
+}
