@@ -2,5 +2,8 @@
 
 pub(crate) mod addresses;
 pub(crate) mod backoff;
+pub(crate) mod ending;
 pub(crate) mod lifecycle;
 pub(crate) mod race;
+pub(crate) mod read_side;
+pub(crate) mod write_side;

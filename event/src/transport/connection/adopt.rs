@@ -41,7 +41,7 @@ pub(crate) fn adopt<'a>(
         Connection::new(place, state, Some(handler))
     });
     let conn = Conn::new(local, connection);
-    let registered = core.with_poller(|poller| match conn.state().stream.as_mut() {
+    let registered = core.with_poller(|poller| match conn.state().socket.stream.as_mut() {
         Some(stream) => stream.register(poller, conn.place().key()),
         None => Err(io::ErrorKind::NotConnected.into()),
     });

@@ -7,17 +7,25 @@ use std::collections::BTreeMap;
 
 /// Nothing waits for an event that has been, and every wait has its deadline.
 pub(super) fn check(state: &ConnState, place: &Place) -> Result<(), String> {
-    let live = state.stream.is_some() && !state.life.is_closed();
-    if live && state.wants_write() && state.writable && !place.is_dirty() && !place.is_ready() {
+    let live = state.socket.stream.is_some() && !state.life.is_closed();
+    if live && state.wants_write() && state.write.writable && !place.is_dirty() && !place.is_ready()
+    {
         return Err("bytes wait for a socket that takes them".to_owned());
     }
     let comes_up = state.life == Lifecycle::Connecting; // adopted, and told in the next turn
     let reads = !state.holds_back() && !comes_up;
-    if live && reads && state.readable && !state.read_closed && !place.is_ready() {
+    if live && reads && state.read.side.is_ready() && !place.is_ready() {
         return Err("bytes were left unread, and no event will tell of them".to_owned());
     }
-    let told = state.readable || state.read_closed;
-    if live && !told && state.stream.as_ref().is_some_and(|s| !s.tells_of_data()) {
+    let told = state.read.side.is_ready() || state.read.side.has_ended();
+    if live
+        && !told
+        && state
+            .socket
+            .stream
+            .as_ref()
+            .is_some_and(|s| !s.tells_of_data())
+    {
         return Err("bytes are left in the socket, and no event will tell of them".to_owned());
     }
     if live && state.tls.as_ref().is_some_and(|tls| tls.has_unread()) {
@@ -42,7 +50,7 @@ pub(super) fn check(state: &ConnState, place: &Place) -> Result<(), String> {
         Lifecycle::Lingering => state.is_armed(Timer::Linger),
         Lifecycle::Open | Lifecycle::Closed => true,
     };
-    let stands = live && state.stream.is_some() && state.wants_write() && !place.is_dirty();
+    let stands = live && state.socket.stream.is_some() && state.wants_write() && !place.is_dirty();
     if stands && state.stall_limit().is_some() && !state.is_armed(Timer::Stall) {
         return Err("a queue stands without a limit".to_owned());
     }
@@ -60,8 +68,8 @@ pub(super) fn check_memory(
     state: &ConnState,
     shared: &mut BTreeMap<usize, usize>,
 ) -> Result<usize, String> {
-    if !state.life.is_closed() && state.charged != state.memory() {
-        let (held, charged) = (state.memory(), state.charged);
+    if !state.life.is_closed() && state.held.charged != state.memory() {
+        let (held, charged) = (state.memory(), state.held.charged);
         return Err(format!(
             "{held} bytes are held, and {charged} are counted: {}",
             state.describe()
@@ -70,5 +78,5 @@ pub(super) fn check_memory(
     for data in state.queues().flat_map(|queue| queue.shared_data()) {
         shared.insert(data.as_ptr().addr(), data.len());
     }
-    Ok(state.charged)
+    Ok(state.held.charged)
 }

@@ -29,11 +29,11 @@ pub(super) fn settled_reason(conn: &Conn<'_>) -> Option<CloseReason> {
         return proxy::refusal(conn);
     }
     let state = conn.state();
-    let settled = state.settled && state.life == Lifecycle::Lingering;
-    if !settled && !state.failed {
-        return None;
-    }
-    state.end_reason.as_deref().cloned()
+    let all_written = state.life == Lifecycle::Lingering;
+    state
+        .ending
+        .settled(all_written)
+        .map(|reason| (**reason).clone())
 }
 
 /// See [`Conn::finish`] and [`Conn::finish_agreed`].
@@ -42,11 +42,10 @@ pub(super) fn finish(conn: &Conn<'_>, reason: CloseReason, agreed: bool) {
         let mut state = conn.state();
         let finish = state.life.finish();
         if finish == Finish::Flush {
-            state.end_reason = Some(Box::new(reason.clone()));
-            state.settled = agreed;
+            state.ending.begin(Box::new(reason.clone()), agreed);
             if state.settings.stall_limit().is_none() {
                 // It could stand for as long as it liked until now.
-                state.last_progress = clock::now();
+                state.write.progress = clock::now();
             }
             state.begin_discarding();
         }
@@ -63,7 +62,7 @@ pub(super) fn finish(conn: &Conn<'_>, reason: CloseReason, agreed: bool) {
             conn.disarm(Timer::Open);
             conn.mark_dirty();
             // Reading was paused, and is not any more: the peer's end must be noticed.
-            let held_back = conn.state().reading_paused;
+            let held_back = conn.state().read.paused;
             if held_back {
                 conn.mark_ready();
             }
@@ -75,9 +74,8 @@ pub(super) fn finish(conn: &Conn<'_>, reason: CloseReason, agreed: bool) {
 pub(super) fn fail(conn: &Conn<'_>, reason: CloseReason) {
     finish(conn, reason.clone(), false);
     let mut state = conn.state();
-    if state.life == Lifecycle::Flushing && !state.settled {
-        state.end_reason = Some(Box::new(reason));
-        state.failed = true;
+    if state.life == Lifecycle::Flushing {
+        state.ending.fail(Box::new(reason));
     }
 }
 
@@ -94,7 +92,11 @@ pub(super) fn await_end(conn: &Conn<'_>) {
 
 /// The connection finished: closes it with the reason it was given.
 pub(super) fn in_order(conn: &Conn<'_>) {
-    let reason = conn.state().end_reason.as_deref().cloned();
+    let reason = conn
+        .state()
+        .ending
+        .reason()
+        .map(|reason| (**reason).clone());
     now(conn, reason.unwrap_or(CloseReason::Peer));
 }
 
@@ -107,14 +109,14 @@ pub(super) fn end(conn: &Conn<'_>, reason: CloseReason) {
         let unsent = state.unsent();
         if transport.is_none() {
             // What other threads have sent, and is on its way here, reaches nobody either.
-            state.lost = state.settings.budget.queued();
+            state.held.lost = state.settings.budget.queued();
         }
         state.clear_queues(&core.buffers);
-        core.memory.discharge(&mut state.charged);
+        core.memory.discharge(&mut state.held.charged);
         if !mutant!("account_not_settled") {
             state.settings.budget.release(unsent);
         }
-        let mut sockets: Vec<_> = state.stream.take().into_iter().collect();
+        let mut sockets: Vec<_> = state.socket.stream.take().into_iter().collect();
         if let Some(connecting) = state.connecting.take() {
             sockets.extend(connecting.sockets.into_iter().map(|(_, _, s)| s));
             if let Some(lookup) = connecting.lookup {
@@ -122,7 +124,7 @@ pub(super) fn end(conn: &Conn<'_>, reason: CloseReason) {
             }
         }
         let timers = std::mem::take(&mut state.timers);
-        (sockets, timers, state.was_open, state.lost)
+        (sockets, timers, state.was_open, state.held.lost)
     };
     for timer in timers.into_iter().flatten() {
         core.kill_timer(timer);

@@ -255,10 +255,10 @@ fn connected(conn: &Conn<'_>, stream: Stream) {
         };
         connecting.race = None;
         set_up(&stream, &state.settings);
-        state.peer = stream.peer().ok();
-        state.local = stream.local().ok();
-        state.stream = Some(stream);
-        state.writable = true;
+        state.socket.peer = stream.peer().ok();
+        state.socket.local = stream.local().ok();
+        state.socket.stream = Some(stream);
+        state.write.writable = true;
     }
     // What came together with the connect has had its event: a peer that accepted and closed
     // at once would not be noticed any more.

@@ -52,7 +52,7 @@ fn check_stall(conn: &Conn<'_>) {
             return;
         };
         let now = conn.core().now();
-        let idle = now.saturating_duration_since(state.last_progress);
+        let idle = now.saturating_duration_since(state.write.progress);
         (limit, reason, idle)
     };
     match limit.checked_sub(idle).filter(|rest| !rest.is_zero()) {
@@ -65,8 +65,8 @@ fn check_stall(conn: &Conn<'_>) {
 fn end_flood(conn: &Conn<'_>) {
     let failure = {
         let state = conn.state();
-        let reason = state.end_reason.as_deref();
-        reason.filter(|reason| !reason.is_clean()).cloned()
+        let reason = state.ending.reason().filter(|reason| !reason.is_clean());
+        reason.map(|reason| (**reason).clone())
     };
     close::now_unless_settled(conn, failure.unwrap_or(CloseReason::Forced));
 }
@@ -79,7 +79,7 @@ pub(super) fn watch_quiet(conn: &Conn<'_>) {
         if state.is_armed(Timer::Quiet) {
             return;
         }
-        state.last_read = conn.core().clock_now();
+        state.read.last = conn.core().clock_now();
         state.settings.quiet_limits().map(|(limit, _)| limit).min()
     };
     if let Some(first) = first {
@@ -105,13 +105,13 @@ fn check_quiet(conn: &Conn<'_>) {
         if !state.life.is_up() {
             return; // finishing: that has a deadline of its own
         }
-        if state.reading_paused {
-            state.last_read = now;
+        if state.read.paused {
+            state.read.last = now;
         }
         for (limit, reads_only) in state.settings.quiet_limits() {
             let last = match reads_only {
-                true => state.last_read,
-                false => state.last_read.max(state.last_progress),
+                true => state.read.last,
+                false => state.read.last.max(state.write.progress),
             };
             let quiet = now.saturating_duration_since(last);
             match limit.checked_sub(quiet).filter(|rest| !rest.is_zero()) {

@@ -8,7 +8,7 @@
 
 use super::Conn;
 use super::state::{ConnState, Timer};
-use crate::error::CloseReason;
+use crate::machine::ending::Ending;
 use crate::machine::lifecycle::Lifecycle;
 use crate::mutant::mutant;
 use std::time::Duration;
@@ -33,14 +33,18 @@ pub(super) fn watch(conn: &Conn<'_>) {
 impl ConnState {
     /// The end begins: what comes from now on is discarded.
     pub(super) fn begin_discarding(&mut self) {
-        let held = self.stream.as_ref().map_or(0, |stream| stream.unread());
-        self.may_discard = held.saturating_add(MORE);
+        let held = self
+            .socket
+            .stream
+            .as_ref()
+            .map_or(0, |stream| stream.unread());
+        self.read.may_discard = held.saturating_add(MORE);
     }
 
     /// So many bytes were read. Before the end begins they are none of ours.
     pub(super) fn count_discarded(&mut self, bytes: usize) {
         if self.is_ending() && !mutant!("discards_without_end") {
-            self.may_discard = self.may_discard.saturating_sub(bytes);
+            self.read.may_discard = self.read.may_discard.saturating_sub(bytes);
         }
     }
 
@@ -49,7 +53,7 @@ impl ConnState {
     pub(super) fn discard_on(&mut self) -> bool {
         let flooded = self.is_flooded();
         if self.is_ending() && self.ends_in_order() {
-            self.may_discard = self.may_discard.max(MORE);
+            self.read.may_discard = self.read.may_discard.max(MORE);
         }
         flooded && !self.is_flooded()
     }
@@ -58,16 +62,16 @@ impl ConnState {
     pub(super) fn discard_answers(&mut self) {
         if self.ends_in_order() {
             let sent = self
-                .stream
+                .socket.stream
                 .as_ref()
                 .map_or(0, |stream| stream.send_buffer());
-            self.may_discard = self.may_discard.saturating_add(sent);
+            self.read.may_discard = self.read.may_discard.saturating_add(sent);
         }
     }
 
     /// Whether more came, as the connection was ending, than is discarded.
     pub(crate) fn is_flooded(&self) -> bool {
-        self.is_ending() && self.may_discard == 0
+        self.is_ending() && self.read.may_discard == 0
     }
 
     fn is_ending(&self) -> bool {
@@ -76,7 +80,8 @@ impl ConnState {
 
     /// Not for a failure, and not yet agreed on by the peer, which then has no more to say.
     fn ends_in_order(&self) -> bool {
-        let reason = self.end_reason.as_deref();
-        !self.settled && reason.is_some_and(CloseReason::is_clean)
+        let reason = self.ending.reason();
+        let agreed = matches!(self.ending, Ending::Agreed(_));
+        !agreed && reason.is_some_and(|reason| reason.is_clean())
     }
 }

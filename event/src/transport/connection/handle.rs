@@ -6,6 +6,7 @@ use crate::conn::{ConnId, SendBudget};
 use crate::core::entity::Role;
 use crate::error::CloseReason;
 use crate::local_loop::LocalLoop;
+use crate::machine::write_side::WriteSide;
 use crate::mutant::mutant;
 use crate::sys::{Address, clock};
 use std::net::SocketAddr;
@@ -35,12 +36,12 @@ impl<'a> Conn<'a> {
 
     /// The peer's address, which may be that of a Unix socket.
     pub fn peer(&self) -> Option<Address> {
-        self.state().peer.clone()
+        self.state().socket.peer.clone()
     }
 
     /// This side's address, which may be that of a Unix socket.
     pub fn local_address(&self) -> Option<Address> {
-        self.state().local.clone()
+        self.state().socket.local.clone()
     }
 
     /// The account of its send queue, for handles.
@@ -81,13 +82,13 @@ impl<'a> Conn<'a> {
     /// When the socket last took some of what was queued here; before that, when the first of it was
     /// queued. Now, if the connection has gone.
     pub fn write_progress(&self) -> Instant {
-        self.state().last_progress
+        self.state().write.progress
     }
 
     /// When bytes last came from the peer, whatever they were: under TLS also those of a record that is
     /// not whole yet. Before that, when the connection was made. Now, if it has gone.
     pub fn last_read(&self) -> Instant {
-        self.state().last_read
+        self.state().read.last
     }
 
     /// Tries to write what is queued although the system did not tell of room, which it does late: before
@@ -99,7 +100,7 @@ impl<'a> Conn<'a> {
     /// In `on_close`: bytes accepted for sending, on whatever thread, that the socket never took. What it
     /// took may still not have arrived.
     pub fn lost(&self) -> usize {
-        self.state().lost
+        self.state().held.lost
     }
 
     /// The protocol above is open: ends the deadline of the connect.
@@ -127,7 +128,7 @@ impl<'a> Conn<'a> {
         let core = self.core();
         let mut state = self.state();
         if !state.life.is_closed() {
-            state.gathered = bytes;
+            state.held.gathered = bytes;
             state.charge(&core.memory);
         }
     }
@@ -135,7 +136,7 @@ impl<'a> Conn<'a> {
     /// Bytes of memory that the send queue takes, those aside that other queues hold, too.
     pub fn queue_memory(&self) -> usize {
         let state = self.state();
-        state.charged - state.gathered
+        state.held.charged - state.held.gathered
     }
 
     /// Whether the connection is up and not finishing.
@@ -146,11 +147,7 @@ impl<'a> Conn<'a> {
     /// Calls [`Handler::on_call`](crate::conn::Handler::on_call) from the loop's own frame, in this turn
     /// or the next one; once, however often it was asked for.
     pub fn call_handler(&self) {
-        let first = {
-            let mut state = self.state();
-            state.life.is_up() && !std::mem::replace(&mut state.in_call, true)
-        };
-        if first {
+        if self.is_up() && !self.connection.is_called.replace(true) {
             self.defer(Call::Handler);
         }
     }
@@ -167,7 +164,7 @@ impl<'a> Conn<'a> {
     /// The handler has kept some of what it was given: its
     /// [`on_call`](crate::conn::Handler::on_call) goes on with it in the next turn, before more is read.
     pub fn read_later(&self) {
-        self.state().behind = true;
+        self.state().read.behind = true;
         self.mark_ready();
     }
 
@@ -176,7 +173,7 @@ impl<'a> Conn<'a> {
     ///
     /// libhv: `hio_read_stop`.
     pub fn pause_reading(&self) {
-        self.state().reading_paused = true;
+        self.state().read.paused = true;
     }
 
     /// Reads again.
@@ -185,8 +182,8 @@ impl<'a> Conn<'a> {
     pub fn resume_reading(&self) {
         let paused = {
             let mut state = self.state();
-            state.last_read = clock::now();
-            std::mem::take(&mut state.reading_paused)
+            state.read.last = clock::now();
+            std::mem::take(&mut state.read.paused)
         };
         // Readiness was told once, while nobody read.
         if paused && !mutant!("resume_forgets_readiness") {
@@ -196,7 +193,7 @@ impl<'a> Conn<'a> {
 
     /// Whether reading is paused.
     pub fn is_reading_paused(&self) -> bool {
-        self.state().reading_paused
+        self.state().read.paused
     }
 
     /// See [`Connect::read_timeout`](crate::Connect::read_timeout); counted from now.
@@ -228,8 +225,8 @@ impl<'a> Conn<'a> {
             if !state.life.is_up() {
                 return;
             }
-            let both = state.read_closed;
-            let first = !both && !std::mem::replace(&mut state.half_closed, true);
+            let both = state.read.side.has_ended();
+            let first = !both && state.write.side.close();
             (first, both)
         };
         if both {
@@ -244,7 +241,7 @@ impl<'a> Conn<'a> {
     pub fn end_with_peer(&self) {
         let stays = {
             let state = self.state();
-            state.settings.allow_half_open && !state.half_closed
+            state.settings.allow_half_open && state.write.side == WriteSide::Open
         };
         if !stays || mutant!("half_open_ends_with_peer") {
             self.finish(CloseReason::Peer);
@@ -257,7 +254,7 @@ impl<'a> Conn<'a> {
         let ends = {
             let mut state = self.state();
             state.settings.allow_half_open = on;
-            !on && state.read_closed && state.life.is_up()
+            !on && state.read.side.has_ended() && state.life.is_up()
         };
         if ends {
             self.finish(CloseReason::Peer);
@@ -266,7 +263,7 @@ impl<'a> Conn<'a> {
 
     /// Whether the peer has ended its side, and this was read.
     pub fn has_peer_ended(&self) -> bool {
-        self.state().read_closed
+        self.state().read.side.has_ended()
     }
 
     /// Takes the connection off this loop, for another one: at the end of this turn the handler's

@@ -2,6 +2,8 @@
 
 use super::Conn;
 use crate::log;
+use crate::machine::ending::Ending;
+use crate::machine::write_side::WriteSide;
 use crate::mutant::mutant;
 use crate::transport::detached::{Parts, Transport};
 use crate::transport::out_queue::OutQueue;
@@ -9,7 +11,7 @@ use crate::transport::out_queue::OutQueue;
 /// Whether a connection is one that another loop could take.
 pub(super) fn may(conn: &Conn<'_>) -> bool {
     let state = conn.state();
-    let open = state.life.is_up() && state.was_open && !state.half_closed;
+    let open = state.life.is_up() && state.was_open && state.write.side == WriteSide::Open;
     open && !conn.core().is_stopping()
 }
 
@@ -17,10 +19,10 @@ pub(super) fn may(conn: &Conn<'_>) -> bool {
 pub(super) fn take_off(conn: &Conn<'_>) -> Option<Transport> {
     let core = conn.core();
     let mut state = conn.state();
-    if !state.leaving {
+    if !matches!(state.ending, Ending::Leaving) {
         return None;
     }
-    let mut stream = state.stream.take()?;
+    let mut stream = state.socket.stream.take()?;
     let off = core.with_poller(|poller| {
         stream.deregister(poller);
         Ok(())
@@ -31,10 +33,10 @@ pub(super) fn take_off(conn: &Conn<'_>) -> Option<Transport> {
     state.queues().for_each(|queue| queue.leave(&core.buffers));
     let parts = Box::new(Parts {
         stream: Some(stream),
-        peer: state.peer.clone(),
-        local: state.local.clone(),
+        peer: state.socket.peer.clone(),
+        local: state.socket.local.clone(),
         moved: true,
-        read_closed: state.read_closed,
+        read_closed: state.read.side.has_ended(),
         settings: state.settings.clone(),
         out: match mutant!("moved_queue_lost") {
             true => OutQueue::default(),

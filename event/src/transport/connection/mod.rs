@@ -32,6 +32,7 @@ use crate::core::LoopCore;
 use crate::core::entity::{Entity, Place};
 use crate::error::CloseReason;
 use crate::local_loop::LocalLoop;
+use crate::machine::ending::Ending;
 use crate::machine::lifecycle::Lifecycle;
 use crate::mutant::mutant;
 use crate::sys::{Readiness, Stream, clock};
@@ -46,6 +47,8 @@ pub(crate) struct Connection {
     place: Place,
     /// Taken out for each call, and put back (I4).
     handler: Cell<Option<Box<dyn Handler>>>,
+    /// The handler is to be called in step 8.
+    is_called: Cell<bool>,
     state: RefCell<ConnState>,
 }
 
@@ -98,6 +101,7 @@ impl Connection {
         Self {
             place,
             handler: Cell::new(handler),
+            is_called: Cell::new(false),
             state: RefCell::new(state),
         }
     }
@@ -134,7 +138,7 @@ impl Entity for Connection {
             Some(Call::Up) => adopt::comes_up(&conn),
             Some(Call::Leave) => conn.leave_now(),
             Some(Call::Handler) => {
-                conn.state().in_call = false;
+                conn.connection.is_called.set(false);
                 read::allow(&conn);
                 conn.tell_if_up(|handler, conn| handler.on_call(conn));
             }
@@ -353,7 +357,7 @@ impl<'a> Conn<'a> {
     /// Step 8: leaves, if it still may.
     fn leave_now(&self) {
         if leave::may(self) {
-            self.state().leaving = true;
+            self.state().ending = Ending::Leaving;
             close::now(self, CloseReason::Local);
         }
     }

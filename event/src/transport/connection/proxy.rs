@@ -42,7 +42,7 @@ fn with_tunnel<R>(conn: &Conn<'_>, f: impl FnOnce(&mut Tunnel, &mut Vec<u8>) -> 
     let result = f(tunnel, &mut question);
     if !question.is_empty() {
         if state.out.is_empty() {
-            state.last_progress = clock::now();
+            state.write.progress = clock::now();
         }
         state.settings.budget.add(question.len());
         state.out.tail(&conn.core().buffers).append(&mut question);

@@ -21,8 +21,12 @@ const ALLOWANCE: usize = READS * 64 * 1024;
 pub(super) fn ready(conn: &Conn<'_>, has_turn: bool) {
     let (life, readable, flush) = {
         let state = conn.state();
-        let readable = state.behind || (state.has_something() && !state.holds_back());
-        (state.life, readable, state.writable && state.wants_write())
+        let readable = state.read.behind || (state.has_something() && !state.holds_back());
+        (
+            state.life,
+            readable,
+            state.write.writable && state.wants_write(),
+        )
     };
     match life {
         Lifecycle::Resolving | Lifecycle::Closed => {}
@@ -51,11 +55,10 @@ pub(super) fn allow(conn: &Conn<'_>) {
 fn check_half_open(conn: &Conn<'_>) {
     let gone = {
         let mut state = conn.state();
-        if !state.may_be_gone || !state.life.is_up() {
+        if !state.life.is_up() || !state.read.side.looks() {
             return;
         }
-        state.may_be_gone = false;
-        match state.stream.as_ref().map(Stream::connected) {
+        match state.socket.stream.as_ref().map(Stream::connected) {
             Some(Ok(false)) => Some(io::ErrorKind::ConnectionReset.into()),
             Some(Err(e)) => Some(e),
             Some(Ok(true)) | None => None,
@@ -114,14 +117,14 @@ fn read(conn: &Conn<'_>) {
 
 fn read_once(conn: &Conn<'_>, buffer: &mut [u8]) -> Read {
     let mut state = conn.state();
-    if state.life.is_closed() || state.holds_back() || state.behind {
+    if state.life.is_closed() || state.holds_back() || state.read.behind {
         return Read::Blocked;
     }
     let read = state.read(buffer);
     if let Read::Data(n) = read
         && !(mutant!("long_reads_are_life") && n < 64)
     {
-        state.last_read = conn.core().clock_now();
+        state.read.last = conn.core().clock_now();
         state.count_discarded(n);
     }
     read
@@ -131,10 +134,10 @@ fn read_once(conn: &Conn<'_>, buffer: &mut [u8]) -> Read {
 fn catch_up(conn: &Conn<'_>, handler: &mut Box<dyn Handler>) {
     let is_behind = {
         let mut state = conn.state();
-        let was_behind = std::mem::take(&mut state.behind);
+        let was_behind = std::mem::take(&mut state.read.behind);
         if was_behind {
             // That nothing was read meanwhile is not the peer's doing.
-            state.last_read = clock::now();
+            state.read.last = clock::now();
         }
         was_behind && state.life.is_up()
     };
@@ -188,7 +191,7 @@ fn feed_proxy(conn: &Conn<'_>, handler: &mut Box<dyn Handler>, data: &mut [u8]) 
 fn peer_ended(conn: &Conn<'_>, handler: &mut Box<dyn Handler>) {
     let (life, truncated) = {
         let mut state = conn.state();
-        state.read_closed = true;
+        state.read.side.ended();
         (state.life, state.is_truncated())
     };
     match life {

@@ -101,11 +101,11 @@ impl Conn<'_> {
             return Err(SendError::NotOpen);
         }
         if state.unsent() == 0 {
-            state.last_progress = clock::now();
+            state.write.progress = clock::now();
         }
         f(state);
         let unsent = state.unsent();
-        state.above_high |= state.water_marks.is_some_and(|(_, high)| unsent > high);
+        state.write.above_high |= state.write.marks.is_some_and(|(_, high)| unsent > high);
         state.charge(&self.core().memory);
         Ok(unsent)
     }
@@ -136,7 +136,7 @@ impl Conn<'_> {
     /// Sets the marks of the send queue: [`Handler::on_low_water`](crate::conn::Handler::on_low_water) is called each time the queue,
     /// having held more than `high` bytes, has fallen to `low` or less. Both in bytes; off at first.
     pub fn set_water_marks(&self, low: usize, high: usize) {
-        self.state().water_marks = Some((low, high));
+        self.state().write.marks = Some((low, high));
     }
 
     /// Asks for one [`Handler::on_low_water`](crate::conn::Handler::on_low_water) although the high mark was not passed, as after a
@@ -144,7 +144,7 @@ impl Conn<'_> {
     pub fn notify_low_water(&self) {
         let reached = {
             let mut state = self.state();
-            state.above_high = true;
+            state.write.above_high = true;
             state.fell_low()
         };
         if reached {
@@ -157,15 +157,15 @@ impl Conn<'_> {
     pub fn notify_sent(&self) -> bool {
         let mut state = self.state();
         if state.life.is_up() {
-            state.ahead = state.unsent();
+            state.write.ahead = state.unsent();
         }
-        state.life.is_up() && state.ahead > 0
+        state.life.is_up() && state.write.ahead > 0
     }
 
     /// Whether the socket takes what is queued, as far as is known, and little of it waits: what is
     /// queued now goes out in this turn.
     pub fn is_line_free(&self) -> bool {
         let state = self.state();
-        state.takes_data() && state.writable && state.unsent() <= FLUSH_EARLY
+        state.takes_data() && state.write.writable && state.unsent() <= FLUSH_EARLY
     }
 }

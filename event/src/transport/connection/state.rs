@@ -6,8 +6,11 @@ use crate::core::memory::Memory;
 use crate::core::timers::TimerId;
 use crate::error::CloseReason;
 use crate::log;
+use crate::machine::ending::Ending;
 use crate::machine::lifecycle::Lifecycle;
 use crate::machine::race::ConnectRace;
+use crate::machine::read_side::{ReadSide, ShortReads};
+use crate::machine::write_side::WriteSide;
 use crate::mutant::mutant;
 use crate::proxy::Tunnel;
 use crate::sys::{Address, Got, JobToken, Readiness, Stream};
@@ -50,63 +53,68 @@ impl Timer {
 /// All of a connection but its handler; borrowed for moments (I4).
 pub(crate) struct ConnState {
     pub(crate) life: Lifecycle,
-    pub(crate) stream: Option<Stream>,
+    pub(crate) settings: ConnSettings,
+    /// Until there is a stream to the target.
+    pub(crate) connecting: Option<Box<Connecting>>,
+    pub(crate) socket: Socket,
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<Box<super::tls::TlsLayer>>,
     /// Bytes for the socket: ciphertext if there is TLS.
     pub(crate) out: OutQueue,
-    pub(crate) settings: ConnSettings,
-    /// Until there is a stream to the target.
-    pub(crate) connecting: Option<Box<Connecting>>,
-    pub(crate) peer: Option<Address>,
-    pub(crate) local: Option<Address>,
-    /// What `on_close` is told when the end is orderly. Apart: most connections are not ending.
-    pub(crate) end_reason: Option<Box<CloseReason>>,
-    /// The peer agreed to the end: what happens to the transport now changes nothing.
-    pub(crate) settled: bool,
-    /// What came in was wrong, and `end_reason` says so whatever happens now.
-    pub(crate) failed: bool,
+    pub(crate) read: Reading,
+    pub(crate) write: Writing,
+    /// Apart: most connections are not ending.
+    pub(crate) ending: Ending<Box<CloseReason>>,
     /// The protocol above had opened, for the report.
     pub(crate) was_open: bool,
-    pub(crate) readable: bool,
-    pub(crate) writable: bool,
-    /// The poller said that the peer's end, or an error, is to be read.
-    pub(crate) hangup: bool,
-    /// The poller spoke of urgent data: from now on a short read is no sign that nothing is left.
-    pub(crate) urgent: bool,
-    /// The end of the stream was read.
-    pub(crate) read_closed: bool,
-    /// The poller spoke of an end or an error after that: the connection may have gone altogether.
-    pub(crate) may_be_gone: bool,
+    /// Its own timers, each at its [`Timer`].
+    pub(crate) timers: [Option<TimerId>; Timer::ALL.len()],
+    pub(crate) held: Held,
+}
+
+/// The socket, which has gone where there are still addresses.
+#[derive(Default)]
+pub(crate) struct Socket {
+    pub(crate) stream: Option<Stream>,
+    pub(crate) peer: Option<Address>,
+    pub(crate) local: Option<Address>,
+}
+
+/// What comes in.
+pub(crate) struct Reading {
+    pub(crate) side: ReadSide,
     /// The user reads no further for now.
-    pub(crate) reading_paused: bool,
-    /// The user sends no more, and its side ends behind what is queued.
-    pub(crate) half_closed: bool,
-    pub(crate) fin_sent: bool,
-    /// Leaves this loop with its socket: for this one.
-    pub(crate) leaving: bool,
-    /// The handler is to be called in step 8.
-    pub(crate) in_call: bool,
+    pub(crate) paused: bool,
     /// The handler has kept some of what was read, and goes on with it before more is read.
     pub(crate) behind: bool,
+    /// When something was last read.
+    pub(crate) last: Instant,
+    /// Bytes that are still read, and discarded, of a connection that is ending.
+    pub(crate) may_discard: usize,
+}
+
+/// What goes out.
+pub(crate) struct Writing {
+    pub(crate) side: WriteSide,
+    /// The socket takes more, as far as is known.
+    pub(crate) writable: bool,
     /// The low and the high mark of the queue, in bytes.
-    pub(crate) water_marks: Option<(usize, usize)>,
+    pub(crate) marks: Option<(usize, usize)>,
     /// The queue passed the high mark, and the handler waits for the low one.
     pub(crate) above_high: bool,
     /// Bytes of the queue that go before the handler is told that they have gone; 0: it is not.
     pub(crate) ahead: usize,
-    /// Its own timers, each at its [`Timer`].
-    pub(crate) timers: [Option<TimerId>; Timer::ALL.len()],
-    /// Bytes that are still read, and discarded, of a connection that is ending.
-    pub(crate) may_discard: usize,
+    /// When the socket last took bytes, or the queue became non-empty.
+    pub(crate) progress: Instant,
+}
+
+/// What is counted of it.
+#[derive(Default)]
+pub(crate) struct Held {
     /// Bytes of memory that the handler holds of what came.
     pub(crate) gathered: usize,
     /// What is on the loop's account of memory for this connection.
     pub(crate) charged: usize,
-    /// When the socket last took bytes, or the queue became non-empty.
-    pub(crate) last_progress: Instant,
-    /// When something was last read.
-    pub(crate) last_read: Instant,
     /// Bytes accepted that nobody will send: known once it is closed.
     pub(crate) lost: usize,
 }
@@ -182,12 +190,14 @@ impl ConnState {
         let parts = &mut *transport.parts;
         let mut state = Self::bare(parts.settings.clone(), now);
         state.life = Lifecycle::Connecting;
-        state.stream = parts.stream.take();
-        state.peer = parts.peer.take();
-        state.local = parts.local.take();
+        state.socket.stream = parts.stream.take();
+        state.socket.peer = parts.peer.take();
+        state.socket.local = parts.local.take();
         state.out = std::mem::take(&mut parts.out);
-        state.writable = true;
-        state.read_closed = parts.read_closed;
+        state.write.writable = true;
+        if parts.read_closed {
+            state.read.side.ended();
+        }
         #[cfg(feature = "tls")]
         {
             state.tls = parts.tls.take();
@@ -205,40 +215,31 @@ impl ConnState {
     fn bare(settings: ConnSettings, now: Instant) -> Self {
         Self {
             life: Lifecycle::Resolving,
-            stream: None,
+            settings,
+            connecting: None,
+            socket: Socket::default(),
             #[cfg(feature = "tls")]
             tls: None,
             out: OutQueue::default(),
-            settings,
-            connecting: None,
-            peer: None,
-            local: None,
-            end_reason: None,
-            settled: false,
-            failed: false,
+            read: Reading {
+                side: ReadSide::Blocked(ShortReads::TellAll),
+                paused: false,
+                behind: false,
+                last: now,
+                may_discard: 0,
+            },
+            write: Writing {
+                side: WriteSide::Open,
+                writable: false,
+                marks: None,
+                above_high: false,
+                ahead: 0,
+                progress: now,
+            },
+            ending: Ending::NotYet,
             was_open: false,
-            readable: false,
-            writable: false,
-            hangup: false,
-            urgent: false,
-            read_closed: false,
-            may_be_gone: false,
-            reading_paused: false,
-            half_closed: false,
-            fin_sent: false,
-            leaving: false,
-            in_call: false,
-            behind: false,
-            water_marks: None,
-            above_high: false,
-            ahead: 0,
             timers: [None; Timer::ALL.len()],
-            may_discard: 0,
-            gathered: 0,
-            charged: 0,
-            last_progress: now,
-            last_read: now,
-            lost: 0,
+            held: Held::default(),
         }
     }
 
@@ -256,11 +257,9 @@ impl ConnState {
 
     /// Takes note of what the poller said.
     pub(crate) fn note(&mut self, event: &Readiness) {
-        self.readable |= event.readable || event.hangup;
-        self.writable |= event.writable;
-        self.hangup |= event.hangup;
-        self.may_be_gone |= event.hangup && self.read_closed;
-        self.urgent |= event.urgent && !mutant!("urgent_data_hides_the_rest");
+        let urgent = event.urgent && !mutant!("urgent_data_hides_the_rest");
+        self.read.side.told(event.readable, event.hangup, urgent);
+        self.write.writable |= event.writable;
     }
 
     /// Whether a timer of its own is armed.
@@ -270,7 +269,7 @@ impl ConnState {
 
     /// Whether it may be sent to.
     pub(crate) fn takes_data(&self) -> bool {
-        self.life.is_up() && !self.half_closed
+        self.life.is_up() && self.write.side == WriteSide::Open
     }
 
     /// Whether there may be something for the handler.
@@ -279,47 +278,44 @@ impl ConnState {
         if self.tls.as_ref().is_some_and(|tls| tls.end_waits()) {
             return true;
         }
-        self.readable && !self.read_closed
+        self.read.side.is_ready()
     }
 
     /// Whether what comes in is left where it is: the user reads no further. A connection that is
     /// finishing reads all the same, and discards, until it is flooded.
     pub(crate) fn holds_back(&self) -> bool {
         match self.life.is_up() {
-            true => self.reading_paused,
+            true => self.read.paused,
             false => self.is_flooded(),
         }
     }
 
     /// Reads once, as far as readiness goes.
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Read {
-        if self.read_closed || !self.readable {
+        if !self.read.side.is_ready() {
             return Read::Blocked;
         }
-        let Some(stream) = self.stream.as_mut() else {
+        let Some(stream) = self.socket.stream.as_mut() else {
             return Read::Blocked;
         };
         loop {
             match stream.read(buffer) {
                 Ok(Got { bytes: 0, .. }) => {
-                    self.readable = false;
-                    self.read_closed = true;
+                    self.read.side.ended();
                     return Read::End;
                 }
                 Ok(got) => {
                     let cut = mutant!("descriptor_hides_the_rest") && got.bytes < buffer.len();
-                    // A hang-up that came with the data is still to be read: no new edge tells.
-                    self.readable = (got.more && !cut) || self.hangup || self.urgent;
+                    self.read.side.read(got.more && !cut);
                     return Read::Data(got.bytes);
                 }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                    self.readable = false;
+                    self.read.side.blocked();
                     return Read::Blocked;
                 }
                 Err(e) => {
-                    self.readable = false;
-                    self.read_closed = true;
+                    self.read.side.ended();
                     return Read::Failed(e);
                 }
             }
@@ -346,34 +342,34 @@ impl ConnState {
 
     /// Whether the queue has just fallen to its low mark; once per passing of the high one.
     pub(crate) fn fell_low(&mut self) -> bool {
-        let low = self.water_marks.map_or(0, |(low, _)| low);
-        let fell = self.above_high && self.unsent() <= low;
-        self.above_high &= !fell;
+        let low = self.write.marks.map_or(0, |(low, _)| low);
+        let fell = self.write.above_high && self.unsent() <= low;
+        self.write.above_high &= !fell;
         fell
     }
 
     /// The socket took so many bytes of the queue. Whether those that the handler waits for were among
     /// them; once for each time that it asks.
     pub(crate) fn took(&mut self, bytes: usize) -> bool {
-        let waits = self.ahead > 0 && !mutant!("sent_mark_forgotten");
-        self.ahead = self.ahead.saturating_sub(bytes);
-        waits && self.ahead == 0
+        let waits = self.write.ahead > 0 && !mutant!("sent_mark_forgotten");
+        self.write.ahead = self.write.ahead.saturating_sub(bytes);
+        waits && self.write.ahead == 0
     }
 
     /// Counts what the connection holds now.
     pub(crate) fn charge(&mut self, account: &Memory) {
         let now = self.memory();
-        account.charge(&mut self.charged, now);
+        account.charge(&mut self.held.charged, now);
     }
 
     /// Bytes of memory that are this connection's own: its queues, and what was gathered.
     pub(crate) fn memory(&self) -> usize {
-        self.queues().map(OutQueue::memory).sum::<usize>() + self.gathered
+        self.queues().map(OutQueue::memory).sum::<usize>() + self.held.gathered
     }
 
     /// Bytes that would be there without this connection, but for what others hold, too.
     pub(crate) fn greed(&self) -> usize {
-        self.charged + self.queues().map(OutQueue::shared_len).sum::<usize>()
+        self.held.charged + self.queues().map(OutQueue::shared_len).sum::<usize>()
     }
 
     /// What is queued for the socket, and for TLS.
@@ -432,11 +428,11 @@ impl ConnState {
         written: &mut usize,
         scratch: &mut Vec<u8>,
     ) -> Flushed {
-        let Some(stream) = self.stream.as_mut() else {
+        let Some(stream) = self.socket.stream.as_mut() else {
             return Flushed::Blocked;
         };
         while !self.out.is_empty() {
-            if !self.writable {
+            if !self.write.writable {
                 return Flushed::Blocked;
             }
             if *written >= WRITE_BUDGET {
@@ -455,7 +451,7 @@ impl ConnState {
                     self.out.consume(n, pool);
                 }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.writable = false,
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.write.writable = false,
                 Err(e) => return Flushed::Failed(e),
             }
         }
@@ -464,10 +460,15 @@ impl ConnState {
 
     /// Ends the writing side of the socket.
     pub(super) fn end_write_side(&mut self) {
-        if std::mem::replace(&mut self.fin_sent, true) {
+        if !self.write.side.shut() {
             return;
         }
-        if let Some(Err(e)) = self.stream.as_ref().map(|stream| stream.shutdown_write()) {
+        if let Some(Err(e)) = self
+            .socket
+            .stream
+            .as_ref()
+            .map(|stream| stream.shutdown_write())
+        {
             // Usually: the peer is gone already.
             log::debug!("hvloop: shutdown: {e}");
         }
@@ -476,7 +477,7 @@ impl ConnState {
     /// How the report names it.
     pub(crate) fn describe(&self) -> String {
         let state = self.life;
-        match (&self.peer, &self.connecting) {
+        match (&self.socket.peer, &self.connecting) {
             (Some(peer), _) if self.unsent() > 0 => {
                 let unsent = self.unsent();
                 format!("connection to {peer} ({state:?}, {unsent} bytes unsent)")

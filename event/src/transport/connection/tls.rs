@@ -241,7 +241,7 @@ fn decrypt(
 pub(super) fn has_ended(conn: &Conn<'_>) -> bool {
     let mut state = conn.state();
     // What the handler has kept, and what a pause holds back, is before it.
-    let held = (state.behind || state.holds_back()) && !mutant!("end_overtakes_pause");
+    let held = (state.read.behind || state.holds_back()) && !mutant!("end_overtakes_pause");
     if state.life.is_closed() || held {
         return false;
     }
@@ -310,7 +310,7 @@ impl ConnState {
                 if tls.session.wants_write() {
                     if tls.unsent() == 0 && self.out.is_empty() {
                         // Of TLS's own: the queue begins with it.
-                        self.last_progress = clock::now();
+                        self.write.progress = clock::now();
                     }
                     tls.session.take_cipher(self.out.tail(pool));
                 }

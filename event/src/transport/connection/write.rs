@@ -4,6 +4,7 @@ use super::state::{Flushed, Timer};
 use super::{Call, Conn, close, discard};
 use crate::error::CloseReason;
 use crate::machine::lifecycle::Lifecycle;
+use crate::machine::write_side::WriteSide;
 use crate::mutant::mutant;
 use crate::sys::clock;
 use std::sync::Arc;
@@ -15,13 +16,13 @@ pub(super) fn flush(conn: &Conn<'_>) {
     let core = conn.core();
     let (flushed, written, low_water, sent, read_on) = {
         let state = &mut *conn.state();
-        if state.life.is_closed() || state.stream.is_none() {
+        if state.life.is_closed() || state.socket.stream.is_none() {
             return;
         }
         let (mut written, before) = (0, state.unsent());
         let flushed = state.write_out(&core.buffers, &mut written);
         if written > 0 {
-            state.last_progress = core.clock_now();
+            state.write.progress = core.clock_now();
         }
         let sent = state.took(before.saturating_sub(state.unsent()));
         let read_on = written > 0 && state.discard_on();
@@ -55,8 +56,8 @@ pub(super) fn flush(conn: &Conn<'_>) {
 pub(super) fn try_to_write(conn: &Conn<'_>) {
     let waits = {
         let mut state = conn.state();
-        let waits = state.stream.is_some() && state.wants_write();
-        state.writable |= waits && !mutant!("stalled_without_a_try");
+        let waits = state.socket.stream.is_some() && state.wants_write();
+        state.write.writable |= waits && !mutant!("stalled_without_a_try");
         waits
     };
     if waits {
@@ -68,8 +69,10 @@ pub(super) fn try_to_write(conn: &Conn<'_>) {
 /// that was accepted is lost by it.
 fn peer_gone(conn: &Conn<'_>) -> Option<CloseReason> {
     let state = conn.state();
-    let gone = state.read_closed && state.life == Lifecycle::Flushing && state.unsent() == 0;
-    state.end_reason.as_deref().filter(|_| gone).cloned()
+    let ended = state.read.side.has_ended() && state.life == Lifecycle::Flushing;
+    let gone = ended && state.unsent() == 0;
+    let reason = state.ending.reason().filter(|_| gone);
+    reason.map(|reason| (**reason).clone())
 }
 
 /// Everything is written: a finishing connection ends TLS, then its write side, then waits for
@@ -78,7 +81,7 @@ fn flushed_all(conn: &Conn<'_>) {
     let (finishing, end, again) = {
         let state = &mut *conn.state();
         let finishing = state.life == Lifecycle::Flushing;
-        let half = state.half_closed && state.life.is_up() && !state.fin_sent;
+        let half = state.life.is_up() && state.write.side == WriteSide::Closing;
         if !finishing && !half {
             return;
         }
@@ -90,7 +93,7 @@ fn flushed_all(conn: &Conn<'_>) {
                 state.life.flushed();
                 state.discard_answers();
             }
-            (finishing, state.read_closed, false)
+            (finishing, state.read.side.has_ended(), false)
         }
     };
     if again {
@@ -125,9 +128,9 @@ pub(super) fn set_stall(conn: &Conn<'_>, limit: Option<Duration>) {
     conn.disarm(Timer::Stall);
     let waits = {
         let mut state = conn.state();
-        let waits = state.stream.is_some() && state.wants_write();
+        let waits = state.socket.stream.is_some() && state.wants_write();
         if waits {
-            state.last_progress = clock::now();
+            state.write.progress = clock::now();
         }
         waits
     };

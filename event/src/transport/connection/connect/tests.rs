@@ -28,7 +28,7 @@ impl Handler for Teller {
     fn on_up(&mut self, conn: &Conn<'_>) {
         conn.opened();
         let state = conn.state();
-        let Some(Stream::Tcp(stream)) = &state.stream else {
+        let Some(Stream::Tcp(stream)) = &state.socket.stream else {
             panic!("no TCP");
         };
         let socket = SockRef::from(stream);
