@@ -140,7 +140,8 @@ fn websocket_client() -> usize {
         }
     });
     event_loop.stop();
-    assert!(event_loop.run().unwrap().is_clean());
+    let report = event_loop.run().unwrap();
+    assert!(report.is_clean(), "{report}");
     usize::try_from(counted.bytes_current).unwrap() / (CONNECTIONS - WARM_UP)
 }
 

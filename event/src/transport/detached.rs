@@ -5,6 +5,7 @@ use super::settings::ConnSettings;
 use crate::sys::{Address, Stream};
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 /// A connected socket on its way to a loop: accepted by a listener, or taken off another loop by
 /// [`Conn::leave`](crate::conn::Conn::leave), with what its TLS knows and what it has not sent.
@@ -21,7 +22,7 @@ pub(crate) struct Parts {
     /// Taken when a loop adopts it.
     pub(crate) stream: Option<Stream>,
     pub(crate) peer: Option<Address>,
-    pub(crate) local: Option<Address>,
+    pub(crate) local: Option<Arc<Address>>,
     /// It was open on another loop.
     pub(crate) moved: bool,
     /// The peer's end was read there.
@@ -48,7 +49,7 @@ impl Transport {
     }
 
     /// The account of the connection's send queue.
-    pub fn budget(&self) -> &std::sync::Arc<super::budget::SendBudget> {
+    pub fn budget(&self) -> &Arc<super::budget::SendBudget> {
         &self.parts.settings.budget
     }
 

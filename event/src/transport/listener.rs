@@ -43,6 +43,8 @@ pub(crate) struct Accepting {
     /// Taken out for each call, and put back (I4).
     acceptor: Cell<Option<Box<dyn Acceptor>>>,
     listen: Arc<Listen>,
+    /// This side's address of the last connection.
+    local_address: Cell<Option<Arc<Address>>>,
     /// Waits for descriptors; nothing is accepted meanwhile.
     waiting: Cell<Option<TimerId>>,
     back_off: Cell<Duration>,
@@ -76,6 +78,7 @@ pub(crate) fn listen(
         readable: Cell::new(false),
         acceptor: Cell::new(Some(acceptor)),
         listen,
+        local_address: Cell::new(None),
         waiting: Cell::new(None),
         back_off: Cell::new(BACK_OFF.0),
     });
@@ -207,11 +210,22 @@ impl Accepting {
             self.back_off.set(BACK_OFF.0);
         }
         core.shared.counters.accepted.add(1);
-        let transport = Transport::accepted(stream, peer, &self.listen);
+        let local_address = self.local_address(&stream);
+        let transport = Transport::accepted(stream, peer, local_address, &self.listen);
         if let Some(mut acceptor) = self.acceptor.take() {
             core.call_user("accept", || acceptor.on_accept(local, transport));
             self.acceptor.set(Some(acceptor));
         }
+    }
+
+    /// This side's address, which most connections of a listener have in common.
+    fn local_address(&self, stream: &Stream) -> Option<Arc<Address>> {
+        let address = stream.local().ok()?;
+        let last = self.local_address.take();
+        let same = last.filter(|last| **last == address);
+        let shared = same.unwrap_or_else(|| Arc::new(address));
+        self.local_address.set(Some(shared.clone()));
+        Some(shared)
     }
 
     /// Accepts again after a while: the readiness stays noted, and looking at once would spin.
@@ -232,11 +246,16 @@ impl Accepting {
 }
 
 impl Transport {
-    fn accepted(stream: Stream, peer: Address, listen: &Listen) -> Self {
+    fn accepted(
+        stream: Stream,
+        peer: Address,
+        local: Option<Arc<Address>>,
+        listen: &Listen,
+    ) -> Self {
         let settings = listen.settings.for_another();
         set_up(&stream, &settings);
         let parts = Box::new(Parts {
-            local: stream.local().ok(),
+            local,
             stream: Some(stream),
             peer: Some(peer),
             moved: false,

@@ -36,7 +36,7 @@ fn stale_key_finds_nothing_although_its_index_is_used_again() {
     assert_eq!(slots.remove(old), None);
     assert_eq!(slots.get(new), Some(&"new"));
     assert_eq!(slots.keys(), [new]);
-    slots.check_invariants().expect("the generations agree");
+    slots.check_invariants().expect("the count is right");
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn last_generation_retires_the_index() {
         assert_eq!(key.index, 0);
         assert_eq!(slots.remove(key), Some(round));
         assert_eq!((slots.len(), slots.keys()), (0, vec![]));
-        slots.check_invariants().expect("the generations agree");
+        slots.check_invariants().expect("the count is right");
     }
     let last = Key {
         index: 0,
@@ -61,7 +61,7 @@ fn last_generation_retires_the_index() {
     let after = slots.insert(7);
     assert_eq!(after.index, 1, "index 0 would repeat its keys");
     assert_eq!(slots.keys(), [after]);
-    slots.check_invariants().expect("the generations agree");
+    slots.check_invariants().expect("the count is right");
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn drain_takes_all_and_ends_their_keys() {
     assert!(keys.iter().all(|&key| slots.get(key).is_none()));
     let new = slots.insert(5);
     assert!(!keys.contains(&new));
-    slots.check_invariants().expect("the generations agree");
+    slots.check_invariants().expect("the count is right");
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn random_operations_agree_with_a_map() {
                 let key = ever[next() % ever.len()];
                 assert_eq!(slots.remove(key), model.remove(&key), "seed {seed}");
             }
-            slots.check_invariants().expect("the generations agree");
+            slots.check_invariants().expect("the count is right");
             assert_eq!(slots.len(), model.len());
         }
         for key in ever {

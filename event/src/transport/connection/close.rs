@@ -30,10 +30,7 @@ pub(super) fn settled_reason(conn: &Conn<'_>) -> Option<CloseReason> {
     }
     let state = conn.state();
     let all_written = state.life == Lifecycle::Lingering;
-    state
-        .ending
-        .settled(all_written)
-        .map(|reason| (**reason).clone())
+    state.end.as_ref()?.ending.settled(all_written).cloned()
 }
 
 /// See [`Conn::finish`] and [`Conn::finish_agreed`].
@@ -42,7 +39,7 @@ pub(super) fn finish(conn: &Conn<'_>, reason: CloseReason, agreed: bool) {
         let mut state = conn.state();
         let finish = state.life.finish();
         if finish == Finish::Flush {
-            state.ending.begin(Box::new(reason.clone()), agreed);
+            state.end_mut().ending.begin(reason.clone(), agreed);
             if state.settings.stall_limit().is_none() {
                 // It could stand for as long as it liked until now.
                 state.write.progress = clock::now();
@@ -75,7 +72,7 @@ pub(super) fn fail(conn: &Conn<'_>, reason: CloseReason) {
     finish(conn, reason.clone(), false);
     let mut state = conn.state();
     if state.life == Lifecycle::Flushing {
-        state.ending.fail(Box::new(reason));
+        state.end_mut().ending.fail(reason);
     }
 }
 
@@ -92,11 +89,7 @@ pub(super) fn await_end(conn: &Conn<'_>) {
 
 /// The connection finished: closes it with the reason it was given.
 pub(super) fn in_order(conn: &Conn<'_>) {
-    let reason = conn
-        .state()
-        .ending
-        .reason()
-        .map(|reason| (**reason).clone());
+    let reason = conn.state().end_reason().cloned();
     now(conn, reason.unwrap_or(CloseReason::Peer));
 }
 
@@ -109,7 +102,8 @@ pub(super) fn end(conn: &Conn<'_>, reason: CloseReason) {
         let unsent = state.unsent();
         if transport.is_none() {
             // What other threads have sent, and is on its way here, reaches nobody either.
-            state.held.lost = state.settings.budget.queued();
+            let lost = state.settings.budget.queued();
+            state.end_mut().lost = lost;
         }
         state.clear_queues(&core.buffers);
         core.memory.discharge(&mut state.held.charged);
@@ -123,8 +117,8 @@ pub(super) fn end(conn: &Conn<'_>, reason: CloseReason) {
                 lookup.cancel();
             }
         }
-        let timers = std::mem::take(&mut state.timers);
-        (sockets, timers, state.was_open, state.held.lost)
+        let timers = Timer::ALL.map(|which| state.take_timer(which));
+        (sockets, timers, state.was_open, state.lost())
     };
     for timer in timers.into_iter().flatten() {
         core.kill_timer(timer);

@@ -256,7 +256,7 @@ fn connected(conn: &Conn<'_>, stream: Stream) {
         connecting.race = None;
         set_up(&stream, &state.settings);
         state.socket.peer = stream.peer().ok();
-        state.socket.local = stream.local().ok();
+        state.socket.local = stream.local().ok().map(Arc::new);
         state.socket.stream = Some(stream);
         state.write.writable = true;
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// The timer has fired.
 pub(super) fn fired(conn: &Conn<'_>, which: Timer) {
-    conn.state().timers[which as usize] = None;
+    conn.state().take_timer(which);
     match which {
         Timer::Open => {
             let (phase, limit) = {
@@ -65,8 +65,8 @@ fn check_stall(conn: &Conn<'_>) {
 fn end_flood(conn: &Conn<'_>) {
     let failure = {
         let state = conn.state();
-        let reason = state.ending.reason().filter(|reason| !reason.is_clean());
-        reason.map(|reason| (**reason).clone())
+        let reason = state.end_reason();
+        reason.filter(|reason| !reason.is_clean()).cloned()
     };
     close::now_unless_settled(conn, failure.unwrap_or(CloseReason::Forced));
 }

@@ -33,18 +33,16 @@ pub(super) fn watch(conn: &Conn<'_>) {
 impl ConnState {
     /// The end begins: what comes from now on is discarded.
     pub(super) fn begin_discarding(&mut self) {
-        let held = self
-            .socket
-            .stream
-            .as_ref()
-            .map_or(0, |stream| stream.unread());
-        self.read.may_discard = held.saturating_add(MORE);
+        let stream = self.socket.stream.as_ref();
+        let held = stream.map_or(0, |stream| stream.unread());
+        self.end_mut().may_discard = held.saturating_add(MORE);
     }
 
     /// So many bytes were read. Before the end begins they are none of ours.
     pub(super) fn count_discarded(&mut self, bytes: usize) {
         if self.is_ending() && !mutant!("discards_without_end") {
-            self.read.may_discard = self.read.may_discard.saturating_sub(bytes);
+            let end = self.end_mut();
+            end.may_discard = end.may_discard.saturating_sub(bytes);
         }
     }
 
@@ -53,7 +51,8 @@ impl ConnState {
     pub(super) fn discard_on(&mut self) -> bool {
         let flooded = self.is_flooded();
         if self.is_ending() && self.ends_in_order() {
-            self.read.may_discard = self.read.may_discard.max(MORE);
+            let end = self.end_mut();
+            end.may_discard = end.may_discard.max(MORE);
         }
         flooded && !self.is_flooded()
     }
@@ -61,17 +60,16 @@ impl ConnState {
     /// All is written: the peer of an end in order may answer what the system has of it.
     pub(super) fn discard_answers(&mut self) {
         if self.ends_in_order() {
-            let sent = self
-                .socket.stream
-                .as_ref()
-                .map_or(0, |stream| stream.send_buffer());
-            self.read.may_discard = self.read.may_discard.saturating_add(sent);
+            let stream = self.socket.stream.as_ref();
+            let sent = stream.map_or(0, |stream| stream.send_buffer());
+            let end = self.end_mut();
+            end.may_discard = end.may_discard.saturating_add(sent);
         }
     }
 
     /// Whether more came, as the connection was ending, than is discarded.
     pub(crate) fn is_flooded(&self) -> bool {
-        self.is_ending() && self.read.may_discard == 0
+        self.is_ending() && self.end.as_ref().is_none_or(|end| end.may_discard == 0)
     }
 
     fn is_ending(&self) -> bool {
@@ -80,8 +78,9 @@ impl ConnState {
 
     /// Not for a failure, and not yet agreed on by the peer, which then has no more to say.
     fn ends_in_order(&self) -> bool {
-        let reason = self.ending.reason();
-        let agreed = matches!(self.ending, Ending::Agreed(_));
-        !agreed && reason.is_some_and(|reason| reason.is_clean())
+        match self.end.as_ref().map(|end| &end.ending) {
+            Some(Ending::InOrder(reason) | Ending::Failed(reason)) => reason.is_clean(),
+            _ => false,
+        }
     }
 }

@@ -41,7 +41,7 @@ impl<'a> Conn<'a> {
 
     /// This side's address, which may be that of a Unix socket.
     pub fn local_address(&self) -> Option<Address> {
-        self.state().socket.local.clone()
+        self.state().socket.local.as_deref().cloned()
     }
 
     /// The account of its send queue, for handles.
@@ -100,7 +100,7 @@ impl<'a> Conn<'a> {
     /// In `on_close`: bytes accepted for sending, on whatever thread, that the socket never took. What it
     /// took may still not have arrived.
     pub fn lost(&self) -> usize {
-        self.state().held.lost
+        self.state().lost()
     }
 
     /// The protocol above is open: ends the deadline of the connect.

@@ -19,8 +19,9 @@ pub(super) fn may(conn: &Conn<'_>) -> bool {
 pub(super) fn take_off(conn: &Conn<'_>) -> Option<Transport> {
     let core = conn.core();
     let mut state = conn.state();
-    if !matches!(state.ending, Ending::Leaving) {
-        return None;
+    match state.end.as_ref().map(|end| &end.ending) {
+        Some(Ending::Leaving) => {}
+        _ => return None,
     }
     let mut stream = state.socket.stream.take()?;
     let off = core.with_poller(|poller| {

@@ -270,11 +270,11 @@ impl<'a> Conn<'a> {
     fn arm(&self, which: Timer, after: Duration) {
         self.disarm(which);
         let timer = self.core().arm_for(self.place(), after, which as u8);
-        self.state().timers[which as usize] = timer;
+        self.state().set_timer(which, timer);
     }
 
     fn disarm(&self, which: Timer) {
-        let timer = self.state().timers[which as usize].take();
+        let timer = self.state().take_timer(which);
         if let Some(timer) = timer {
             self.core().kill_timer(timer);
         }
@@ -357,7 +357,7 @@ impl<'a> Conn<'a> {
     /// Step 8: leaves, if it still may.
     fn leave_now(&self) {
         if leave::may(self) {
-            self.state().ending = Ending::Leaving;
+            self.state().end_mut().ending = Ending::Leaving;
             close::now(self, CloseReason::Local);
         }
     }

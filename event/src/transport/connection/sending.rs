@@ -105,7 +105,7 @@ impl Conn<'_> {
         }
         f(state);
         let unsent = state.unsent();
-        state.write.above_high |= state.write.marks.is_some_and(|(_, high)| unsent > high);
+        state.write.above_high |= unsent > state.write.marks.1;
         state.charge(&self.core().memory);
         Ok(unsent)
     }
@@ -136,7 +136,7 @@ impl Conn<'_> {
     /// Sets the marks of the send queue: [`Handler::on_low_water`](crate::conn::Handler::on_low_water) is called each time the queue,
     /// having held more than `high` bytes, has fallen to `low` or less. Both in bytes; off at first.
     pub fn set_water_marks(&self, low: usize, high: usize) {
-        self.state().write.marks = Some((low, high));
+        self.state().write.marks = (low, high);
     }
 
     /// Asks for one [`Handler::on_low_water`](crate::conn::Handler::on_low_water) although the high mark was not passed, as after a

@@ -64,11 +64,11 @@ pub(crate) struct ConnState {
     pub(crate) read: Reading,
     pub(crate) write: Writing,
     /// Apart: most connections are not ending.
-    pub(crate) ending: Ending<Box<CloseReason>>,
+    pub(crate) end: Option<Box<End>>,
     /// The protocol above had opened, for the report.
     pub(crate) was_open: bool,
-    /// Its own timers, each at its [`Timer`].
-    pub(crate) timers: [Option<TimerId>; Timer::ALL.len()],
+    /// Its own timers, each at its [`Timer`]. Apart: most connections have none.
+    timers: Option<Box<[Option<TimerId>; Timer::ALL.len()]>>,
     pub(crate) held: Held,
 }
 
@@ -77,7 +77,7 @@ pub(crate) struct ConnState {
 pub(crate) struct Socket {
     pub(crate) stream: Option<Stream>,
     pub(crate) peer: Option<Address>,
-    pub(crate) local: Option<Address>,
+    pub(crate) local: Option<Arc<Address>>,
 }
 
 /// What comes in.
@@ -89,8 +89,6 @@ pub(crate) struct Reading {
     pub(crate) behind: bool,
     /// When something was last read.
     pub(crate) last: Instant,
-    /// Bytes that are still read, and discarded, of a connection that is ending.
-    pub(crate) may_discard: usize,
 }
 
 /// What goes out.
@@ -98,8 +96,8 @@ pub(crate) struct Writing {
     pub(crate) side: WriteSide,
     /// The socket takes more, as far as is known.
     pub(crate) writable: bool,
-    /// The low and the high mark of the queue, in bytes.
-    pub(crate) marks: Option<(usize, usize)>,
+    /// The low and the high mark of the queue, in bytes; it never holds more than `usize::MAX`.
+    pub(crate) marks: (usize, usize),
     /// The queue passed the high mark, and the handler waits for the low one.
     pub(crate) above_high: bool,
     /// Bytes of the queue that go before the handler is told that they have gone; 0: it is not.
@@ -115,6 +113,13 @@ pub(crate) struct Held {
     pub(crate) gathered: usize,
     /// What is on the loop's account of memory for this connection.
     pub(crate) charged: usize,
+}
+
+/// How it ends.
+pub(crate) struct End {
+    pub(crate) ending: Ending<CloseReason>,
+    /// Bytes that are still read, and discarded.
+    pub(crate) may_discard: usize,
     /// Bytes accepted that nobody will send: known once it is closed.
     pub(crate) lost: usize,
 }
@@ -226,19 +231,18 @@ impl ConnState {
                 paused: false,
                 behind: false,
                 last: now,
-                may_discard: 0,
             },
             write: Writing {
                 side: WriteSide::Open,
                 writable: false,
-                marks: None,
+                marks: (0, usize::MAX),
                 above_high: false,
                 ahead: 0,
                 progress: now,
             },
-            ending: Ending::NotYet,
+            end: None,
             was_open: false,
-            timers: [None; Timer::ALL.len()],
+            timers: None,
             held: Held::default(),
         }
     }
@@ -255,6 +259,27 @@ impl ConnState {
         }
     }
 
+    /// How it ends, from now on.
+    pub(crate) fn end_mut(&mut self) -> &mut End {
+        self.end.get_or_insert_with(|| {
+            Box::new(End {
+                ending: Ending::NotYet,
+                may_discard: 0,
+                lost: 0,
+            })
+        })
+    }
+
+    /// Bytes accepted that nobody will send, once it is closed.
+    pub(crate) fn lost(&self) -> usize {
+        self.end.as_ref().map_or(0, |end| end.lost)
+    }
+
+    /// The reason of an end in order.
+    pub(crate) fn end_reason(&self) -> Option<&CloseReason> {
+        self.end.as_ref()?.ending.reason()
+    }
+
     /// Takes note of what the poller said.
     pub(crate) fn note(&mut self, event: &Readiness) {
         let urgent = event.urgent && !mutant!("urgent_data_hides_the_rest");
@@ -264,7 +289,25 @@ impl ConnState {
 
     /// Whether a timer of its own is armed.
     pub(crate) fn is_armed(&self, which: Timer) -> bool {
-        self.timers[which as usize].is_some()
+        let timers = self.timers.as_ref();
+        timers.is_some_and(|timers| timers[which as usize].is_some())
+    }
+
+    /// One of its own is armed.
+    pub(crate) fn set_timer(&mut self, which: Timer, timer: Option<TimerId>) {
+        if timer.is_some() {
+            self.timers.get_or_insert_default()[which as usize] = timer;
+        }
+    }
+
+    /// One of its own has fired, or is to be killed.
+    pub(crate) fn take_timer(&mut self, which: Timer) -> Option<TimerId> {
+        let timers = self.timers.as_mut()?;
+        let timer = timers[which as usize].take();
+        if timers.iter().all(Option::is_none) {
+            self.timers = None;
+        }
+        timer
     }
 
     /// Whether it may be sent to.
@@ -342,7 +385,7 @@ impl ConnState {
 
     /// Whether the queue has just fallen to its low mark; once per passing of the high one.
     pub(crate) fn fell_low(&mut self) -> bool {
-        let low = self.write.marks.map_or(0, |(low, _)| low);
+        let low = self.write.marks.0;
         let fell = self.write.above_high && self.unsent() <= low;
         self.write.above_high &= !fell;
         fell

@@ -71,8 +71,7 @@ fn peer_gone(conn: &Conn<'_>) -> Option<CloseReason> {
     let state = conn.state();
     let ended = state.read.side.has_ended() && state.life == Lifecycle::Flushing;
     let gone = ended && state.unsent() == 0;
-    let reason = state.ending.reason().filter(|_| gone);
-    reason.map(|reason| (**reason).clone())
+    state.end_reason().filter(|_| gone).cloned()
 }
 
 /// Everything is written: a finishing connection ends TLS, then its write side, then waits for
