@@ -34,8 +34,8 @@ impl Conn<'_> {
         self.append(size, write)
     }
 
-    /// Queues `size` bytes for which room was taken from the [`SendBudget`] before, such as on
-    /// another thread.
+    /// Queues `size` bytes for which room was taken from the [`SendBudget`](crate::conn::SendBudget)
+    /// before, such as on another thread.
     ///
     /// # Errors
     ///
@@ -121,7 +121,7 @@ impl Conn<'_> {
     }
 
     /// As [`send_shared`](Conn::send_shared), for bytes for which room was taken from the
-    /// [`SendBudget`] before.
+    /// [`SendBudget`](crate::conn::SendBudget) before.
     ///
     /// # Errors
     ///
@@ -133,14 +133,14 @@ impl Conn<'_> {
         Ok(())
     }
 
-    /// Sets the marks of the send queue: [`Handler::on_low_water`](crate::conn::Handler::on_low_water) is called each time the queue,
-    /// having held more than `high` bytes, has fallen to `low` or less. Both in bytes; off at first.
+    /// Sets the marks of the send queue:
+    /// [`Handler::on_low_water`](crate::conn::Handler::on_low_water) is called each time the queue, having held more than `high` bytes, has fallen to `low` or less. Both in bytes; off at first.
     pub fn set_water_marks(&self, low: usize, high: usize) {
         self.state().write.marks = (low, high);
     }
 
-    /// Asks for one [`Handler::on_low_water`](crate::conn::Handler::on_low_water) although the high mark was not passed, as after a
-    /// refused send. Comes in this turn if the queue is low already.
+    /// Asks for one [`Handler::on_low_water`](crate::conn::Handler::on_low_water) although the high mark
+    /// was not passed, as after a refused send. Comes in this turn if the queue is low already.
     pub fn notify_low_water(&self) {
         let reached = {
             let mut state = self.state();
