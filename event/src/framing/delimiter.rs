@@ -1,13 +1,8 @@
 //! The bytes that end a package, and the search for them (libhv: `UNPACK_BY_DELIMITER`).
 
-use super::error::{UnpackError, UnpackSettingError};
+use super::error::{MAX_DELIMITER, UnpackError, UnpackSettingError};
+use memchr::memchr;
 use std::fmt;
-
-/// The longest delimiter, in bytes (libhv: `PACKAGE_MAX_DELIMITER_BYTES`, which is 8).
-pub(super) const MAX_DELIMITER: usize = 16;
-
-/// How many bytes [`find_byte`] looks at together.
-const STRIDE: usize = 32;
 
 /// From one to [`MAX_DELIMITER`] bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -103,25 +98,11 @@ fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
     let (&first, rest) = needle.split_first()?;
     let mut from = 0;
     loop {
-        from += find_byte(&haystack[from..], first)? + 1;
+        from += memchr(first, &haystack[from..])? + 1;
         if haystack[from..].starts_with(rest) {
             return Some(from - 1);
         }
     }
-}
-
-/// Where `byte` first is. Without an exit inside the stride, the compiler makes it a few vector
-/// instructions.
-fn find_byte(haystack: &[u8], byte: u8) -> Option<usize> {
-    // Or a run of the byte would cost a stride for each.
-    if haystack.first() == Some(&byte) {
-        return Some(0);
-    }
-    let strides = haystack.chunks_exact(STRIDE);
-    let there = |stride: &[u8]| stride.iter().fold(false, |any, &b| any | (b == byte));
-    let clear = strides.take_while(|stride| !there(stride)).count() * STRIDE;
-    let at = haystack[clear..].iter().position(|&b| b == byte)?;
-    Some(clear + at)
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! What can be wrong with a stream of packages, and with a setting for one.
 
-use super::delimiter::MAX_DELIMITER;
 use std::error::Error;
 use std::fmt;
+
+/// The longest delimiter, in bytes (libhv: `PACKAGE_MAX_DELIMITER_BYTES`, which is 8).
+pub(super) const MAX_DELIMITER: usize = 16;
 
 /// Why a stream cannot be cut into packages any further. The place where the next package would
 /// begin is lost: the connection is of no more use (libhv closes it).

@@ -6,15 +6,15 @@
 //!
 //! - `setting`, `length`, `delimiter`: what a package looks like, and the check of that.
 //! - `rule`: where the package at the front of some bytes ends. Keeps nothing.
-//! - `gather`: what is kept between two reads, and the loop over the packages.
+//! - `assembler`: what is kept between two reads, and the loop over the packages.
 //! - `unpacker`, `reader`: the same for all packages of a stream, and for one at a time.
 //!
 //! Where this differs from libhv is said at the item that differs.
 #![forbid(unsafe_code)]
 
+mod assembler;
 mod delimiter;
 mod error;
-mod gather;
 mod length;
 mod reader;
 mod rule;

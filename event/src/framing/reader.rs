@@ -1,8 +1,8 @@
 //! One read at a time (libhv: `hio_read_once` and those built on it).
 
+use super::assembler::{Assembler, Step};
 use super::delimiter::Delimiter;
 use super::error::UnpackError;
-use super::gather::{Gather, Step};
 use super::rule::Rule;
 use super::setting::Unpack;
 use super::unpacker::Unpacker;
@@ -43,7 +43,7 @@ impl ReadMode {
 /// more.
 #[derive(Debug)]
 pub(crate) struct Reader {
-    gather: Gather,
+    assembler: Assembler,
     /// A read was asked for and has not come.
     asked: bool,
 }
@@ -52,13 +52,18 @@ impl Reader {
     /// For a connection of which nothing was read. No line and no count of bytes may be over
     /// `limit` bytes.
     pub(crate) fn new(limit: usize) -> Self {
-        Self::from_gather(Gather::new(Rule::Any, limit), limit)
+        Self::from_assembler(Assembler::new(Rule::Any, limit), limit)
     }
 
-    pub(super) fn from_gather(mut gather: Gather, limit: usize) -> Self {
-        gather.set(Rule::Any, limit);
+    /// Goes on with single reads of at most `limit` bytes, from the first byte that was not handed on.
+    pub(crate) fn from_unpacker(unpacker: Unpacker, limit: usize) -> Self {
+        Self::from_assembler(unpacker.into_assembler(), limit)
+    }
+
+    fn from_assembler(mut assembler: Assembler, limit: usize) -> Self {
+        assembler.set(Rule::Any, limit);
         Self {
-            gather,
+            assembler,
             asked: false,
         }
     }
@@ -66,7 +71,7 @@ impl Reader {
     /// Asks for one read, in place of what was asked for before and has not come. Hands nothing on
     /// by itself: call [`resume`](Self::resume), as it may have come in already.
     pub(crate) fn ask(&mut self, mode: ReadMode) {
-        self.gather.set(mode.rule(), self.gather.max());
+        self.assembler.set(mode.rule(), self.assembler.max());
         self.asked = true;
     }
 
@@ -91,10 +96,10 @@ impl Reader {
         mut each: impl FnMut(&mut [u8]) -> Option<ReadMode>,
     ) -> Result<(), UnpackError> {
         if !self.asked {
-            return self.gather.keep(data);
+            return self.assembler.keep(data);
         }
         let asked = &mut self.asked;
-        self.gather.run(data, |bytes| {
+        self.assembler.run(data, |bytes| {
             *asked = false;
             match each(bytes) {
                 Some(mode) => {
@@ -122,22 +127,22 @@ impl Reader {
     /// Bytes that came in and were not handed on.
     #[cfg(any(test, fuzzing))]
     pub(crate) fn held(&self) -> usize {
-        self.gather.held()
+        self.assembler.held()
     }
 
     /// Takes out the bytes that came in and were not handed on (libhv: `hio_read_remain`).
     pub(crate) fn take_rest(&mut self) -> Vec<u8> {
-        self.gather.take()
+        self.assembler.take()
     }
 
     /// Goes on with packages, from the first byte that was not handed on.
     pub(crate) fn into_unpacker(self, setting: Unpack) -> Unpacker {
-        Unpacker::from_gather(self.gather, setting)
+        Unpacker::from_assembler(self.assembler, setting)
     }
 
     /// Bytes of memory owned for what is held.
     pub(crate) fn capacity(&self) -> usize {
-        self.gather.capacity()
+        self.assembler.capacity()
     }
 }
 

@@ -1,38 +1,37 @@
 //! All packages of a stream, one after the other (libhv: `hio_unpack`).
 
+use super::assembler::{Assembler, Step};
 use super::error::UnpackError;
-use super::gather::{Gather, Step};
-use super::reader::Reader;
 use super::setting::Unpack;
 use std::ops::ControlFlow;
 
 /// Cuts a stream into packages by an [`Unpack`]: one per connection, fed with every read in order.
 ///
 /// A package that lies in one read as a whole is borrowed from there; only one that spans reads is
-/// copied. See [`Gather`] for what is held and for how much memory.
+/// copied. See [`Assembler`] for what is held and for how much memory.
 #[derive(Debug)]
 pub(crate) struct Unpacker {
-    gather: Gather,
+    assembler: Assembler,
 }
 
 impl Unpacker {
     /// For a connection of which nothing was read.
     pub(crate) fn new(setting: Unpack) -> Self {
         Self {
-            gather: Gather::new(setting.rule, setting.max_size),
+            assembler: Assembler::new(setting.rule, setting.max_size),
         }
     }
 
-    pub(super) fn from_gather(mut gather: Gather, setting: Unpack) -> Self {
-        gather.set(setting.rule, setting.max_size);
-        Self { gather }
+    pub(super) fn from_assembler(mut assembler: Assembler, setting: Unpack) -> Self {
+        assembler.set(setting.rule, setting.max_size);
+        Self { assembler }
     }
 
     /// Goes on by another setting from the first byte that was not handed on (libhv:
     /// `hio_set_unpack`, which forgets what was read). Hands nothing on by itself: call
     /// [`resume`](Self::resume).
     pub(crate) fn set(&mut self, setting: Unpack) {
-        self.gather.set(setting.rule, setting.max_size);
+        self.assembler.set(setting.rule, setting.max_size);
     }
 
     /// Calls `each` with every package that `data` makes whole, and with those that were left when
@@ -50,7 +49,7 @@ impl Unpacker {
         data: &mut [u8],
         mut each: impl FnMut(&mut [u8]) -> ControlFlow<()>,
     ) -> Result<(), UnpackError> {
-        self.gather.run(data, |package| match each(package) {
+        self.assembler.run(data, |package| match each(package) {
             ControlFlow::Continue(()) => Step::Go,
             ControlFlow::Break(()) => Step::Stop,
         })
@@ -62,7 +61,7 @@ impl Unpacker {
     ///
     /// As for `push`, of an earlier call.
     pub(crate) fn keep(&mut self, data: &[u8]) -> Result<(), UnpackError> {
-        self.gather.keep(data)
+        self.assembler.keep(data)
     }
 
     /// As [`push`](Self::push) with no new bytes: goes on after a break.
@@ -82,23 +81,22 @@ impl Unpacker {
     /// zero, it ended inside a package.
     #[cfg(any(test, fuzzing))]
     pub(crate) fn held(&self) -> usize {
-        self.gather.held()
+        self.assembler.held()
     }
 
     /// Takes out the bytes that came in and were not handed on (libhv: `hio_unset_unpack`, which
     /// forgets them, and `hio_read_remain`).
     pub(crate) fn take_rest(&mut self) -> Vec<u8> {
-        self.gather.take()
+        self.assembler.take()
     }
 
-    /// Goes on with single reads of at most `limit` bytes, from the first byte that was not handed
-    /// on.
-    pub(crate) fn into_reader(self, limit: usize) -> Reader {
-        Reader::from_gather(self.gather, limit)
+    /// What holds those bytes.
+    pub(super) fn into_assembler(self) -> Assembler {
+        self.assembler
     }
 
     /// Bytes of memory owned for what is held.
     pub(crate) fn capacity(&self) -> usize {
-        self.gather.capacity()
+        self.assembler.capacity()
     }
 }

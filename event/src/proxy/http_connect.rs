@@ -3,7 +3,7 @@
 use super::answer::ProxyAnswer;
 use super::error::ProxyError;
 use super::settings::Proxy;
-use super::tunnel::Target;
+use super::target::Target;
 use crate::http::{BodyLength, BodyPrefix};
 use data_encoding::BASE64;
 use std::net::IpAddr;

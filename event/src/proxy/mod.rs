@@ -17,6 +17,7 @@ mod error;
 mod http_connect;
 mod settings;
 mod socks5;
+mod target;
 mod tunnel;
 mod url;
 

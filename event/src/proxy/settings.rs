@@ -1,7 +1,7 @@
 //! Which proxy, and with what.
 
 use super::error::{ProxyConfigError, ProxyTargetError};
-use super::tunnel::Target;
+use super::target::Target;
 use crate::sys::split_zone;
 use crate::zone::put_zone;
 use std::fmt;

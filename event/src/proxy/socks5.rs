@@ -2,7 +2,7 @@
 
 use super::error::{ProxyError, SocksReply};
 use super::settings::Proxy;
-use super::tunnel::Target;
+use super::target::Target;
 use std::net::IpAddr;
 
 const VERSION: u8 = 5;

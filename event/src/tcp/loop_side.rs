@@ -151,7 +151,9 @@ impl LoopSide {
             Cut::Once(mode) => {
                 let mut reader = match before {
                     Cutting::Not => Reader::new(Unpack::DEFAULT_MAX_SIZE),
-                    Cutting::Packages(unpacker) => unpacker.into_reader(Unpack::DEFAULT_MAX_SIZE),
+                    Cutting::Packages(unpacker) => {
+                        Reader::from_unpacker(unpacker, Unpack::DEFAULT_MAX_SIZE)
+                    }
                     Cutting::Once(reader) => reader,
                 };
                 reader.ask(mode);

@@ -2,18 +2,6 @@
 use super::*;
 
 #[test]
-fn first_place_of_a_byte_at_every_length_and_place() {
-    for len in 0..3 * STRIDE + 3 {
-        let mut bytes = vec![0; len];
-        assert_eq!(find_byte(&bytes, 1), None);
-        for at in (0..len).rev() {
-            bytes[at] = 1;
-            assert_eq!(find_byte(&bytes, 1), Some(at), "{len}");
-        }
-    }
-}
-
-#[test]
 fn first_place_of_a_needle() {
     let table: [(&[u8], &[u8], Option<usize>); 8] = [
         (b"", b"a", None),

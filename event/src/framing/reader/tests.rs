@@ -141,7 +141,7 @@ fn from_reads_to_packages_and_back() {
         })
         .unwrap();
     assert_eq!(seen, b"aabb");
-    let mut reader = unpacker.into_reader(LIMIT);
+    let mut reader = Reader::from_unpacker(unpacker, LIMIT);
     assert!(!reader.is_waiting());
     assert_eq!(
         read(&mut reader, bytes(1)).as_deref(),

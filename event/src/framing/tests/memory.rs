@@ -2,7 +2,7 @@
 //! make some of these tests run for hours.
 
 use super::*;
-use crate::framing::gather::KEEP;
+use crate::framing::assembler::KEEP;
 
 fn unpacker(spec: &Spec) -> Unpacker {
     Unpacker::new(spec.setting().expect("a valid setting"))

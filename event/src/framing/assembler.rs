@@ -27,7 +27,7 @@ pub(super) enum Step {
 ///
 /// Every byte is searched and copied a bounded number of times, however the stream was split and
 /// wherever it was stopped.
-pub(super) struct Gather {
+pub(super) struct Assembler {
     rule: Rule,
     max: usize,
     /// From `head` on: what is held. Before: what was handed on.
@@ -39,7 +39,7 @@ pub(super) struct Gather {
     failed: Option<UnpackError>,
 }
 
-impl Gather {
+impl Assembler {
     /// Holds nothing.
     pub(super) fn new(rule: Rule, max: usize) -> Self {
         Self {
@@ -194,10 +194,10 @@ impl Gather {
     }
 }
 
-impl fmt::Debug for Gather {
+impl fmt::Debug for Assembler {
     /// Leaves out what the peer said.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gather")
+        f.debug_struct("Assembler")
             .field("rule", &self.rule)
             .field("max", &self.max)
             .field("held", &self.held())
