@@ -10,11 +10,12 @@ pub use hvloop_event::signal;
 #[cfg(feature = "tls")]
 pub use hvloop_event::tls;
 pub use hvloop_event::{
-    Address, Channel, ChannelId, CloseReason, Connect, ConnectError, DatagramError, EventLoop,
-    EventLoopThread, EventLoopThreadPool, Hold, IdleId, Interest, IoHandle, JoinError,
-    LengthCoding, LengthField, Listen, LoadBalance, LocalLoop, LoopClosed, LoopOptions, LoopStatus,
-    Metrics, Proxy, ReconnectPolicy, RunError, SendError, ShutdownReport, StartError, TcpClient,
-    TcpServer, TimerId, TimerThread, UdpChannel, UdpClient, UdpOptions, UdpServer, Unpack,
+    Address, Channel, ChannelId, CloseReason, Connect, ConnectError, DatagramError, DnsQuery,
+    EventLoop, EventLoopThread, EventLoopThreadPool, Growth, Hold, IdleId, Interest, IoHandle,
+    JoinError, LengthCoding, LengthField, Listen, ListenError, ListenErrorKind, LoadBalance,
+    LocalLoop, LoopClosed, LoopOptions, LoopStatus, Metrics, PolicyError, Proxy, ReconnectPolicy,
+    RunError, SendError, ShutdownReport, StartError, TcpClient, TcpServer, TimerId, TimerThread,
+    UdpChannel, UdpClient, UdpOptions, UdpServer, Unpack, UnpackError,
 };
 #[cfg(feature = "cron")]
 pub use hvloop_event::{CronError, CronSchedule};
@@ -28,9 +29,9 @@ pub use hvloop_ws::{
 /// What most programs need: `use hvloop::prelude::*`.
 pub mod prelude {
     pub use crate::{
-        Channel, Connect, EventLoop, EventLoopThread, EventLoopThreadPool, Listen, LoadBalance,
-        ReconnectPolicy, SendError, ShutdownReport, TcpClient, TcpServer, TimerId, UdpClient,
-        UdpServer,
+        Channel, CloseReason, Connect, EventLoop, EventLoopThread, EventLoopThreadPool, Listen,
+        LoadBalance, LoopOptions, ReconnectPolicy, SendError, ShutdownReport, TcpClient, TcpServer,
+        TimerId, UdpClient, UdpOptions, UdpServer,
     };
     #[cfg(feature = "ws")]
     pub use crate::{

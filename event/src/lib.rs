@@ -67,7 +67,7 @@ pub mod zone;
 #[cfg(feature = "cron")]
 pub use self::cron::{CronError, CronSchedule};
 pub use self::{
-    conn::{Connect, Listen},
+    conn::{Connect, Listen, ListenError, ListenErrorKind},
     core::{idle::IdleId, timers::TimerId},
     error::{
         CloseReason, ConnectPhase, DatagramError, JoinError, LoopClosed, RunError, SendError,

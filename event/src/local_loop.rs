@@ -3,6 +3,7 @@
 use crate::conn::{
     Acceptor, AdoptError, Conn, ConnId, Connect, Handler, ListenerId, Listening, Transport,
 };
+use crate::conn::{ListenError, ListenErrorKind};
 use crate::core::idle::IdleId;
 use crate::core::slots::OwnKey;
 use crate::core::timers::TimerId;
@@ -18,6 +19,7 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// The loop as its own thread sees it: what needs no lock, no `Send` and no queue.
@@ -45,9 +47,35 @@ pub trait Attachment: Any {
     fn on_loop_end(&self, local: &LocalLoop);
 }
 
-/// Names a lookup of one loop; see [`LocalLoop::resolve_dns`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct DnsQuery(OwnKey);
+/// Names a lookup; see [`EventLoop::resolve_dns`] and [`LocalLoop::resolve_dns`].
+#[derive(Debug, Clone)]
+pub struct DnsQuery(Arc<OnceLock<Option<OwnKey>>>);
+
+/// Whether both name the same lookup.
+impl PartialEq for DnsQuery {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for DnsQuery {}
+
+impl DnsQuery {
+    /// One that is on its way to its loop.
+    pub(crate) fn posted() -> Self {
+        Self(Arc::default())
+    }
+
+    /// The loop has it now, unless it was given up before.
+    pub(crate) fn begun(&self, by: &DnsQuery) -> bool {
+        by.0.get().is_some_and(|key| self.0.set(*key).is_ok())
+    }
+
+    /// Whether it was given up before the loop had it.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.0.get().is_some_and(Option::is_none)
+    }
+}
 
 /// Names an [`Attachment`] of one loop. Never names another one, also when it is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -238,19 +266,23 @@ impl LocalLoop {
     ///
     /// # Errors
     ///
-    /// The loop is stopping ([`io::ErrorKind::NotConnected`]), or what the system said. The
-    /// listener is closed then, and the acceptor dropped.
+    /// The loop is stopping, or what the system said. The listener is closed then, and the acceptor
+    /// dropped.
     pub fn listen(
         &self,
         listening: Listening,
         acceptor: Box<dyn Acceptor>,
-    ) -> io::Result<ListenerId> {
+    ) -> Result<ListenerId, ListenError> {
         let Listening { listener, listen } = listening;
+        let address = listen.address.clone();
         match listener::listen(self, listener, listen, acceptor) {
             Ok(key) => Ok(ListenerId(self.core.own(key))),
             Err((e, acceptor)) => {
                 self.drop_user(acceptor);
-                Err(e)
+                Err(match self.is_stopping() {
+                    true => ListenError::new(ListenErrorKind::LoopClosed, address),
+                    false => ListenError::io(e, address),
+                })
             }
         }
     }
@@ -317,13 +349,17 @@ impl LocalLoop {
         f: impl FnOnce(io::Result<Vec<SocketAddr>>) + 'static,
     ) -> io::Result<DnsQuery> {
         let key = self.core.resolve_dns(host, Box::new(f))?;
-        Ok(DnsQuery(self.core.own(key)))
+        Ok(DnsQuery(Arc::new(OnceLock::from(Some(self.core.own(key))))))
     }
 
     /// Gives a lookup up: its callback is dropped here and never called. `false`: it was answered
     /// already.
-    pub fn cancel_dns(&self, query: DnsQuery) -> bool {
-        self.core.cancel_dns(self.core.mine(query.0))
+    pub fn cancel_dns(&self, query: &DnsQuery) -> bool {
+        match query.0.get_or_init(|| None) {
+            Some(key) => self.core.cancel_dns(self.core.mine(*key)),
+            // On its way here, from another thread.
+            None => true,
+        }
     }
 
     /// The connection of that id, if it has not ended.

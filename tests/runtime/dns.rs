@@ -3,7 +3,7 @@
 use crate::common::loops::{MS, Told, on_loop, resolving, started_with, stop_without_panic};
 use crate::common::net::{Net, Transport};
 use crate::common::tcp_client::Recorded;
-use hvloop::{CloseReason, Connect, EventLoop};
+use hvloop::{CloseReason, Connect, EventLoop, EventLoopThread};
 use hvloop_test_support::{DEADLINE, Event, Monitor, wait_for};
 use std::io;
 use std::net::IpAddr;
@@ -92,10 +92,10 @@ fn cancel_dns() {
     asked.expect("the resolver is asked");
     let d = dropped.clone();
     on_loop(event_loop, move |local| {
-        assert!(local.cancel_dns(query));
+        assert!(local.cancel_dns(&query));
         let here = std::thread::current().id();
         d.read(|dropped| assert_eq!(dropped[..], [here]));
-        assert!(!local.cancel_dns(query), "gone");
+        assert!(!local.cancel_dns(&query), "gone");
     });
     go.set();
     assert!(answered.wait(DEADLINE, |answered| *answered == 1));
@@ -106,10 +106,10 @@ fn cancel_dns() {
         local.resolve_dns("again.test", answered).unwrap()
     });
     told.recv_timeout(DEADLINE).unwrap();
-    assert!(!on_loop(event_loop, move |local| local.cancel_dns(query)));
+    assert!(!on_loop(event_loop, move |local| local.cancel_dns(&query)));
     on_loop(event_loop, |local| {
         let query = local.resolve_dns("127.0.0.1", |_| panic!("given up"));
-        assert!(local.cancel_dns(query.unwrap()));
+        assert!(local.cancel_dns(&query.unwrap()));
     });
     on_loop(event_loop, |_| {});
     stop_without_panic(&thread);
@@ -143,7 +143,7 @@ fn cancel_dns_that_waits_for_a_thread() {
     });
     assert!(asked.wait(DEADLINE, |asked| !asked.is_empty()));
     on_loop(event_loop, move |local| {
-        assert!(slow.into_iter().all(|query| local.cancel_dns(query)));
+        assert!(slow.into_iter().all(|query| local.cancel_dns(&query)));
     });
     // Every thread that there may be has begun by now or never will.
     let d = done.clone();
@@ -321,4 +321,52 @@ fn one_name_that_hangs_is_asked_for_twice_at_most() {
     }
     assert_eq!(asked.read(|asked| *asked), 2);
     stop_without_panic(&thread);
+}
+
+/// From any thread: answered on the loop's, or given up, also before the loop has it.
+#[test]
+fn lookups_of_other_threads() {
+    let answers = |host: &str| match host {
+        "known.test" => Ok(vec![IpAddr::from([127, 0, 0, 7])]),
+        _ => Err(io::ErrorKind::NotFound.into()),
+    };
+    let options = resolving(answers);
+    let thread = EventLoopThread::with_loop(EventLoop::with_options(options).unwrap());
+    let event_loop = thread.event_loop();
+    let told = Monitor::new(Vec::new());
+    let ask = |host: &str| {
+        let (told, on, name) = (told.clone(), event_loop.clone(), host.to_owned());
+        let answered = move |answer: io::Result<Vec<IpAddr>>| {
+            assert!(on.is_in_loop_thread());
+            let answer = answer.map_err(|e| e.kind());
+            told.update(|told: &mut Vec<_>| told.push((name, answer)));
+        };
+        event_loop.resolve_dns(host, answered).unwrap()
+    };
+    // The loop does not run yet: the last one never gets there.
+    let queries = ["known.test", "unknown.test", "::1"].map(ask);
+    let given_up = ask("known.test");
+    event_loop.cancel_dns(&given_up).unwrap();
+    assert!(queries.iter().all(|query| *query != given_up));
+    thread.start().unwrap();
+    assert!(told.wait(DEADLINE, |told| told.len() == 3));
+    let mut told = told.read(Clone::clone);
+    told.sort();
+    let here = || Ok(vec![IpAddr::from([127, 0, 0, 7])]);
+    let literal = "::1".parse::<IpAddr>().unwrap();
+    assert_eq!(
+        told,
+        [
+            ("::1".to_owned(), Ok(vec![literal])),
+            ("known.test".to_owned(), here()),
+            ("unknown.test".to_owned(), Err(io::ErrorKind::NotFound)),
+        ]
+    );
+    for query in &queries {
+        event_loop.cancel_dns(query).unwrap(); // answered: nothing to give up
+    }
+    thread.stop();
+    assert!(thread.join().unwrap().is_clean());
+    assert!(event_loop.resolve_dns("known.test", |_| {}).is_err());
+    assert!(event_loop.cancel_dns(&given_up).is_err());
 }

@@ -141,7 +141,7 @@ fn other_ids_of_another_loop() {
     });
     assert_ne!(queries[0], queries[1]);
     assert!(
-        !a.cancel_dns(queries[1]) && !b.cancel_dns(queries[0]),
+        !a.cancel_dns(&queries[1]) && !b.cancel_dns(&queries[0]),
         "of the other loop"
     );
     turn(first);

@@ -123,7 +123,9 @@ fn address_in_use() {
     let address = server.listen(net.listen());
     let second = Recorded::on(&thread);
     let e = second.server.listen(net.at(address)).unwrap_err();
-    assert_eq!(e.kind(), std::io::ErrorKind::AddrInUse);
+    assert_eq!(e.kind(), hvloop::ListenErrorKind::AddressInUse);
+    assert_eq!(e.address().inet(), Some(address));
+    assert!(e.cause().is_some(), "{e}");
     stop_clean(&thread);
 }
 

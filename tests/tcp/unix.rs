@@ -58,7 +58,7 @@ fn stale_socket_file() {
     server.server.listen(Listen::unix(&path.0)).unwrap();
     let second = Recorded::on(&thread);
     let e = second.server.listen(Listen::unix(&path.0)).unwrap_err();
-    assert_eq!(e.kind(), io::ErrorKind::AddrInUse);
+    assert_eq!(e.kind(), hvloop::ListenErrorKind::AddressInUse);
     let mut peer = connect(&path);
     peer.write_all(b"x").unwrap();
     peer.read_exact(&mut [0]).unwrap();

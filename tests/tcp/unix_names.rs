@@ -4,7 +4,7 @@ use crate::common::loops::{MS, started, stop_clean};
 use crate::common::socket_path::SocketPath;
 use crate::common::tcp_server::Recorded;
 use hvloop::event::ConnectPhase;
-use hvloop::{Address, CloseReason, Connect, Listen, TcpClient};
+use hvloop::{Address, CloseReason, Connect, Listen, ListenErrorKind, TcpClient};
 use hvloop_test_support::{DEADLINE, Event, Monitor};
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::io;
@@ -38,7 +38,7 @@ fn stale(path: &Path) {
 }
 
 fn refused(listen: Listen) -> io::ErrorKind {
-    listen.bind().unwrap_err().kind()
+    io::Error::from(listen.bind().unwrap_err()).kind()
 }
 
 /// A connect waits for room in the backlog, and does not spin.
@@ -191,7 +191,7 @@ fn one_of_several_wins() {
         results.retain(|result| match result {
             Ok(_) => true,
             Err(e) => {
-                assert_eq!(e.kind(), io::ErrorKind::AddrInUse, "{e}");
+                assert_eq!(e.kind(), ListenErrorKind::AddressInUse, "{e}");
                 false
             }
         });
@@ -238,7 +238,7 @@ fn locked_directory_is_an_error() {
     let lock = std::fs::File::open(&directory.0).unwrap();
     flock(&lock, FlockOperation::LockExclusive).unwrap();
     let e = Listen::unix(&path).bind().unwrap_err();
-    assert_eq!(e.kind(), io::ErrorKind::AddrInUse);
+    assert_eq!(e.kind(), ListenErrorKind::AddressInUse);
     assert!(e.to_string().contains("lock"), "{e}");
     drop(lock);
     drop(Listen::unix(&path).bind().unwrap());

@@ -2,7 +2,7 @@
 
 use crate::common::loops::{MS, started, stop_clean};
 use hvloop::event::{ConnectError, DatagramError};
-use hvloop::{CloseReason, EventLoopThread, UdpClient, UdpOptions, UdpServer};
+use hvloop::{CloseReason, EventLoopThread, ListenErrorKind, UdpClient, UdpOptions, UdpServer};
 use hvloop_test_support::{DEADLINE, Event, Latch, Monitor, own_ip, wait_for};
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -144,9 +144,9 @@ fn udp_ends() {
     server.on_close(record(&closed));
     let address = server.bind(own, UdpOptions::new()).unwrap();
     let twice = server.bind(local(), UdpOptions::new());
-    assert_eq!(twice.unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+    assert_eq!(twice.unwrap_err().kind(), ListenErrorKind::AlreadyOpen);
     let used = UdpServer::new(thread.event_loop()).bind(address, UdpOptions::new());
-    assert_eq!(used.unwrap_err().kind(), io::ErrorKind::AddrInUse);
+    assert_eq!(used.unwrap_err().kind(), ListenErrorKind::AddressInUse);
     server.close();
     assert!(closed.wait(DEADLINE, |c| c.len() == 1));
     assert!(matches!(closed.read(|c| c[0].clone()), CloseReason::Local));

@@ -1,11 +1,11 @@
 //! Where to listen, and how what is accepted is treated.
 
+use super::listen_error::ListenError;
 use crate::core::slots::OwnKey;
 use crate::sys::{Address, ListenSettings, Listener};
 use crate::transport::budget::SendBudget;
 use crate::transport::settings::ConnSettings;
 use std::fmt;
-use std::io;
 use std::net::SocketAddr;
 #[cfg(unix)]
 use std::path::PathBuf;
@@ -195,10 +195,12 @@ impl Listen {
     /// # Errors
     ///
     /// What the system said, usually that the address is in use.
-    pub fn bind(mut self) -> io::Result<Listening> {
-        let listener = Listener::bind(&self.address, &self.socket)?;
+    pub fn bind(mut self) -> Result<Listening, ListenError> {
+        let opened = Listener::bind(&self.address, &self.socket);
         // Where port 0 led.
-        self.address = listener.local()?;
+        let opened = opened.and_then(|listener| Ok((listener.local()?, listener)));
+        let (address, listener) = opened.map_err(|e| ListenError::io(e, self.address.clone()))?;
+        self.address = address;
         Ok(Listening {
             listener,
             listen: Arc::new(self),

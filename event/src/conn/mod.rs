@@ -5,10 +5,12 @@
 
 mod connect;
 mod listen;
+mod listen_error;
 
 pub use self::{
     connect::Connect,
     listen::{Listen, ListenerId, Listening},
+    listen_error::{ListenError, ListenErrorKind},
 };
 pub use crate::listener_set::{ListenerSet, MakeHandler, Ticket};
 pub use crate::transport::{

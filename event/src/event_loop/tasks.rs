@@ -1,10 +1,14 @@
-//! Tasks, from any thread.
+//! Tasks and lookups, from any thread.
 
 use super::EventLoop;
 use crate::core::current;
 use crate::core::shared::{Arriving, Task};
 use crate::error::LoopClosed;
-use crate::local_loop::LocalLoop;
+use crate::local_loop::{DnsQuery, LocalLoop};
+use std::cell::Cell;
+use std::io;
+use std::net::IpAddr;
+use std::rc::Rc;
 
 impl EventLoop {
     /// Runs `f` on the loop's thread: at once if this is it, else in its next turn.
@@ -108,5 +112,64 @@ impl EventLoop {
             drop(arriving); // it is there by now, or has failed
         }));
         Ok(())
+    }
+
+    /// Looks up the addresses of `host` on a worker thread and calls `f` with them on the loop's. Any
+    /// thread. An IP address is answered without asking anybody. Not called if the loop closes before; the
+    /// zones of IPv6 addresses are not told. [`LocalLoop::resolve_dns`] is the same on the loop's thread, for
+    /// callbacks that are not `Send`.
+    ///
+    /// # Errors
+    ///
+    /// The loop is closed. That the system had no thread to give is told by `f`.
+    ///
+    /// libhv: `hloop_resolve_dns`; libuv: `uv_getaddrinfo`.
+    pub fn resolve_dns<F>(&self, host: &str, f: F) -> Result<DnsQuery, LoopClosed>
+    where
+        F: FnOnce(io::Result<Vec<IpAddr>>) + Send + 'static,
+    {
+        let query = DnsQuery::posted();
+        let (host, posted) = (host.to_owned(), query.clone());
+        self.with_local(move |local| {
+            if posted.is_given_up() {
+                return local.drop_user(f);
+            }
+            // In a cell, to have it back if nothing is begun.
+            let f = Rc::new(Cell::new(Some(f)));
+            let answered = f.clone();
+            let begun = local.resolve_dns(&host, move |answer| {
+                if let Some(f) = answered.take() {
+                    f(answer);
+                }
+            });
+            match begun {
+                Ok(begun) if posted.begun(&begun) => {}
+                Ok(begun) => {
+                    local.cancel_dns(&begun);
+                }
+                Err(e) => {
+                    let tell = move || {
+                        if let Some(f) = f.take() {
+                            f(Err(e));
+                        }
+                    };
+                    local.queue_in_loop(tell);
+                }
+            }
+        })?;
+        Ok(query)
+    }
+
+    /// Gives a lookup up: its callback is dropped on the loop's thread. On that thread it is never called
+    /// after this; from another one it may still be until the loop gets to know. Any thread.
+    ///
+    /// # Errors
+    ///
+    /// The loop is closed, and its lookups are gone anyway.
+    pub fn cancel_dns(&self, query: &DnsQuery) -> Result<(), LoopClosed> {
+        let query = query.clone();
+        self.with_local(move |local| {
+            local.cancel_dns(&query);
+        })
     }
 }

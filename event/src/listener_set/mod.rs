@@ -7,6 +7,7 @@ mod network;
 
 use self::admission::Admission;
 use crate::conn::{Acceptor, Handler, Listen, ListenerId, Listening, Transport};
+use crate::conn::{ListenError, ListenErrorKind};
 use crate::core::shared::lock;
 use crate::error::CloseReason;
 use crate::event_loop::EventLoop;
@@ -17,7 +18,6 @@ use crate::local_loop::LocalLoop;
 use crate::log;
 use crate::sys::Address;
 use std::fmt;
-use std::io;
 use std::sync::{Arc, Mutex};
 
 pub use self::admission::Ticket;
@@ -129,17 +129,21 @@ impl ListenerSet {
     /// # Errors
     ///
     /// What the system said, usually that the address is in use; or the loop is stopping (of several:
-    /// all of them; [`io::ErrorKind::NotConnected`]). No listener is left open then.
-    pub fn listen(&self, mut listen: Listen, make: Arc<MakeHandler>) -> io::Result<Address> {
+    /// all of them). No listener is left open then.
+    pub fn listen(
+        &self,
+        mut listen: Listen,
+        make: Arc<MakeHandler>,
+    ) -> Result<Address, ListenError> {
+        let refused = |kind, listen: Listen| Err(ListenError::new(kind, listen.address));
         let left = |event_loop: &&EventLoop| !event_loop.is_stopping();
         let acceptors: Vec<_> = self.acceptors.iter().filter(left).collect();
         if acceptors.is_empty() {
-            return Err(io::ErrorKind::NotConnected.into());
+            return refused(ListenErrorKind::LoopClosed, listen);
         }
         let several = self.acceptors.len() > 1;
         if several && listen.address.inet().is_none() {
-            let text = "several loops cannot listen at one Unix path";
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+            return refused(ListenErrorKind::SharedPath, listen);
         }
         listen.socket.reuse_port |= several;
         let closings = lock(&self.listening).closings;
@@ -175,7 +179,7 @@ impl ListenerSet {
             };
             if event_loop.with_local(accept).is_err() {
                 self.close_listeners();
-                return Err(io::ErrorKind::NotConnected.into());
+                return refused(ListenErrorKind::LoopClosed, listen);
             }
         }
         Ok(listen.address)

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 /// How the delay grows from one attempt to the next (libhv: `delay_policy`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Growth {
     /// Always the least delay.
     Fixed,

@@ -23,6 +23,7 @@ use std::time::Duration;
 
 /// Where a loop is in its life. It only moves forward, but for Running and Paused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum Phase {
     /// No thread has run it yet.
     Idle,

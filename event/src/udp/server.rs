@@ -1,6 +1,7 @@
 //! A UDP socket at an address of its own.
 
 use super::{Callbacks, UdpChannel, UdpHandler, UdpOptions, refuse};
+use crate::conn::{ListenError, ListenErrorKind};
 use crate::core::shared::lock;
 use crate::error::{CloseReason, DatagramError};
 use crate::event_loop::EventLoop;
@@ -89,20 +90,25 @@ impl UdpServer {
     ///
     /// # Errors
     ///
-    /// What the system said; the server is open already ([`io::ErrorKind::AlreadyExists`]); the
-    /// loop takes nothing any more ([`io::ErrorKind::NotConnected`]).
+    /// What the system said; the server is open already; the loop takes nothing any more.
     ///
     /// libhv: `UdpServer::createsocket` and `start`.
-    pub fn bind(&self, address: SocketAddr, options: UdpOptions) -> io::Result<SocketAddr> {
+    pub fn bind(
+        &self,
+        address: SocketAddr,
+        options: UdpOptions,
+    ) -> Result<SocketAddr, ListenError> {
+        let refused = |kind| ListenError::new(kind, address.into());
         let mut current = lock(&self.channel);
         if current.as_ref().is_some_and(UdpChannel::is_open) {
-            return Err(io::ErrorKind::AlreadyExists.into());
+            return Err(refused(ListenErrorKind::AlreadyOpen));
         }
         if self.event_loop.is_stopping() {
-            return Err(io::ErrorKind::NotConnected.into());
+            return Err(refused(ListenErrorKind::LoopClosed));
         }
-        let socket = Datagrams::bind(address, &options.socket)?;
-        let local = socket.local()?;
+        let opened = Datagrams::bind(address, &options.socket);
+        let opened = opened.and_then(|socket| Ok((socket.local()?, socket)));
+        let (local, socket) = opened.map_err(|e| ListenError::io(e, address.into()))?;
         let limit = options.send_limit;
         let channel = UdpChannel::new(self.event_loop.clone(), local, None, limit);
         *current = Some(channel.clone());
@@ -123,7 +129,7 @@ impl UdpServer {
         });
         posted.map_err(|_| {
             channel.mark_closed();
-            io::Error::from(io::ErrorKind::NotConnected)
+            refused(ListenErrorKind::LoopClosed)
         })?;
         Ok(local)
     }

@@ -5,7 +5,8 @@ use crate::ctx::Ctx;
 use crate::history::{ExtraOp, Place};
 use hvloop_event::sim::{DatagramIo, DatagramPeer};
 use hvloop_event::{
-    CloseReason, ConnectError, Interest, IoHandle, UdpClient, UdpOptions, UdpServer,
+    CloseReason, ConnectError, Interest, IoHandle, ListenErrorKind, UdpClient, UdpOptions,
+    UdpServer,
 };
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -165,10 +166,10 @@ impl Extras {
             }
             Err(e) => {
                 let may = match e.kind() {
-                    std::io::ErrorKind::AddrInUse | std::io::ErrorKind::AlreadyExists => {
+                    ListenErrorKind::AddressInUse | ListenErrorKind::AlreadyOpen => {
                         self.live[0].get()
                     }
-                    std::io::ErrorKind::NotConnected => ctx.event_loop.is_stopping(),
+                    ListenErrorKind::LoopClosed => ctx.event_loop.is_stopping(),
                     _ => ctx.history.faults.no_fd > 0.0,
                 };
                 ctx.check(may, || format!("a UDP server cannot be bound: {e}"));

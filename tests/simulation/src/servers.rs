@@ -6,7 +6,8 @@ use crate::oracle;
 use crate::peers::{Caller, Framing, dialer};
 use hvloop_event::sim::World;
 use hvloop_event::{
-    Address, Channel, ChannelId, CloseReason, LengthField, Listen, SendError, TcpServer, Unpack,
+    Address, Channel, ChannelId, CloseReason, LengthField, Listen, ListenError, ListenErrorKind,
+    SendError, TcpServer, Unpack,
 };
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -323,10 +324,10 @@ pub fn listens(world: &World, address: &RefCell<Option<Address>>) -> bool {
 }
 
 /// Whether a server may fail to listen for that.
-pub fn may_fail(ctx: &Ctx, e: &std::io::Error) -> bool {
+pub fn may_fail(ctx: &Ctx, e: &ListenError) -> bool {
     match e.kind() {
-        std::io::ErrorKind::AddrInUse => true,
-        std::io::ErrorKind::NotConnected => ctx.event_loop.is_stopping(),
+        ListenErrorKind::AddressInUse => true,
+        ListenErrorKind::LoopClosed => ctx.event_loop.is_stopping(),
         _ => ctx.history.faults.no_fd > 0.0,
     }
 }

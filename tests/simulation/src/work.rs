@@ -269,10 +269,10 @@ impl Work {
         let last = {
             let lookups = self.lookups.borrow();
             let last = lookups.iter().rposition(|lookup| !lookup.cancelled);
-            last.and_then(|n| Some((n, lookups[n].query?)))
+            last.and_then(|n| Some((n, lookups[n].query.clone()?)))
         };
         if let Some((n, query)) = last {
-            let there = local.cancel_dns(query);
+            let there = local.cancel_dns(&query);
             let mut lookups = self.lookups.borrow_mut();
             ctx.check(
                 there != lookups[n].answered || ctx.event_loop.is_stopping(),

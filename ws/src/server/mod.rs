@@ -32,7 +32,6 @@ use crate::handshake::{HandshakeLimits, HttpRequest, HttpResponse};
 use hvloop_event::conn::{Handler, ListenerSet};
 use hvloop_event::{Address, ChannelId, EventLoop, EventLoopThreadPool, Listen, LoadBalance};
 use std::fmt;
-use std::io;
 use std::sync::Arc;
 
 /// A WebSocket server: on one loop, with one acceptor and many workers, or with a listener on each of
@@ -155,11 +154,11 @@ impl WebSocketServer {
     ///
     /// # Errors
     ///
-    /// What the system said, usually that the address is in use; or the loop is stopping
-    /// ([`io::ErrorKind::NotConnected`]). No listener is left open then.
+    /// What the system said, usually that the address is in use; or the loop is stopping. No listener is
+    /// left open then.
     ///
     /// libhv: `setPort` and `start`.
-    pub fn listen(&self, listen: Listen) -> io::Result<Address> {
+    pub fn listen(&self, listen: Listen) -> Result<Address, hvloop_event::ListenError> {
         let shared = self.shared.clone();
         let make = move |ticket| -> Box<dyn Handler> {
             Box::new(ServerConnection::new(shared.clone(), ticket))

@@ -11,6 +11,7 @@ pub use mio::event::Source as ForeignSource;
 
 /// What the loop looks for on a [`ForeignSource`] or a descriptor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Interest {
     /// Something to read, or the end.
     Read,

@@ -20,6 +20,7 @@ impl ForeignSource for Pipe {
 
 /// What the loop looks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Interest {
     /// Something to read, or the end.
     Read,

@@ -11,6 +11,7 @@ mod state;
 use self::connection::ServerConnection;
 use self::state::ServerState;
 use super::channel::{Channel, ChannelId};
+use crate::conn::ListenError;
 use crate::conn::{Handler, Listen};
 use crate::error::CloseReason;
 use crate::event_loop::EventLoop;
@@ -20,7 +21,6 @@ use crate::listener_set::ListenerSet;
 use crate::load_balance::LoadBalance;
 use crate::sys::Address;
 use std::fmt;
-use std::io;
 use std::sync::Arc;
 
 /// A server of TCP, TLS or Unix streams: on one loop, with one acceptor and many workers, or with a
@@ -173,11 +173,11 @@ impl TcpServer {
     ///
     /// # Errors
     ///
-    /// What the system said, usually that the address is in use; or the loop is stopping
-    /// ([`io::ErrorKind::NotConnected`]). No listener is left open then.
+    /// What the system said, usually that the address is in use; or the loop is stopping. No listener is
+    /// left open then.
     ///
     /// libhv: `TcpServer::createsocket` and `start`.
-    pub fn listen(&self, listen: Listen) -> io::Result<Address> {
+    pub fn listen(&self, listen: Listen) -> Result<Address, ListenError> {
         let shared = self.shared.clone();
         let make = move |ticket| -> Box<dyn Handler> {
             Box::new(ServerConnection::new(shared.clone(), ticket))
