@@ -4,8 +4,13 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+out="$PWD/target/loom"
+readonly out
+# In a copy of the sources, which has the bugs.
+copy="$(tests/mutants/apply.py)"
+cd "$copy"
+
 readonly package=hvloop-loom
-readonly out=target/loom
 # Where a model stops: this many preemptions in one run, and a hang is a failure.
 export LOOM_MAX_PREEMPTIONS="${LOOM_MAX_PREEMPTIONS:-3}"
 readonly limit=120

@@ -45,7 +45,6 @@ mod local_loop;
 pub mod log;
 mod machine;
 mod metrics;
-mod mutant;
 mod options;
 mod panic;
 mod proxy;
@@ -94,10 +93,6 @@ pub use self::{
 };
 #[cfg(feature = "tls")]
 pub use rustls;
-
-#[cfg(all(hvloop_mutants, not(hvloop_sim)))]
-#[doc(hidden)]
-pub use self::mutant::mutant_is_on;
 
 /// The simulated world of `tests/simulation`; not part of the library.
 #[cfg(hvloop_sim)]

@@ -33,7 +33,6 @@ mod events;
 mod fields;
 pub mod handshake;
 mod lock;
-mod mutant;
 pub mod protocol;
 mod server;
 mod url;

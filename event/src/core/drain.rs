@@ -5,7 +5,6 @@ use super::entity::Role;
 use crate::error::CloseReason;
 use crate::local_loop::LocalLoop;
 use crate::log;
-use crate::mutant::mutant;
 use crate::report::ShutdownReport;
 use crate::sync::Phase;
 use crate::sys::clock;
@@ -92,7 +91,7 @@ impl LoopCore {
     /// is over, or a stop waits for the turn to end. Looked at within all work that peers can make much of.
     pub(crate) fn must_hurry(&self) -> bool {
         let gate = &self.shared.gate;
-        if !gate.stop_requested() || mutant!("stop_waits_for_the_turn") {
+        if !gate.stop_requested() {
             return false;
         }
         let now = clock::now();
@@ -159,7 +158,7 @@ impl LoopCore {
         if self.shared.inbox.is_empty() && !self.has_calls_pending() {
             return true;
         }
-        if self.shared.gate.holds() > 0 || mutant!("queued_work_holds_up") {
+        if self.shared.gate.holds() > 0 {
             return false;
         }
         let now = self.seen.get().max(self.now());
@@ -207,13 +206,11 @@ impl LoopCore {
             Phase::Idle | Phase::Running | Phase::Paused if gate.stop_requested() => {
                 self.drain.borrow_mut().began = Some(clock::now());
                 self.follow_limit();
-                if !mutant!("stop_overtakes_tasks") {
-                    // What was accepted before the stop may be a message for a connection: it goes out
-                    // before the connection is told to finish. What comes later waits for its turn, and
-                    // so does the rest of a queue too long for the deadline: else those who go on
-                    // sending could put it off further.
-                    self.run_some_tasks(local, self.shared.inbox.len());
-                }
+                // What was accepted before the stop may be a message for a connection: it goes out
+                // before the connection is told to finish. What comes later waits for its turn, and
+                // so does the rest of a queue too long for the deadline: else those who go on
+                // sending could put it off further.
+                self.run_some_tasks(local, self.shared.inbox.len());
                 gate.begin_drain();
                 self.enter_drain(local);
             }
@@ -226,8 +223,7 @@ impl LoopCore {
             return true;
         }
         self.follow_limit();
-        let due = self.drain_deadline().is_some_and(|at| clock::now() >= at)
-            && !mutant!("deadline_ignored");
+        let due = self.drain_deadline().is_some_and(|at| clock::now() >= at);
         if due {
             self.force(local);
         }
@@ -238,10 +234,8 @@ impl LoopCore {
     fn enter_drain(&self, local: &LocalLoop) {
         log::debug!("hvloop: loop {} is draining", self.shared.options.name);
         // Listeners first: nothing comes in any more.
-        if !mutant!("sources_kept_at_stop") {
-            for source in self.all(|role| role == Role::Source) {
-                source.stop(local);
-            }
+        for source in self.all(|role| role == Role::Source) {
+            source.stop(local);
         }
         // Reconnect back-offs and the like, before any connection ends and could start one.
         let attached = {
@@ -269,11 +263,7 @@ impl LoopCore {
         let mut drain = self.drain.borrow_mut();
         if limit != drain.limit {
             drain.limit = limit;
-            let now = match mutant!("drain_from_the_turn") {
-                true => self.now(),
-                false => clock::now(),
-            };
-            let at = now.checked_add(limit);
+            let at = clock::now().checked_add(limit);
             drain.deadline = match (drain.deadline, at) {
                 (Some(old), Some(new)) => Some(old.min(new)),
                 (old, new) => old.or(new),
@@ -315,9 +305,6 @@ impl LoopCore {
         self.shared.inbox.close();
         self.ticking.set(true);
         while let Some(task) = self.shared.inbox.pop() {
-            if mutant!("task_dropped_at_stop") {
-                continue;
-            }
             self.run_task(local, task);
         }
         // Only what did not keep the loop alive is left.
@@ -398,9 +385,7 @@ impl LoopCore {
         let entities = self.entities.borrow_mut().drain();
         self.drop_each(entities);
         self.closing.borrow_mut().clear();
-        if !mutant!("loop_kept_by_its_timers") {
-            self.drop_all();
-        }
+        self.drop_all();
         drop(self.poller.borrow_mut().take());
         self.shared.counters.timers.set(0);
         self.shared.counters.connections.set(0);

@@ -2,7 +2,6 @@
 
 use super::LoopCore;
 use super::slots::OwnKey;
-use crate::mutant::mutant;
 use crate::sys::Key;
 
 /// Names an idle callback of one loop. Never names another one, also when it is gone.
@@ -67,7 +66,7 @@ impl LoopCore {
         };
         if let Some(left) = idle.left.as_mut() {
             *left = left.saturating_sub(1);
-            if *left == 0 && !mutant!("idle_never_ends") {
+            if *left == 0 {
                 idles.remove(key); // empty: its callback is here
                 return Some(callback);
             }

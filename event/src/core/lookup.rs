@@ -2,7 +2,6 @@
 
 use super::LoopCore;
 use crate::local_loop::LocalLoop;
-use crate::mutant::mutant;
 use crate::sys::Key;
 use crate::sys::{JobToken, literal};
 use std::io;
@@ -60,9 +59,6 @@ impl LoopCore {
 
     /// See [`LocalLoop::cancel_dns`].
     pub(crate) fn cancel_dns(&self, key: Key) -> bool {
-        if mutant!("cancelled_lookup_answers") {
-            return self.lookups.borrow().get(key).is_some();
-        }
         let lookup = self.lookups.borrow_mut().remove(key);
         let existed = lookup.is_some();
         if let Some(Lookup { answer, job }) = lookup {

@@ -8,7 +8,6 @@ use super::LoopCore;
 use super::entity::Role;
 use crate::local_loop::LocalLoop;
 use crate::log;
-use crate::mutant::mutant;
 use std::cell::Cell;
 use std::cmp::Reverse;
 
@@ -30,9 +29,6 @@ pub(crate) struct Memory {
 impl Memory {
     /// What holds `charged` bytes holds `now`.
     pub(crate) fn charge(&self, charged: &mut usize, now: usize) {
-        if now < *charged && mutant!("memory_not_given_back") {
-            return;
-        }
         self.own.set(self.own.get() - *charged + now);
         *charged = now;
     }
@@ -40,9 +36,7 @@ impl Memory {
     /// It has gone.
     pub(crate) fn discharge(&self, charged: &mut usize) {
         let held = std::mem::take(charged);
-        if !mutant!("memory_of_the_gone_counted") {
-            self.own.set(self.own.get() - held);
-        }
+        self.own.set(self.own.get() - held);
     }
 
     /// Bytes of all connections, but for those that are shared.
@@ -89,9 +83,6 @@ impl LoopCore {
 
     #[cold]
     fn close_greediest(&self, local: &LocalLoop, limit: usize) {
-        if mutant!("memory_limit_ignored") {
-            return;
-        }
         let used = self.memory_used();
         let mut greediest: Vec<_> = self
             .all(|role| role == Role::Connection)

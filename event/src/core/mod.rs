@@ -22,7 +22,6 @@ pub(crate) mod timers;
 
 use crate::error::CloseReason;
 use crate::local_loop::{Attachment, LocalLoop};
-use crate::mutant::mutant;
 use crate::sys::{Key, Poller, Readiness, clock, random_seed, thread};
 use buffers::BufferPool;
 use drain::Drain;
@@ -168,10 +167,7 @@ impl LoopCore {
     /// The time of the clock, for when something happens or begins: the turn's is behind by as long as
     /// callbacks have taken.
     pub(crate) fn clock_now(&self) -> Instant {
-        match mutant!("counts_from_the_turn") {
-            true => self.now(),
-            false => clock::now(),
-        }
+        clock::now()
     }
 
     /// A key of this loop's, for a name that users get.
@@ -197,7 +193,7 @@ impl LoopCore {
     /// Ends the wait of a host that this thread is about to begin: there is something to do, or it is due
     /// earlier than the host was told. Costs a look where no host waits.
     pub(crate) fn tell_host(&self) {
-        if self.host_waits.replace(false) && !mutant!("host_not_told") {
+        if self.host_waits.replace(false) {
             self.shared.inbox.notify();
         }
     }

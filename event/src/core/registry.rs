@@ -5,7 +5,6 @@ use super::timers::TimerId;
 use super::{Deferred, LoopCore, TimerAction};
 use crate::error::CloseReason;
 use crate::local_loop::LocalLoop;
-use crate::mutant::mutant;
 use crate::sys::{Key, clock};
 use std::any::Any;
 use std::rc::Rc;
@@ -121,12 +120,7 @@ impl LoopCore {
         let removed = self.entities.borrow_mut().remove(key);
         self.drop_user(removed);
         self.count(role, -1);
-        if !mutant!("hold_never_released") {
-            self.release(role);
-        }
-        if mutant!("hold_released_twice") {
-            self.release(role);
-        }
+        self.release(role);
     }
 
     fn release(&self, role: Role) {

@@ -2,7 +2,6 @@
 
 use crate::local_loop::LocalLoop;
 use crate::metrics::{Counters, Metrics};
-use crate::mutant::mutant;
 use crate::options::LoopOptions;
 use crate::report::ShutdownReport;
 use crate::sync::{Gate, Inbox, Permit};
@@ -78,8 +77,7 @@ impl LoopShared {
     /// A name for a timer, given out on any thread before the loop knows of it. No timer of another
     /// loop has it.
     pub(crate) fn next_timer_id(&self) -> TimerId {
-        let since_it_was_made = u64::from(mutant!("timer_ids_of_each_loop")) * self.number;
-        TimerId::from_raw(NonZeroU64::MIN.saturating_add(next_id() - since_it_was_made))
+        TimerId::from_raw(NonZeroU64::MIN.saturating_add(next_id()))
     }
 
     /// Counts a timer on its way to the loop, before it is posted.
@@ -160,7 +158,7 @@ impl LoopShared {
     /// its end off, and it may not even have had its turn yet.
     pub(crate) fn reserve(&self) -> Option<Permit<'_, Task>> {
         let room = self.room.load(Ordering::Relaxed);
-        if room != u64::MAX && self.inbox.len() as u64 >= room && !mutant!("drain_takes_all") {
+        if room != u64::MAX && self.inbox.len() as u64 >= room {
             self.inbox.refuse();
         }
         self.inbox.reserve()
@@ -185,9 +183,6 @@ impl LoopShared {
     #[cfg(not(hvloop_sim))]
     pub(crate) fn park(&self) {
         if self.gate.phase() != crate::sync::Phase::Idle || self.inbox.is_empty() {
-            return;
-        }
-        if mutant!("never_run_keeps_descriptors") {
             return;
         }
         let mut poller = lock(&self.poller);
@@ -257,7 +252,7 @@ pub(crate) struct Arriving(Weak<LoopShared>);
 
 impl Arriving {
     pub(crate) fn at(shared: &Arc<LoopShared>) -> Self {
-        shared.add_load(i64::from(!mutant!("arriving_not_counted")));
+        shared.add_load(1);
         Self(Arc::downgrade(shared))
     }
 }
@@ -267,10 +262,9 @@ impl Drop for Arriving {
         let Some(shared) = self.0.upgrade() else {
             return;
         };
-        let arrived = i64::from(!mutant!("arriving_not_counted"));
         match super::current::find(&shared) {
-            Some(local) => local.core().arrived(arrived),
-            None => shared.add_load(-arrived),
+            Some(local) => local.core().arrived(1),
+            None => shared.add_load(-1),
         }
     }
 }

@@ -4,7 +4,6 @@
 //! out, so that an old key, such as that of an event in this tick's batch, finds nothing
 //! (`stale_event_after_fd_reuse`).
 
-use crate::mutant::mutant;
 use crate::sys::Key;
 use slab::Slab;
 
@@ -23,7 +22,7 @@ impl OwnKey {
 
     /// The key, on that loop; on any other the key of nothing.
     pub(crate) fn on(self, number: u64) -> Key {
-        match self.of == number || mutant!("ids_of_any_loop") {
+        match self.of == number {
             true => self.key,
             false => Key::NONE,
         }
@@ -92,12 +91,12 @@ impl<T> Slots<T> {
     /// The value of that key, if it is still there.
     pub(crate) fn get(&self, key: Key) -> Option<&T> {
         let value = self.entries.get(key.index as usize)?.as_ref();
-        value.filter(|_| self.is_current(key) || mutant!("stale_key_finds"))
+        value.filter(|_| self.is_current(key))
     }
 
     /// The value of that key, to be changed, if it is still there.
     pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
-        let finds = self.is_current(key) || mutant!("stale_key_finds");
+        let finds = self.is_current(key);
         let value = self.entries.get_mut(key.index as usize)?.as_mut();
         value.filter(|_| finds)
     }
@@ -113,10 +112,7 @@ impl<T> Slots<T> {
             return None;
         }
         let value = self.entries.get_mut(place)?.take()?;
-        let next = match mutant!("slot_reused_in_batch") {
-            true => Some(key.generation),
-            false => key.generation.checked_add(1),
-        };
+        let next = key.generation.checked_add(1);
         match next {
             Some(next) => {
                 self.generations[place] = next;

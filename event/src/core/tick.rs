@@ -6,7 +6,6 @@ use super::{Deferred, LoopCore, TimerAction};
 use crate::error::CloseReason;
 use crate::local_loop::LocalLoop;
 use crate::log;
-use crate::mutant::mutant;
 use crate::sync::Phase;
 use crate::sys::clock;
 use std::rc::Rc;
@@ -47,7 +46,7 @@ impl LoopCore {
         // 3
         self.now.set(clock::now());
         self.shared.counters.ticks.add(1);
-        let stopping = self.shared.gate.stop_requested() && !mutant!("stop_ignored_while_paused");
+        let stopping = self.shared.gate.stop_requested();
         if self.shared.gate.phase() == Phase::Paused && !stopping {
             self.stash_events();
             return false;
@@ -205,7 +204,7 @@ impl LoopCore {
             };
             entity.note(&event);
             // One that is to be read below has its whole budget there, and not twice.
-            if !entity.place().is_ready() || mutant!("budget_twice") {
+            if !entity.place().is_ready() {
                 self.look_at_in_time(local, entity);
             }
         }
@@ -252,8 +251,7 @@ impl LoopCore {
 
     /// Step 7: the timers that are due, of those armed before the step.
     fn run_timers(&self, local: &LocalLoop) {
-        let early = Duration::from_millis(u64::from(mutant!("timer_early")));
-        let now = self.now.get() + early;
+        let now = self.now.get();
         let batch = self.timers.borrow_mut().begin_batch();
         loop {
             let fired = self.timers.borrow_mut().pop_due(now, &batch);
@@ -272,7 +270,7 @@ impl LoopCore {
             }
             let done = self.timers.borrow_mut().finish(fired, now);
             self.drop_user(done);
-            if mutant!("one_timer_a_turn") || self.is_overdue() {
+            if self.is_overdue() {
                 break;
             }
         }

@@ -8,7 +8,6 @@
 //! Arming and removing cost O(log n), and a removed timer is gone at once: nothing waits in the
 //! queue for a deadline that no one needs any more.
 
-use crate::mutant::mutant;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::num::NonZeroU64;
@@ -150,11 +149,6 @@ impl<C> Timers<C> {
     /// `None`: there is no such timer, or it is firing; then it will not fire again, it does not
     /// count any more, and [`finish`](Self::finish) returns the callback.
     pub(crate) fn remove(&mut self, id: TimerId) -> Option<C> {
-        if mutant!("timer_fires_after_kill")
-            && self.queue.first_key_value().map(|(_, id)| id) == Some(&id)
-        {
-            return None;
-        }
         let timer = self.timers.remove(&id)?;
         if let When::At(place) = timer.when {
             self.queue.remove(&place);

@@ -16,7 +16,6 @@
 //! phase says Stopped, so that whoever sees a phase in between sees an owner.
 
 use super::shim::{AtomicU64, Condvar, Mutex, MutexGuard, Ordering};
-use crate::mutant::mutant;
 use std::fmt;
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -177,11 +176,6 @@ impl Gate {
     /// Another thread owns it, or it has stopped.
     pub(crate) fn begin_run(&self, owner: u64) -> Result<(), BeginRunError> {
         debug_assert_ne!(owner, NOBODY, "a thread's token is not zero");
-        if mutant!("owner_after_phase") {
-            let run = self.idle_to_running();
-            self.owner.store(owner, Ordering::Release);
-            return run;
-        }
         if self.phase() == Phase::Stopped {
             return Err(BeginRunError::Closed);
         }
@@ -216,15 +210,9 @@ impl Gate {
     /// The phase's part of `begin_run`. It is Stopped if it is not Idle: only a thread that found
     /// no owner gets here.
     fn idle_to_running(&self) -> Result<(), BeginRunError> {
-        self.change(|word| {
-            let kept = match mutant!("begin_run_clears_stop") {
-                true => word & !STOP,
-                false => word,
-            };
-            (word & PHASE == IDLE).then_some(kept | RUNNING)
-        })
-        .map(drop)
-        .map_err(|_| BeginRunError::Closed)
+        self.change(|word| (word & PHASE == IDLE).then_some(word | RUNNING))
+            .map(drop)
+            .map_err(|_| BeginRunError::Closed)
     }
 
     /// The token of the thread that runs the loop; 0: none does. A thread that finds its own token
@@ -257,7 +245,7 @@ impl Gate {
             return Release::Quiet;
         };
         let last = before / HOLD == 1 && before & PHASE == DRAINING;
-        if last && !mutant!("release_no_wake") {
+        if last {
             Release::WakeLoop
         } else {
             Release::Quiet
@@ -272,10 +260,6 @@ impl Gate {
     /// Draining to Closing if there is no hold, at one stroke. `false`: nothing has changed. The
     /// loop's thread.
     pub(crate) fn try_close(&self) -> bool {
-        if mutant!("try_close_checks_early") && self.holds() == 0 {
-            self.force_close();
-            return true;
-        }
         self.change(|word| {
             let may = word & PHASE == DRAINING && word / HOLD == 0;
             may.then_some((word & !PHASE) | CLOSING)
@@ -303,9 +287,7 @@ impl Gate {
         // After the phase: a thread that finds no owner must not find it Idle or Running.
         self.owner.store(NOBODY, Ordering::Release);
         *self.lock_stopped() = true;
-        if !mutant!("finish_tells_nobody") {
-            self.told.notify_all();
-        }
+        self.told.notify_all();
     }
 
     /// Blocks until [`finish`](Gate::finish), or until `timeout` is over (`None`: without limit).

@@ -10,7 +10,6 @@
 //! that sees the value; if after, PENDING stays for the next `prepare_sleep`.
 
 use super::shim::{AtomicU64, Ordering, Queue, spin_loop, yield_now};
-use crate::mutant::mutant;
 use std::mem;
 
 /// Wakes the loop's thread out of its poll: makes the one that blocks now, or the next one, return. Any
@@ -65,7 +64,7 @@ impl<T> Inbox<T> {
         }
         let before = self.word.fetch_add(IN_FLIGHT, Ordering::AcqRel);
         let permit = Permit { inbox: self };
-        let open = before & CLOSED == 0 || mutant!("reserve_checks_early");
+        let open = before & CLOSED == 0;
         // Refused: dropping the permit takes back what was counted.
         open.then_some(permit)
     }
@@ -80,12 +79,6 @@ impl<T> Inbox<T> {
     /// [`awake`](Inbox::awake) follows the poll. The loop's thread.
     #[must_use = "a loop that must not block would sleep through what has come"]
     pub(crate) fn prepare_sleep(&self) -> bool {
-        if mutant!("lost_wake") {
-            // Looks first and announces later: what comes in between wakes nobody.
-            let quiet = self.word.load(Ordering::Acquire) & PENDING == 0;
-            self.word.fetch_or(SLEEPING, Ordering::AcqRel);
-            return quiet;
-        }
         let quiet = self.word.fetch_or(SLEEPING, Ordering::AcqRel) & PENDING == 0;
         if !quiet {
             // PENDING is set, so that nobody wakes for this SLEEPING meanwhile.
@@ -127,7 +120,7 @@ impl<T> Inbox<T> {
     pub(crate) fn close(&self) {
         let mut word = self.word.fetch_or(CLOSED, Ordering::AcqRel);
         let mut spins = 0;
-        while word >= IN_FLIGHT && !mutant!("close_without_inflight") {
+        while word >= IN_FLIGHT {
             // loom has to run another thread at once, a real machine may be luckier.
             if spins < SPINS && cfg!(not(loom)) {
                 spins += 1;
@@ -161,8 +154,8 @@ impl<T> Inbox<T> {
     /// Wakes if `before`, the word before PENDING was set, says that the loop sleeps and that
     /// nobody has woken it yet.
     fn wake_if_first(&self, before: u64) {
-        let woken = before & PENDING != 0 && !mutant!("double_wake");
-        if before & SLEEPING != 0 && !woken && !mutant!("wake_dropped") {
+        let woken = before & PENDING != 0;
+        if before & SLEEPING != 0 && !woken {
             (self.wake)();
         }
     }
@@ -172,11 +165,6 @@ impl<T> Permit<'_, T> {
     /// Queues the value, and wakes the loop if it sleeps and nobody has woken it yet.
     pub(crate) fn send(self, value: T) {
         let inbox = self.inbox;
-        if mutant!("pending_before_push") {
-            inbox.notify();
-            inbox.queue.push(value);
-            return;
-        }
         inbox.queue.push(value);
         // `arrive` takes the permit back; its drop must not do so again.
         mem::forget(self);

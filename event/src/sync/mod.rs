@@ -2,7 +2,7 @@
 //!
 //! Each keeps its state in one atomic word that changes by read-modify-write operations alone, so
 //! that the word's own modification order decides every race; nothing hangs on the order between
-//! two words. `tests/loom.sh` runs the models, and shows that deliberate bugs (`hvloop_mutant`)
+//! two words. `tests/loom.sh` runs the models, and shows that deliberate bugs (`tests/mutants`)
 //! make them fail.
 
 mod gate;

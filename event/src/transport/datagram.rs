@@ -5,7 +5,6 @@ use crate::core::entity::{Entity, Place, Role};
 use crate::core::{Deferred, LoopCore};
 use crate::error::{CloseReason, DatagramError, SendError};
 use crate::local_loop::LocalLoop;
-use crate::mutant::mutant;
 use crate::sys::{Datagrams, Key, Readiness};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -287,12 +286,10 @@ impl DatagramSocket {
         let mut left = RECEIVES;
         loop {
             if left == 0 {
-                if !mutant!("datagrams_after_budget_forgotten") {
-                    core.mark_ready(&self.place);
-                }
+                core.mark_ready(&self.place);
                 break;
             }
-            left -= usize::from(!mutant!("datagrams_without_budget"));
+            left -= 1;
             match self.step(|state| state.receive(&mut buffer)) {
                 Step::Received(n, from) => {
                     core.shared.counters.bytes_in.add(n as u64);
@@ -318,9 +315,6 @@ impl DatagramSocket {
                     self.tell_error(local, &e, to);
                     let empty = self.with_state(|state| state.queue.is_empty());
                     if empty != Some(false) {
-                        if mutant!("last_datagram_failed_is_not_all_sent") {
-                            return;
-                        }
                         break; // that was the last one
                     }
                 }
@@ -366,7 +360,7 @@ impl State {
             return Err(DatagramError::NotOpen);
         }
         // Behind others it is not tried, and nothing is known of the socket.
-        let tried = self.queue.is_empty() || mutant!("datagram_behind_others_looks_blocked");
+        let tried = self.queue.is_empty();
         let sent = self.send_now(data, to);
         if matches!(sent, Ok(false)) {
             self.writable &= !tried;

@@ -10,7 +10,6 @@ use crate::core::timers::TimerId;
 use crate::error::CloseReason;
 use crate::local_loop::LocalLoop;
 use crate::log;
-use crate::mutant::mutant;
 use crate::sys::{AcceptError, Address, Key, Listener, Readiness, Stream};
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -114,11 +113,7 @@ impl Entity for Accepting {
         if self.waiting.get().is_some() || !self.readable.get() {
             return;
         }
-        let accepts = match mutant!("accepts_without_budget") {
-            true => usize::MAX,
-            false => ACCEPTS,
-        };
-        for _ in 0..accepts {
+        for _ in 0..ACCEPTS {
             match self.accept() {
                 Accepted::One(stream, peer) => self.hand_on(local, stream, peer),
                 Accepted::Blocked => return,
@@ -126,16 +121,12 @@ impl Entity for Accepting {
                 Accepted::Failed(e, turned) => return self.wait(local.core(), &e, turned),
             }
         }
-        if !mutant!("accepts_after_budget_forgotten") {
-            local.core().mark_ready(&self.place);
-        }
+        local.core().mark_ready(&self.place);
     }
 
     fn timer(self: Rc<Self>, local: &LocalLoop, _which: u8) {
         self.waiting.set(None);
-        if !mutant!("accept_back_off_for_ever") {
-            self.ready(local);
-        }
+        self.ready(local);
     }
 
     fn stop(self: Rc<Self>, local: &LocalLoop) {
@@ -206,9 +197,7 @@ impl Accepting {
 
     fn hand_on(&self, local: &LocalLoop, stream: Stream, peer: Address) {
         let core = local.core();
-        if !mutant!("accept_back_off_never_shrinks") {
-            self.back_off.set(BACK_OFF.0);
-        }
+        self.back_off.set(BACK_OFF.0);
         core.shared.counters.accepted.add(1);
         let local_address = self.local_address(&stream);
         let transport = Transport::accepted(stream, peer, local_address, &self.listen);
@@ -237,10 +226,7 @@ impl Accepting {
         }
         core.shared.counters.accept_errors.add(1);
         self.waiting.set(core.arm_for(&self.place, back_off, 0));
-        let longest = match mutant!("accept_back_off_without_end") {
-            true => BACK_OFF.1 * 100,
-            false => BACK_OFF.1,
-        };
+        let longest = BACK_OFF.1;
         self.back_off.set((back_off * 2).min(longest));
     }
 }

@@ -1,7 +1,6 @@
 //! Bytes on their way to the socket.
 
 use crate::core::buffers::BufferPool;
-use crate::mutant::mutant;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -121,14 +120,11 @@ impl OutQueue {
 
     /// Appends bytes that other queues may hold, too.
     pub(crate) fn push_shared(&mut self, data: &Arc<[u8]>, pool: &BufferPool) {
-        if self.len() + data.len() <= COPY || data.is_empty() || mutant!("broadcasts_copied") {
+        if self.len() + data.len() <= COPY || data.is_empty() {
             self.tail(pool).extend_from_slice(data);
             return;
         }
-        let end = match mutant!("shared_overtakes") {
-            true => self.head,
-            false => self.buffer.len(),
-        };
+        let end = self.buffer.len();
         let shared = self.shared.get_or_insert_default();
         shared.len += data.len();
         pool.hold_shared(data);

@@ -6,8 +6,6 @@
 
 mod gate;
 mod inbox;
-#[path = "../../../event/src/mutant.rs"]
-mod mutant;
 #[path = "../../../event/src/sync/mod.rs"]
 mod sync;
 

@@ -15,7 +15,6 @@ use super::plan::Plan;
 use super::shared::{ClientShared, ClientState};
 use crate::events::{CloseEvent, Initiator, Message};
 use crate::handshake::UpgradeResponse;
-use crate::mutant::mutant;
 use crate::websocket::{Outgoing, WebSocket};
 use hvloop_event::conn::Conn;
 use hvloop_event::{Attachment, CloseReason, LocalLoop, SendError};
@@ -307,9 +306,6 @@ impl Engine {
             let ws = self.handle();
             self.telling.set(true);
             local.call_user("on_close", || f(&ws, &event));
-            if mutant!("on_close_twice") {
-                local.call_user("on_close", || f(&ws, &event));
-            }
             self.telling.set(false);
             // Only an open() in this on_close goes on with it.
             self.client.take_carried();
@@ -352,7 +348,7 @@ impl Engine {
         if !self.reconnect.disarm(local) {
             return false;
         }
-        if self.attempt.number.get() > 0 || mutant!("waiting_open_ends_untold") {
+        if self.attempt.number.get() > 0 {
             if self.telling.get() {
                 let failed = self.sessions.get() == 0;
                 let carried = self.reconnect.carried(&self.plan.url, failed);

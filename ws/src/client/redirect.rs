@@ -1,7 +1,6 @@
 //! Redirects of the upgrade: where the next hop goes, and what it may carry. Pure.
 
 use crate::events::{RedirectError, RedirectProblem};
-use crate::mutant::mutant;
 use crate::url::{UrlError, WsTarget, WsUrl};
 use http::HeaderMap;
 use http::header::LOCATION;
@@ -92,7 +91,7 @@ impl Route {
     }
 
     fn next(&self, headers: &HeaderMap) -> Result<WsUrl, RedirectProblem> {
-        if self.hops() >= self.limit + u32::from(mutant!("one_redirect_too_many")) {
+        if self.hops() >= self.limit {
             return Err(RedirectProblem::TooMany { limit: self.limit });
         }
         let mut locations = headers.get_all(LOCATION).iter();

@@ -2,8 +2,7 @@
 
 use super::TAIL;
 use super::options::DeflateOptions;
-use super::params::{MAX_BITS, MIN_BITS};
-use crate::mutant::mutant;
+use super::params::MIN_BITS;
 use flate2::{Compress, Compression, FlushCompress};
 use std::fmt;
 
@@ -25,10 +24,9 @@ impl Deflater {
         window_bits: u8,
         takes_context_over: bool,
     ) -> Option<Self> {
-        let larger = u8::from(mutant!("window_one_larger") && window_bits < MAX_BITS);
         (window_bits >= MIN_BITS).then_some(Self {
             level: options.level,
-            window_bits: window_bits + larger,
+            window_bits,
             takes_context_over,
             always: options.always,
             compress: None,
@@ -57,9 +55,7 @@ impl Deflater {
         if !sent {
             out.truncate(start);
             // What the peer does not get must not be referred to.
-            if !mutant!("context_of_unsent_kept") {
-                self.forget();
-            }
+            self.forget();
         } else if !self.takes_context_over {
             self.forget();
         }

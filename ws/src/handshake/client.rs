@@ -5,7 +5,6 @@ use super::limits::HandshakeLimits;
 use super::verify::Expected;
 use super::{HandshakeError, UpgradeRequest};
 use crate::deflate::DeflateParams;
-use crate::mutant::mutant;
 use http::HeaderMap;
 use http::header::SET_COOKIE;
 use hvloop_event::http::{BodyLength, BodyPrefix};
@@ -215,10 +214,7 @@ impl ClientHandshake {
             Some(refusal) => refusal.body.feed(bytes),
             None => false,
         };
-        match self
-            .refusal
-            .take_if(|_| whole || mutant!("refusal_body_lost"))
-        {
+        match self.refusal.take_if(|_| whole) {
             Some(refusal) => Err((*refusal).into()),
             None => Ok(Progress::NeedMore),
         }

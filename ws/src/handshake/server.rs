@@ -5,7 +5,6 @@ use super::head::{Head, HeadScan, MAX_HEADERS, ScanError, body_length, header_ma
 use super::limits::HandshakeLimits;
 use super::target::{Target, is_authority};
 use crate::fields::{elements, has_token, is_token, single};
-use crate::mutant::mutant;
 use http::header::{
     self, AUTHORIZATION, CONNECTION, COOKIE, HOST, ORIGIN, SEC_WEBSOCKET_KEY,
     SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
@@ -260,7 +259,7 @@ impl HttpRequest {
         ensure(self.method == Method::GET, UpgradeError::Method)?;
         ensure(self.http_1_1, UpgradeError::Version)?;
         let bodiless = matches!(self.body, None | Some(BodyLength::Known(0)));
-        ensure(bodiless || mutant!("upgrade_with_body"), UpgradeError::Body)?;
+        ensure(bodiless, UpgradeError::Body)?;
         let connection = has_token(headers, CONNECTION, b"upgrade");
         ensure(connection, UpgradeError::Connection)?;
         let version = single(headers, SEC_WEBSOCKET_VERSION);

@@ -18,7 +18,6 @@ use super::header::{HeaderReader, NegotiatedBits};
 use super::mask::apply_mask;
 use super::{Input, Limits, OpCode, ProtocolError, Role};
 use crate::deflate::DeflateParams;
-use crate::mutant::mutant;
 use std::fmt;
 use std::ops::Range;
 use std::str;
@@ -282,8 +281,7 @@ impl Reader {
                 if frame.compressed {
                     self.inflating.finish()?;
                 }
-                let unchecked = mutant!("character_cut_before_empty_fragment") && frame.done == 0;
-                if frame.target == Payload::Text && !unchecked {
+                if frame.target == Payload::Text {
                     self.gathered.finish_text()?;
                 }
                 return Ok(Ready::Gathered(frame.target));

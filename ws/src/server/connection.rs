@@ -6,7 +6,6 @@ use super::shared::ServerShared;
 use crate::deflate;
 use crate::events::{ConnectionError, Initiator, Message};
 use crate::handshake::{Accept, HttpRequest, HttpResponse, RequestProgress, ServerHandshake};
-use crate::mutant::mutant;
 use crate::protocol::Role;
 use crate::websocket::{Reading, Stage, WebSocket};
 use http::StatusCode;
@@ -91,7 +90,7 @@ impl ServerConnection {
             } => {
                 let opened = self.open(conn, &request, service, &answer, agreed);
                 let rest = data.get_mut(consumed..);
-                rest.filter(|_| opened && !mutant!("frames_behind_upgrade_lost"))
+                rest.filter(|_| opened)
             }
         }
     }
@@ -287,7 +286,7 @@ impl Handler for ServerConnection {
 
     fn on_data(&mut self, conn: &Conn<'_>, data: &mut [u8]) {
         let opening = !matches!(self.state, State::Open(_));
-        if opening && conn.local().is_stopping() && !mutant!("upgrade_after_stop") {
+        if opening && conn.local().is_stopping() {
             return; // this turn ends it: no on_open after stop()
         }
         let rest = self.request(conn, data);

@@ -2,7 +2,6 @@
 
 use crate::deflate::{DeflateOptions, Deflater, MAX_BITS, MIN_BITS};
 use crate::events::Message;
-use crate::mutant::mutant;
 use crate::protocol::{OpCode, encode_compressed, encode_frame};
 use std::sync::Arc;
 
@@ -55,10 +54,7 @@ impl Encoded {
     /// Which of the compressed ones it could get: that of its window, or of one that the message fits.
     fn window(&self, bits: Option<u8>) -> Option<usize> {
         let bits = bits?;
-        let window = match mutant!("broadcast_window_too_large") {
-            true => MAX_BITS,
-            false => bits.min(self.fits),
-        };
+        let window = bits.min(self.fits);
         window.checked_sub(MIN_BITS).map(usize::from)
     }
 }

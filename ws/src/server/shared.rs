@@ -7,7 +7,6 @@ use super::topics::Topics;
 use crate::events::ConnectionError;
 use crate::handshake::{HandshakeLimits, HttpRequest, HttpResponse};
 use crate::lock::lock;
-use crate::mutant::mutant;
 use hvloop_event::{Address, ChannelId};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -91,12 +90,7 @@ impl ServerShared {
     }
 
     pub(super) fn leave(&self, channel: &WebSocketChannel) {
-        if !mutant!("topics_kept_at_close") {
-            self.topics.leave(channel.id());
-        }
-        if mutant!("ended_channel_kept") {
-            return;
-        }
+        self.topics.leave(channel.id());
         let gone = lock(&self.channels).remove(&channel.id());
         drop(gone); // with no lock held: its context is the user's
     }

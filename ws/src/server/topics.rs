@@ -1,7 +1,6 @@
 //! Who wants to hear of what: topics, and the channels that are subscribed to them.
 
 use crate::lock::lock;
-use crate::mutant::mutant;
 use hvloop_event::ChannelId;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
@@ -57,7 +56,7 @@ impl<C: Clone> Topics<C> {
             let gone = registry.remove_subscriber(id, topic);
             if let Some(topics) = registry.topics.get_mut(&id) {
                 topics.remove(topic);
-                if topics.is_empty() && !mutant!("empty_subscriptions_kept") {
+                if topics.is_empty() {
                     registry.topics.remove(&id);
                 }
             }
@@ -117,7 +116,7 @@ impl<C> Registry<C> {
     fn remove_subscriber(&mut self, id: ChannelId, topic: &str) -> Option<C> {
         let channels = self.subscribers.get_mut(topic)?;
         let gone = channels.remove(&id);
-        if channels.is_empty() && !mutant!("empty_topic_kept") {
+        if channels.is_empty() {
             self.subscribers.remove(topic);
         }
         gone

@@ -2,7 +2,6 @@
 
 use super::{Stage, WebSocket, WhenFull};
 use crate::events::{CloseEvent, ConnectionError, Initiator};
-use crate::mutant::mutant;
 use hvloop_event::conn::Conn;
 use hvloop_event::log;
 use hvloop_event::{CloseReason, LocalLoop, SendError};
@@ -127,13 +126,8 @@ impl WebSocket {
         conn.try_to_write();
         // The last thing that was written, if all is, is our Close.
         let moved = conn.write_progress().max(asked);
-        let left = conn.unsent() == 0 || mutant!("close_time_from_the_asking");
-        let counts = left || conn.write_stall().is_none();
-        let since = match mutant!("close_time_from_the_asking") {
-            true => asked,
-            false => moved,
-        };
-        let waited = local.now().saturating_duration_since(since);
+        let counts = conn.unsent() == 0 || conn.write_stall().is_none();
+        let waited = local.now().saturating_duration_since(moved);
         match timeout.checked_sub(waited).filter(|rest| !rest.is_zero()) {
             Some(rest) if counts => self.look_for_close(local, asked, rest),
             None if counts => self.close_timed_out(local, timeout),
@@ -195,10 +189,7 @@ impl WebSocket {
         if let Some(timer) = self.close_timer.take() {
             conn.local().kill_timer(timer);
         }
-        match mutant!("end_of_stream_drops_the_queue") {
-            true => conn.close_now(why),
-            false => conn.finish(why),
-        }
+        conn.finish(why)
     }
 
     /// Goes on to a later stage, from which on nothing can be sent; the stage that it was in.
@@ -220,7 +211,7 @@ impl WebSocket {
             return;
         };
         match self.options.when_full {
-            WhenFull::Close if size <= limit && !mutant!("slow_peer_kept") => {
+            WhenFull::Close if size <= limit => {
                 self.blame(Initiator::Local, Some(ConnectionError::PeerTooSlow));
                 let (code, why) = (TRY_AGAIN_LATER, CloseReason::Local);
                 self.finish(local, code, "too slow", Initiator::Local, why);

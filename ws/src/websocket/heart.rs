@@ -3,7 +3,6 @@
 use super::heartbeat::{Beat, Heartbeat, SendProgress};
 use super::{Stage, WebSocket};
 use crate::events::{ConnectionError, Initiator};
-use crate::mutant::mutant;
 use crate::protocol::OpCode;
 use hvloop_event::conn::Conn;
 use hvloop_event::{CloseReason, LocalLoop, TimerId};
@@ -52,7 +51,7 @@ impl Heart {
             return None; // the close handshake has a limit of its own
         }
         let local = conn.local();
-        if ws.is_paused() && !mutant!("silent_while_paused") {
+        if ws.is_paused() {
             // Nobody would see its Pong.
             self.life(local.clock_now());
             return ws.options.ping_interval;
@@ -74,9 +73,7 @@ impl Heart {
             Beat::Ping(next) => {
                 ws.sender.control(conn, OpCode::Ping, b"");
                 // Not behind the callbacks of this turn: they may take as long as the peer has.
-                if !mutant!("ping_behind_callbacks") {
-                    conn.try_to_write();
-                }
+                conn.try_to_write();
                 if let Some((heartbeat, _)) = &mut *self.0.borrow_mut() {
                     heartbeat.pinged(local.clock_now(), conn.unsent() > 0);
                 }

@@ -1,7 +1,6 @@
 //! When to Ping, and when a silent peer is dead. Time is an argument: that of the turn for what is looked
 //! at, that of the clock for what begins.
 
-use crate::mutant::mutant;
 use std::time::{Duration, Instant};
 
 /// Any byte counts as life. The Ping interval and the Pong time-out are apart: a silent peer is asked each
@@ -79,7 +78,6 @@ impl Heartbeat {
             };
         };
         match rest(self.interval, self.last_ping, now) {
-            _ if mutant!("one_ping_a_deadline") => Beat::Wait(left),
             Some(next) => Beat::Wait(next.min(left)),
             // On a line that stands there is a Ping already.
             None if progress.busy => {

@@ -3,7 +3,6 @@
 use super::{Stage, WebSocket};
 use crate::deflate::DeflateParams;
 use crate::events::{ConnectionError, Initiator, Message};
-use crate::mutant::mutant;
 use crate::protocol::{Event, Found, Input, Reader};
 use hvloop_event::CloseReason;
 use hvloop_event::conn::Conn;
@@ -111,7 +110,7 @@ impl Reading {
         let (ws, local) = (&self.ws, conn.local());
         let mut input = Input::new(data);
         while matches!(ws.stage(), Stage::Open | Stage::CloseSent) {
-            let open = ws.stage() == Stage::Open || mutant!("delivered_after_close");
+            let open = ws.stage() == Stage::Open;
             if !open {
                 self.reader.skip_messages();
             }
@@ -169,7 +168,6 @@ impl Reading {
             && !self.holds_back()
             && ws.stage() == Stage::Open
             && ws.unfinished.is_over(limit, local.now())
-            && !mutant!("message_without_end")
         {
             self.reader.skip_messages();
             let error = ConnectionError::MessageTimedOut(limit);
@@ -188,9 +186,6 @@ impl Reading {
         }
         self.fail_if_overdue(conn);
         let mut held = std::mem::take(&mut self.held);
-        if mutant!("held_back_lost") {
-            held.clear();
-        }
         let done = std::mem::take(&mut self.held_done);
         let is_inside = self.reader.is_inside();
         if std::mem::take(&mut self.behind) || !held.is_empty() || is_inside {

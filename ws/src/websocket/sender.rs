@@ -7,7 +7,6 @@ use self::compression::Compression;
 use self::pongs::Pongs;
 use super::outgoing::Outgoing;
 use crate::deflate::{DeflateOptions, DeflateParams};
-use crate::mutant::mutant;
 use crate::protocol::{OpCode, Role, encode_close, encode_frame, encode_message};
 use hvloop_event::conn::Conn;
 use hvloop_event::log;
@@ -97,7 +96,6 @@ impl Sender {
             let short = message.queue_size(self.role);
             if let Some(budget) = conn.budget() {
                 match size.checked_sub(short) {
-                    Some(_) if mutant!("compressed_room_kept") => {}
                     Some(less) => budget.release(less),
                     // Some bytes over the limit, where it is wanted in any case.
                     None => budget.add(short - size),
@@ -116,7 +114,6 @@ impl Sender {
     ) -> Result<(), SendError> {
         if let Some(compression) = self.compression.get()
             && compressed
-            && !mutant!("broadcast_unknown_to_context")
         {
             compression.forget();
         }
@@ -163,10 +160,6 @@ impl Sender {
     /// The mask of a frame to send: a client's is fresh and unpredictable (RFC 6455 section 5.3).
     fn mask(&self, local: &LocalLoop) -> Option<[u8; 4]> {
         match self.role {
-            Role::Client if mutant!("mask_of_sixteen_bits") => {
-                let half = (local.random_u32() >> 16) * 0x1_0001;
-                Some(half.to_ne_bytes())
-            }
             Role::Client => Some(local.random_u32().to_ne_bytes()),
             Role::Server => None,
         }

@@ -4,7 +4,6 @@ use super::state::Timer;
 use super::{Conn, leave, proxy};
 use crate::error::CloseReason;
 use crate::machine::lifecycle::{Finish, Lifecycle};
-use crate::mutant::mutant;
 use crate::sys::clock;
 
 /// Begins the end: nothing is read or written any more, and step 10 closes the fd, calls `on_close` and
@@ -51,11 +50,7 @@ pub(super) fn finish(conn: &Conn<'_>, reason: CloseReason, agreed: bool) {
     match finish {
         Finish::Nothing => {}
         Finish::CloseNow => now(conn, reason),
-        Finish::Flush if mutant!("close_not_flushed") => now(conn, reason),
         Finish::Flush => {
-            if mutant!("linger_from_the_finish") {
-                await_end(conn);
-            }
             conn.disarm(Timer::Open);
             conn.mark_dirty();
             // Reading was paused, and is not any more: the peer's end must be noticed.
@@ -107,9 +102,7 @@ pub(super) fn end(conn: &Conn<'_>, reason: CloseReason) {
         }
         state.clear_queues(&core.buffers);
         core.memory.discharge(&mut state.held.charged);
-        if !mutant!("account_not_settled") {
-            state.settings.budget.release(unsent);
-        }
+        state.settings.budget.release(unsent);
         let mut sockets: Vec<_> = state.socket.stream.take().into_iter().collect();
         if let Some(connecting) = state.connecting.take() {
             sockets.extend(connecting.sockets.into_iter().map(|(_, _, s)| s));

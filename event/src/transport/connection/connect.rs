@@ -9,7 +9,6 @@ use crate::local_loop::LocalLoop;
 use crate::log;
 use crate::machine::addresses::interleave;
 use crate::machine::race::{Action, ConnectRace};
-use crate::mutant::mutant;
 use crate::sys::{Address, Key, Stream, clock, literal};
 use crate::transport::settings::ConnSettings;
 use std::io;
@@ -214,7 +213,7 @@ pub(super) fn check_racers(conn: &Conn<'_>) {
     let sockets = with_connecting(conn, |connecting| std::mem::take(&mut connecting.sockets));
     for (index, address, stream) in sockets.unwrap_or_default() {
         match stream.connected() {
-            Ok(true) if stream.is_to_itself() && !mutant!("connected_to_itself") => {
+            Ok(true) if stream.is_to_itself() => {
                 failed.push((index, address, to_itself()));
                 losers.push(stream);
             }
@@ -291,9 +290,6 @@ fn to_itself() -> io::Error {
 
 /// Whether a server is there, and lets nobody else wait now. Of a TCP server the system itself tries again.
 fn is_backlog_full(address: &Address, e: &io::Error) -> bool {
-    if mutant!("full_backlog_fails") {
-        return false;
-    }
     match address {
         Address::Inet(_) => false,
         #[cfg(unix)]

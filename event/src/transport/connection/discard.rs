@@ -10,7 +10,6 @@ use super::Conn;
 use super::state::{ConnState, Timer};
 use crate::machine::ending::Ending;
 use crate::machine::lifecycle::Lifecycle;
-use crate::mutant::mutant;
 use std::time::Duration;
 
 /// Bytes that are discarded beyond those that the system held when the end began.
@@ -40,7 +39,7 @@ impl ConnState {
 
     /// So many bytes were read. Before the end begins they are none of ours.
     pub(super) fn count_discarded(&mut self, bytes: usize) {
-        if self.is_ending() && !mutant!("discards_without_end") {
+        if self.is_ending() {
             let end = self.end_mut();
             end.may_discard = end.may_discard.saturating_sub(bytes);
         }

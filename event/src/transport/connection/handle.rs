@@ -7,7 +7,6 @@ use crate::core::entity::Role;
 use crate::error::CloseReason;
 use crate::local_loop::LocalLoop;
 use crate::machine::write_side::WriteSide;
-use crate::mutant::mutant;
 use crate::sys::{Address, clock};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -186,7 +185,7 @@ impl<'a> Conn<'a> {
             std::mem::take(&mut state.read.paused)
         };
         // Readiness was told once, while nobody read.
-        if paused && !mutant!("resume_forgets_readiness") {
+        if paused {
             self.mark_ready();
         }
     }
@@ -243,7 +242,7 @@ impl<'a> Conn<'a> {
             let state = self.state();
             state.settings.allow_half_open && state.write.side == WriteSide::Open
         };
-        if !stays || mutant!("half_open_ends_with_peer") {
+        if !stays {
             self.finish(CloseReason::Peer);
         }
     }
@@ -274,9 +273,7 @@ impl<'a> Conn<'a> {
     /// libhv: `hio_detach`.
     pub fn leave(&self) -> bool {
         let may = leave::may(self);
-        if may && mutant!("leave_in_mid_read") {
-            self.leave_now();
-        } else if may {
+        if may {
             // Not here: a read may be under way, and what TLS has of it would be lost.
             self.defer(Call::Leave);
         }

@@ -4,9 +4,7 @@ use super::Conn;
 use crate::log;
 use crate::machine::ending::Ending;
 use crate::machine::write_side::WriteSide;
-use crate::mutant::mutant;
 use crate::transport::detached::{Parts, Transport};
-use crate::transport::out_queue::OutQueue;
 
 /// Whether a connection is one that another loop could take.
 pub(super) fn may(conn: &Conn<'_>) -> bool {
@@ -39,10 +37,7 @@ pub(super) fn take_off(conn: &Conn<'_>) -> Option<Transport> {
         moved: true,
         read_closed: state.read.side.has_ended(),
         settings: state.settings.clone(),
-        out: match mutant!("moved_queue_lost") {
-            true => OutQueue::default(),
-            false => std::mem::take(&mut state.out),
-        },
+        out: std::mem::take(&mut state.out),
         #[cfg(feature = "tls")]
         begin_tls: None,
         #[cfg(feature = "tls")]

@@ -34,7 +34,6 @@ use crate::error::CloseReason;
 use crate::local_loop::LocalLoop;
 use crate::machine::ending::Ending;
 use crate::machine::lifecycle::Lifecycle;
-use crate::mutant::mutant;
 use crate::sys::{Readiness, Stream, clock};
 use state::{ConnState, Timer};
 use std::cell::{Cell, RefCell, RefMut};
@@ -365,7 +364,7 @@ impl<'a> Conn<'a> {
     /// Readiness that came before the connection was up was noted, and no event will tell again.
     fn read_what_came_early(&self) {
         let early = self.state().has_something();
-        if early && !mutant!("edge_of_connect_lost") {
+        if early {
             self.mark_ready();
         }
     }

@@ -5,7 +5,6 @@ use super::{Conn, Fed, close, connect, discard, proxy, tls};
 use crate::conn::Handler;
 use crate::error::CloseReason;
 use crate::machine::lifecycle::Lifecycle;
-use crate::mutant::mutant;
 use crate::proxy::ProxyError;
 use crate::sys::{Stream, clock};
 use std::io;
@@ -64,7 +63,7 @@ fn check_half_open(conn: &Conn<'_>) {
             Some(Ok(true)) | None => None,
         }
     };
-    if let Some(e) = gone.filter(|_| !mutant!("half_open_for_ever")) {
+    if let Some(e) = gone {
         close::now(conn, CloseReason::Io(Arc::new(e)));
     }
 }
@@ -80,12 +79,10 @@ fn read(conn: &Conn<'_>) {
     catch_up(conn, &mut handler);
     loop {
         if left == 0 || !core.may_bring() {
-            if !mutant!("rest_after_budget_forgotten") {
-                conn.mark_ready();
-            }
+            conn.mark_ready();
             break;
         }
-        left -= usize::from(!mutant!("read_without_budget"));
+        left -= 1;
         match read_once(conn, &mut buffer) {
             Read::Data(n) => {
                 core.shared.counters.bytes_in.add(n as u64);
@@ -121,9 +118,7 @@ fn read_once(conn: &Conn<'_>, buffer: &mut [u8]) -> Read {
         return Read::Blocked;
     }
     let read = state.read(buffer);
-    if let Read::Data(n) = read
-        && !(mutant!("long_reads_are_life") && n < 64)
-    {
+    if let Read::Data(n) = read {
         state.read.last = conn.core().clock_now();
         state.count_discarded(n);
     }

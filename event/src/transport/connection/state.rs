@@ -11,7 +11,6 @@ use crate::machine::lifecycle::Lifecycle;
 use crate::machine::race::ConnectRace;
 use crate::machine::read_side::{ReadSide, ShortReads};
 use crate::machine::write_side::WriteSide;
-use crate::mutant::mutant;
 use crate::proxy::Tunnel;
 use crate::sys::{Address, Got, JobToken, Readiness, Stream};
 use crate::transport::detached::Transport;
@@ -282,7 +281,7 @@ impl ConnState {
 
     /// Takes note of what the poller said.
     pub(crate) fn note(&mut self, event: &Readiness) {
-        let urgent = event.urgent && !mutant!("urgent_data_hides_the_rest");
+        let urgent = event.urgent;
         self.read.side.told(event.readable, event.hangup, urgent);
         self.write.writable |= event.writable;
     }
@@ -348,8 +347,7 @@ impl ConnState {
                     return Read::End;
                 }
                 Ok(got) => {
-                    let cut = mutant!("descriptor_hides_the_rest") && got.bytes < buffer.len();
-                    self.read.side.read(got.more && !cut);
+                    self.read.side.read(got.more);
                     return Read::Data(got.bytes);
                 }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
@@ -394,7 +392,7 @@ impl ConnState {
     /// The socket took so many bytes of the queue. Whether those that the handler waits for were among
     /// them; once for each time that it asks.
     pub(crate) fn took(&mut self, bytes: usize) -> bool {
-        let waits = self.write.ahead > 0 && !mutant!("sent_mark_forgotten");
+        let waits = self.write.ahead > 0;
         self.write.ahead = self.write.ahead.saturating_sub(bytes);
         waits && self.write.ahead == 0
     }
@@ -481,16 +479,9 @@ impl ConnState {
             if *written >= WRITE_BUDGET {
                 return Flushed::Budget;
             }
-            let bytes = self.out.next(scratch);
-            let asked = bytes.len();
-            match stream.write(bytes) {
+            match stream.write(self.out.next(scratch)) {
                 Ok(n) => {
                     *written += n;
-                    let n = if mutant!("short_write_taken_for_all") {
-                        asked
-                    } else {
-                        n
-                    };
                     self.out.consume(n, pool);
                 }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}

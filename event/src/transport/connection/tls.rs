@@ -1,13 +1,12 @@
 //! TLS between the queue and the socket: rustls driven by readiness, reads and writes apart.
 
-use super::state::{ConnState, Flushed, Timer};
+use super::state::{ConnState, Flushed};
 use super::{Conn, Fed, close};
 use crate::conn::{Connect, Handler};
 use crate::core::buffers::BufferPool;
 use crate::error::CloseReason;
 use crate::log;
 use crate::machine::lifecycle::Lifecycle;
-use crate::mutant::mutant;
 use crate::sys::clock;
 use crate::tls::{RecordHeads, TlsError, TlsServerConfig, TlsSession, TlsVersion};
 use crate::transport::out_queue::OutQueue;
@@ -184,10 +183,6 @@ fn decrypt(
     mut cipher: &[u8],
     plain: &mut [u8],
 ) -> Fed {
-    let plain = match mutant!("plaintext_left_in_tls") {
-        true => &mut plain[..100],
-        false => plain,
-    };
     loop {
         let before = cipher.len();
         // Taken out for the call: a pin hook of the user's may run in it.
@@ -221,9 +216,6 @@ fn decrypt(
             if conn.deliver(handler, &mut plain[..n]) == Fed::Stop {
                 return Fed::Stop;
             }
-            if mutant!("plaintext_left_in_tls") {
-                break;
-            }
         }
         if has_ended(conn) {
             return Fed::End;
@@ -241,7 +233,7 @@ fn decrypt(
 pub(super) fn has_ended(conn: &Conn<'_>) -> bool {
     let mut state = conn.state();
     // What the handler has kept, and what a pause holds back, is before it.
-    let held = (state.read.behind || state.holds_back()) && !mutant!("end_overtakes_pause");
+    let held = state.read.behind || state.holds_back();
     if state.life.is_closed() || held {
         return false;
     }
@@ -270,7 +262,7 @@ fn failed(conn: &Conn<'_>, error: TlsError) -> Fed {
         finishes
     };
     let reason = CloseReason::Tls(error);
-    if finishes && !mutant!("tls_error_drops_answers") {
+    if finishes {
         close::fail(conn, reason);
     } else {
         close::now_unless_settled(conn, reason);
@@ -282,10 +274,6 @@ fn failed(conn: &Conn<'_>, error: TlsError) -> Fed {
 fn may_be_up(conn: &Conn<'_>, handler: &mut Box<dyn Handler>) {
     let up = conn.state().life.secured();
     if up {
-        if mutant!("open_deadline_anew_after_tls") {
-            let deadline = conn.state().settings.deadline;
-            conn.arm(Timer::Open, deadline);
-        }
         conn.begin(handler);
     }
 }
@@ -342,9 +330,6 @@ impl ConnState {
         match self.tls.as_mut() {
             Some(tls) if !tls.end_sent => {
                 tls.end_sent = true;
-                if mutant!("close_notify_skipped") {
-                    return false;
-                }
                 tls.session.send_close_notify();
                 tls.session.wants_write()
             }

@@ -5,7 +5,6 @@ use super::{Call, Conn, close, discard};
 use crate::error::CloseReason;
 use crate::machine::lifecycle::Lifecycle;
 use crate::machine::write_side::WriteSide;
-use crate::mutant::mutant;
 use crate::sys::clock;
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,7 +56,7 @@ pub(super) fn try_to_write(conn: &Conn<'_>) {
     let waits = {
         let mut state = conn.state();
         let waits = state.socket.stream.is_some() && state.wants_write();
-        state.write.writable |= waits && !mutant!("stalled_without_a_try");
+        state.write.writable |= waits;
         waits
     };
     if waits {
@@ -99,7 +98,7 @@ fn flushed_all(conn: &Conn<'_>) {
         flush(conn);
     } else if !finishing {
         // A half close: the peer's side goes on.
-    } else if end || mutant!("no_linger") {
+    } else if end {
         close::in_order(conn);
     } else {
         close::await_end(conn);

@@ -6,7 +6,6 @@ use crate::client::plan::Plan;
 use crate::client::shared::ClientState;
 use crate::events::{ConnectionError, Initiator, RedirectError, RedirectProblem};
 use crate::handshake::{HandshakeError, UpgradeRequest, UpgradeResponse};
-use crate::mutant::mutant;
 use crate::url::WsTarget;
 #[cfg(feature = "tls")]
 use crate::url::WsUrl;
@@ -138,11 +137,10 @@ impl Engine {
         } = &answer
         else {
             // What it said was found wrong here.
-            let initiator = match mutant!("fault_blamed_on_the_peer") {
-                true => Initiator::Remote,
-                false => Initiator::Local,
-            };
-            return (initiator, ConnectionError::Handshake(Arc::new(answer)));
+            return (
+                Initiator::Local,
+                ConnectionError::Handshake(Arc::new(answer)),
+            );
         };
         self.note_answer(Arc::new(UpgradeResponse {
             status: *status,

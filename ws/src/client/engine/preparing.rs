@@ -6,7 +6,6 @@ use crate::client::redirect::Route;
 use crate::client::request::{BeforeConnect, ConnectRequest, Prepared, Reply};
 use crate::client::shared::ClientState;
 use crate::events::{ConnectionError, Initiator, PrepareError};
-use crate::mutant::mutant;
 use hvloop_event::conn::{Conn, Handler};
 use hvloop_event::log;
 use hvloop_event::{CloseReason, LocalLoop};
@@ -112,9 +111,7 @@ impl Engine {
         if url.is_tls() {
             return Err(PrepareError::TlsNotBuiltIn);
         }
-        if !mutant!("prepared_head_forgotten") {
-            *self.attempt.head.borrow_mut() = head;
-        }
+        *self.attempt.head.borrow_mut() = head;
         *self.attempt.route.borrow_mut() = Route::new(url, self.plan.options.redirects);
         *self.attempt.hop.borrow_mut() = Hop {
             request,

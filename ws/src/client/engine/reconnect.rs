@@ -4,7 +4,6 @@ use super::Engine;
 use crate::client::plan::{Carried, Plan};
 use crate::client::retry_after::retry_after;
 use crate::events::CloseEvent;
-use crate::mutant::mutant;
 use crate::url::WsUrl;
 use hvloop_event::{Backoff, LocalLoop, TimerId};
 use std::cell::{Cell, RefCell};
@@ -66,12 +65,8 @@ impl Reconnect {
         let mut backoff = self.backoff.borrow_mut();
         let backoff = backoff.as_mut()?;
         let delay = backoff.on_close(local.now(), local.random_u64());
-        if mutant!("reconnect_armed_while_stopping") {
-            return delay;
-        }
         let delay = delay.filter(|_| !is_ended())?;
         let wanted = retry_after(event, plan.options.reconnect.retry_after_limit);
-        let wanted = wanted.filter(|_| !mutant!("retry_after_ignored"));
         Some(wanted.map_or(delay, |wanted| wanted.max(delay)))
     }
 
@@ -100,9 +95,6 @@ impl Reconnect {
     /// What an `open()` in the on_close that announced the back-off goes on with; `failed`: there was no
     /// session.
     pub(super) fn carried(&self, url: &WsUrl, failed: bool) -> Option<Carried> {
-        if mutant!("back_off_begins_anew") {
-            return None;
-        }
         Some(Carried {
             backoff: self.backoff.borrow().clone()?,
             until: self.due.get()?,
@@ -120,10 +112,6 @@ fn makes_sense(local: &LocalLoop, plan: &Plan, is_ended: bool, event: &CloseEven
         // Its answer would mean nothing.
         Some(_) if is_ended => true,
         Some(f) => local.call_user("reconnect_if", || f(event)) == Some(true),
-        None => {
-            options.before_connect.is_some()
-                || !event.is_permanent()
-                || mutant!("permanent_refusal_retried")
-        }
+        None => options.before_connect.is_some() || !event.is_permanent(),
     }
 }

@@ -1,7 +1,6 @@
 //! Messages that are not whole, and control frames that came in pieces.
 
 use super::frame::Payload;
-use crate::mutant::mutant;
 use crate::protocol::ProtocolError;
 use crate::protocol::utf8::TextBuffer;
 use std::cell::Cell;
@@ -77,8 +76,7 @@ impl Gathered {
     ) -> Result<(), ProtocolError> {
         let size = self.len() + portion.len();
         let limit = self.max_message;
-        let unlimited = mutant!("inflated_text_unlimited") && target == Payload::Text;
-        if size > limit && !unlimited {
+        if size > limit {
             let size = size as u64;
             return Err(ProtocolError::MessageTooBig { limit, size });
         }

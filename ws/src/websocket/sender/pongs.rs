@@ -1,7 +1,6 @@
 //! Answers to Pings, of which a peer that reads none gets few.
 
 use super::Sender;
-use crate::mutant::mutant;
 use crate::protocol::OpCode;
 use crate::websocket::Outgoing;
 use hvloop_event::conn::Conn;
@@ -23,12 +22,6 @@ pub(super) enum Pongs {
 impl Sender {
     /// Answers a Ping with its payload: at once where the line is free.
     pub(in crate::websocket) fn pong(&self, conn: &Conn<'_>, payload: &[u8]) {
-        if mutant!("pong_lost_when_blocked") && conn.unsent() > 0 {
-            return;
-        }
-        if mutant!("pongs_without_end") {
-            return self.control(conn, OpCode::Pong, payload);
-        }
         match self.pongs.take() {
             Pongs::None if self.pong_at_once(conn, payload) => {}
             Pongs::None => {
@@ -37,7 +30,6 @@ impl Sender {
                     self.pongs.set(Pongs::Queued);
                 }
             }
-            Pongs::Queued if mutant!("owed_pong_dropped") => self.pongs.set(Pongs::Queued),
             Pongs::Queued | Pongs::Owed(_) => self.pongs.set(Pongs::Owed(payload.into())),
         }
     }
