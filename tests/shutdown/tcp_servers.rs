@@ -2,9 +2,10 @@
 
 use crate::common::loops::{started, stop_clean};
 use crate::common::net::{End, Net, Transport};
-use crate::common::tcp_server::Recorded;
+use crate::common::tcp_server::{Recorded, inet};
 use hvloop::{CloseReason, TcpServer};
 use hvloop_test_support::{DEADLINE, Event, own_ip, wait_for};
+use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
@@ -114,6 +115,63 @@ fn stop_with_handshakes_in_flight() {
         (0, 0, 20)
     );
     drop(mute);
+}
+
+/// A connection whose handshake ends while its server is being stopped by another thread: it is told of as
+/// one that came up and closed, or as one that failed.
+#[test]
+fn stop_between_the_handshake_and_its_end() {
+    let (net, thread) = (Net::new(Transport::Tls), started());
+    let server = Recorded::on(&thread);
+    let address = server.listen(net.listen());
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    let mut tls = net.client_tls("localhost");
+    // Up to this side's last flight, which is kept back.
+    tls.write_tls(&mut stream).unwrap();
+    while tls.is_handshaking() {
+        tls.read_tls(&mut stream).unwrap();
+        tls.process_new_packets().unwrap();
+    }
+    let mut last = Vec::new();
+    tls.write_tls(&mut last).unwrap();
+    // In one turn the loop finds a message of another server's, whose callback takes its time, and then
+    // that flight; the stop's task waits for the next turn.
+    let other = TcpServer::new(thread.event_loop());
+    let (at_message, stopped) = (Event::new(), Event::new());
+    let (a, s) = (at_message.clone(), stopped.clone());
+    other.on_message(move |_, _| {
+        a.set();
+        s.expect("the stop");
+    });
+    let up = Event::new();
+    let u = up.clone();
+    other.on_connection(move |_| u.set());
+    let plain = Net::new(Transport::Tcp).listen();
+    let mut first = TcpStream::connect(inet(other.listen(plain).unwrap())).unwrap();
+    up.expect("the other connection");
+    let (in_task, both_sent) = (Event::new(), Event::new());
+    let (i, b) = (in_task.clone(), both_sent.clone());
+    let task = move || {
+        i.set();
+        b.expect("both messages");
+    };
+    thread.event_loop().queue_in_loop(task).unwrap();
+    in_task.expect("the task");
+    first.write_all(b"x").unwrap();
+    stream.write_all(&last).unwrap();
+    both_sent.set();
+    at_message.expect("the message");
+    server.server.stop();
+    stopped.set();
+    server.wait("the end", |seen| seen.closed.len() + seen.failed.len() == 1);
+    let ends = server
+        .seen
+        .read(|s| (s.opened, s.closed.len(), s.failed.len()));
+    assert!(matches!(ends, (1, 1, 0) | (0, 0, 1)), "{ends:?}");
+    assert_eq!(server.server.connection_num(), 0);
+    drop(first);
+    stop_clean(&thread);
 }
 
 fn rebind_scenario(transport: Transport) {

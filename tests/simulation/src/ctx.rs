@@ -51,6 +51,8 @@ pub struct Ctx {
     pending: RefCell<Vec<(Place, Op)>>,
     /// Callbacks on the stack.
     depth: Cell<u32>,
+    /// Callbacks so far.
+    callbacks: Cell<u64>,
     number: Cell<u64>,
 }
 
@@ -107,6 +109,7 @@ impl Ctx {
             ended: Cell::new(false),
             pending: RefCell::new(pending),
             depth: Cell::new(0),
+            callbacks: Cell::new(0),
             number: Cell::new(0),
         });
         CTX.set(Some(ctx.clone()));
@@ -146,6 +149,11 @@ impl Ctx {
         self.world.thread() == World::LOOP_THREAD
     }
 
+    /// Which callback this is inside of, by its number.
+    pub fn inside_of(&self) -> Option<u64> {
+        (self.depth.get() > 0 && self.on_loop_thread()).then(|| self.callbacks.get())
+    }
+
     /// What every callback of the library goes through: `first`, then what the history has for that
     /// place.
     pub fn callback(
@@ -165,6 +173,7 @@ impl Ctx {
             format!("I7: {place:?} inside another callback")
         });
         self.depth.set(self.depth.get() + 1);
+        self.callbacks.set(self.callbacks.get() + 1);
         let leave = Leave(self);
         first();
         // Two at a time, so that one may follow upon the other.

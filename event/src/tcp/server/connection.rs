@@ -54,8 +54,11 @@ impl Handler for ServerConnection {
         } else {
             self.server.enter(&channel);
             if !self.ticket.up() {
-                // Stopped meanwhile.
-                return conn.finish(CloseReason::Local);
+                // Stopped meanwhile: it ends as one that never came up.
+                self.server.leave(&channel);
+                channel.mark_closed(0);
+                self.channel = None;
+                return conn.close_now(CloseReason::Local);
             }
             if let Some(f) = &self.callbacks.connection {
                 f(&channel);

@@ -255,6 +255,7 @@ fn failed(conn: &Conn<'_>, error: TlsError) -> Fed {
         let finishes = state.life.is_up() || state.life == Lifecycle::Flushing;
         if finishes {
             state.break_tls(&core.buffers);
+            state.charge(&core.memory);
         } else {
             let flushed = state.write_out_tls(&core.buffers, &mut 0);
             log::debug!("hvloop: TLS: alert {flushed:?}");

@@ -119,6 +119,7 @@ fn on_close(ctx: &Rc<Ctx>, c: usize, event: &CloseEvent) {
             let mut record = client.record.borrow_mut();
             record.attempt = event.attempt;
             record.began = ctx.world.elapsed() + event.reconnect_in.unwrap_or_default();
+            record.on_close = ctx.inside_of();
             record.backing_off = event.reconnect_in.is_some();
             record.live = record.backing_off;
             if std::mem::take(&mut record.in_session)

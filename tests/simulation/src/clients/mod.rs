@@ -56,6 +56,8 @@ pub struct Record {
     /// An `open()` was accepted, and its last `on_close` has not come.
     pub live: bool,
     pub backing_off: bool,
+    /// The callback that its last on_close was: see [`Ctx::inside_of`].
+    pub on_close: Option<u64>,
     pub attempt: u32,
     pub began: Duration,
     /// The turn in which a TCP client with no session was closed.
@@ -251,7 +253,15 @@ impl Client {
         record.opened = 0;
         record.given_up = None;
         record.ended = None;
-        record.began = ctx.world.elapsed();
+        let now = ctx.world.elapsed();
+        // In the on_close of an attempt it first waits, as that one's successor would have.
+        let there = ctx
+            .inside_of()
+            .is_some_and(|inside| record.on_close == Some(inside));
+        record.began = match there {
+            true => record.began.max(now),
+            false => now,
+        };
     }
 
     pub fn send(&self, ctx: &Rc<Ctx>, size: usize) {

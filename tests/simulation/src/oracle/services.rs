@@ -1,6 +1,7 @@
 //! What must be true of WebSocket servers and their connections.
 
 use super::limits::{self, Limits};
+use super::sessions::was_asked_for;
 use super::{is_fast, undisturbed_by};
 use crate::ctx::Ctx;
 use crate::history::ServicePlan;
@@ -259,7 +260,12 @@ fn check_delivered(
     if log.close.is_some() {
         for (accepted, arrived) in visited.accepted.iter().zip(arrived) {
             let before = |number: u64| accepted.number < number;
-            let in_time = match visited.event.as_ref().map(|event| event.initiator) {
+            let by = visited
+                .event
+                .as_ref()
+                .filter(|event| was_asked_for(event))
+                .map(|event| event.initiator);
+            let in_time = match by {
                 Some(Initiator::Loop) => {
                     visited.ended.is_none()
                         && ctx.first_stop().is_some_and(|stop| before(stop.number))

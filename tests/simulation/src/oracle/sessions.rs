@@ -6,7 +6,7 @@ use crate::ctx::Ctx;
 use crate::history::{Kind, Manner};
 use crate::peers::Log;
 use hvloop_event::{CloseReason, ShutdownReport};
-use hvloop_ws::Initiator;
+use hvloop_ws::{CloseEvent, ConnectionError, Initiator};
 use std::time::Duration;
 
 pub(super) fn check_sessions(
@@ -121,9 +121,23 @@ fn check_messages(
     }
 }
 
+/// Whether it was a close or a stop that began the end, and not a fault of the peer's, which may come before
+/// the loop has what other threads have sent.
+pub fn was_asked_for(event: &CloseEvent) -> bool {
+    matches!(
+        event.error,
+        None | Some(ConnectionError::CloseTimedOut(_) | ConnectionError::Transport(_))
+    )
+}
+
 /// For a message of another thread: it was on its way before anything began to end.
 fn sent_before_the_end(ctx: &Ctx, session: &Session, number: u64) -> bool {
-    match session.event.as_ref().map(|event| event.initiator) {
+    let by = session
+        .event
+        .as_ref()
+        .filter(|event| was_asked_for(event))
+        .map(|event| event.initiator);
+    match by {
         Some(Initiator::Loop) => {
             session.ended.is_none() && ctx.first_stop().is_some_and(|stop| number < stop.number)
         }
