@@ -214,7 +214,7 @@ fn callback_scenario(transport: Transport) {
             c.count_down();
             stop(2, channel);
         });
-        let address = crate::common::tcp_server::inet(server.listen(net.listen()).unwrap());
+        let address = inet(server.listen(net.listen()).unwrap());
         let mut peer = net.connect(address);
         peer.send(b"hello");
         if place == 2 {
@@ -235,7 +235,7 @@ fn stopped_before_the_loop_runs() {
     let event_loop = hvloop::EventLoop::new().unwrap();
     let server = TcpServer::new(&event_loop);
     let net = Net::new(Transport::Tcp);
-    let address = crate::common::tcp_server::inet(server.listen(net.listen()).unwrap());
+    let address = inet(server.listen(net.listen()).unwrap());
     let waiting = TcpStream::connect(address).unwrap();
     server.stop();
     let handle = event_loop.clone();

@@ -38,7 +38,7 @@ impl EventLoop {
     ///
     /// # Errors
     ///
-    /// The loop is closed; `f` comes back.
+    /// The loop is closed, or is stopping and has no time left for more; `f` comes back.
     ///
     /// libhv: `EventLoop::queueInLoop`.
     pub fn queue_in_loop<F: FnOnce() + Send + 'static>(&self, f: F) -> Result<(), LoopClosed<F>> {

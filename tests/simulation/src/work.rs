@@ -104,18 +104,12 @@ impl Work {
             true => ctx.event_loop.run_in_loop(task),
             false => ctx.event_loop.queue_in_loop(task),
         };
-        match sent {
-            Ok(()) => self.tasks.borrow_mut()[n].accepted = true,
-            Err(refused) => {
-                let status = ctx.event_loop.status();
-                // A loop that is to stop takes no more than it can still run.
-                let may_refuse = status >= LoopStatus::Closing || ctx.first_stop().is_some();
-                ctx.check(may_refuse, || {
-                    format!("I3: a task was refused while the loop was {status}")
-                });
-                drop(refused);
-            }
+        let accepted = sent.is_ok();
+        if accepted {
+            self.tasks.borrow_mut()[n].accepted = true;
         }
+        self.check_refusal(ctx, accepted);
+        drop(sent);
     }
 
     /// A task that is not `Send`.
@@ -125,10 +119,24 @@ impl Work {
         };
         let n = self.new_task(ctx);
         let alive = Alive::new(ctx);
-        self.tasks.borrow_mut()[n].accepted = ctx.event_loop.status() < LoopStatus::Closing;
+        let token = Rc::new(());
+        let kept = Rc::downgrade(&token);
         local.queue_in_loop(move || {
-            let _alive = &alive;
+            let _alive = (&alive, &token);
             ran(n);
+        });
+        // What is refused is dropped there.
+        let accepted = kept.strong_count() > 0;
+        self.tasks.borrow_mut()[n].accepted = accepted;
+        self.check_refusal(ctx, accepted);
+    }
+
+    fn check_refusal(&self, ctx: &Ctx, accepted: bool) {
+        let status = ctx.event_loop.status();
+        // A loop that is to stop takes no more than it can still run.
+        let may_refuse = status >= LoopStatus::Closing || ctx.first_stop().is_some();
+        ctx.check(accepted || may_refuse, || {
+            format!("I3: a task was refused while the loop was {status}")
         });
     }
 
