@@ -24,7 +24,7 @@ const OWED: usize = 1_000_000;
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let args = Args::parse();
-    let options = LoopOptions::new().drain_limit(Duration::from_secs(10));
+    let options = LoopOptions::new().drain_timeout(Duration::from_secs(10));
     let event_loop = EventLoop::with_options(options)?;
     event_loop.stop_on_signals(&[signal::SIGTERM, signal::SIGINT])?;
     let server = TcpServer::new(&event_loop);

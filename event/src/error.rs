@@ -278,7 +278,7 @@ pub enum CloseReason {
     /// sending as it was closing.
     Forced,
     /// It was not open in time.
-    TimedOut {
+    OpenTimedOut {
         /// What was under way.
         phase: ConnectPhase,
         /// The whole time it was given.
@@ -298,13 +298,13 @@ pub enum CloseReason {
     /// Reading or writing failed.
     Io(Arc<io::Error>),
     /// The peer took nothing of what was queued for this long.
-    WriteStalled(Duration),
+    WriteTimedOut(Duration),
     /// Nothing came from the peer for this long.
-    Silent(Duration),
+    ReadTimedOut(Duration),
     /// What came breaks the rule of its packages.
     Unpack(UnpackError),
     /// Nothing came from the peer and nothing was written to it for this long.
-    Idle(Duration),
+    IdleTimedOut(Duration),
     /// The connections of the loop held more than so many bytes
     /// ([`LoopOptions::memory_limit`](crate::LoopOptions::memory_limit)), this one the most.
     MemoryLimit(usize),
@@ -345,7 +345,7 @@ impl fmt::Display for CloseReason {
             Self::Peer => f.write_str("closed by the peer"),
             Self::Stopped => f.write_str("the event loop stopped"),
             Self::Forced => f.write_str("the closing deadline passed"),
-            Self::TimedOut { phase, limit } => {
+            Self::OpenTimedOut { phase, limit } => {
                 write!(f, "not open within {limit:?}, while in the {phase}")
             }
             Self::Dns(e) => write!(f, "DNS lookup failed: {e}"),
@@ -356,10 +356,10 @@ impl fmt::Display for CloseReason {
             Self::Tls(e) => write!(f, "TLS failed: {e}"),
             Self::Truncated => f.write_str("the peer ended TLS without close_notify"),
             Self::Io(e) => write!(f, "I/O failed: {e}"),
-            Self::WriteStalled(t) => write!(f, "the peer read nothing for {t:?}"),
-            Self::Silent(t) => write!(f, "the peer sent nothing for {t:?}"),
+            Self::WriteTimedOut(t) => write!(f, "the peer read nothing for {t:?}"),
+            Self::ReadTimedOut(t) => write!(f, "the peer sent nothing for {t:?}"),
             Self::Unpack(e) => write!(f, "framing: {e}"),
-            Self::Idle(t) => write!(f, "nothing was sent or received for {t:?}"),
+            Self::IdleTimedOut(t) => write!(f, "nothing was sent or received for {t:?}"),
             Self::MemoryLimit(limit) => write!(
                 f,
                 "the loop's connections held more than {limit} bytes, this one the most"

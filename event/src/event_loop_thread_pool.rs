@@ -192,9 +192,9 @@ impl EventLoopThreadPool {
         self.threads.iter().for_each(EventLoopThread::stop_own);
     }
 
-    /// Like [`stop`](EventLoopThreadPool::stop), with a limit for the drain of each loop.
-    pub fn stop_with(&self, limit: Duration) {
-        self.event_loops().for_each(|at| at.stop_with(limit));
+    /// Like [`stop`](EventLoopThreadPool::stop), with a time-out for the drain of each loop.
+    pub fn stop_with(&self, timeout: Duration) {
+        self.event_loops().for_each(|at| at.stop_with(timeout));
     }
 
     /// Waits until every loop has stopped, and returns their reports by number. May be called by

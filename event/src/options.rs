@@ -12,7 +12,7 @@ use std::time::Duration;
 /// use hvloop_event::{EventLoop, LoopOptions};
 /// use std::time::Duration;
 ///
-/// let options = LoopOptions::new().drain_limit(Duration::from_secs(2));
+/// let options = LoopOptions::new().drain_timeout(Duration::from_secs(2));
 /// let event_loop = EventLoop::with_options(options)?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
@@ -20,7 +20,7 @@ use std::time::Duration;
 #[must_use]
 pub struct LoopOptions {
     pub(crate) name: Arc<str>,
-    pub(crate) drain_limit: Duration,
+    pub(crate) drain_timeout: Duration,
     pub(crate) slow_callback: Option<Duration>,
     pub(crate) memory_limit: Option<usize>,
     pub(crate) resolver: Arc<dyn Resolver>,
@@ -33,7 +33,7 @@ impl LoopOptions {
     pub fn new() -> Self {
         Self {
             name: Arc::from("hvloop"),
-            drain_limit: Duration::from_secs(5),
+            drain_timeout: Duration::from_secs(5),
             slow_callback: Some(Duration::from_millis(100)),
             memory_limit: Some(1 << 30),
             resolver: Arc::new(SystemResolver),
@@ -51,15 +51,15 @@ impl LoopOptions {
 
     /// How long a stopping loop lets its connections finish before it closes the rest by force.
     /// Default 5 s; zero: force at once.
-    pub fn drain_limit(mut self, limit: Duration) -> Self {
-        self.drain_limit = limit;
+    pub fn drain_timeout(mut self, timeout: Duration) -> Self {
+        self.drain_timeout = timeout;
         self
     }
 
     /// Callbacks that run longer than this are named in a warning in the log; `None`: no warning.
     /// Default 100 ms.
-    pub fn slow_callback(mut self, threshold: Option<Duration>) -> Self {
-        self.slow_callback = threshold;
+    pub fn slow_callback(mut self, threshold: impl Into<Option<Duration>>) -> Self {
+        self.slow_callback = threshold.into();
         self
     }
 
@@ -74,8 +74,8 @@ impl LoopOptions {
     ///
     /// Messages that other threads send count from when the loop has taken them. Not counted are the state
     /// of TLS and of compression, and what is bounded by small fixed limits.
-    pub fn memory_limit(mut self, bytes: Option<usize>) -> Self {
-        self.memory_limit = bytes;
+    pub fn memory_limit(mut self, bytes: impl Into<Option<usize>>) -> Self {
+        self.memory_limit = bytes.into();
         self
     }
 
@@ -105,7 +105,7 @@ impl fmt::Debug for LoopOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LoopOptions")
             .field("name", &self.name)
-            .field("drain_limit", &self.drain_limit)
+            .field("drain_timeout", &self.drain_timeout)
             .field("slow_callback", &self.slow_callback)
             .finish_non_exhaustive()
     }

@@ -37,7 +37,7 @@ impl EchoServer {
             .on_drain(WebSocketChannel::resume_reading);
         server.route("/", echo);
         let listen = Listen::tcp(SocketAddr::from(([127, 0, 0, 1], 0)))
-            .deadline(Duration::from_secs(60))
+            .open_timeout(Duration::from_secs(60))
             .send_limit(SEND_LIMIT);
         let address = server.listen(listen)?;
         Ok(Self {

@@ -21,8 +21,8 @@ pub struct EchoServer {
 
 impl EchoServer {
     pub fn start(tls: bool) -> Result<Self, Box<dyn Error>> {
-        let mut listen =
-            Listen::tcp(SocketAddr::from(([127, 0, 0, 1], 0))).deadline(Duration::from_secs(60));
+        let mut listen = Listen::tcp(SocketAddr::from(([127, 0, 0, 1], 0)))
+            .open_timeout(Duration::from_secs(60));
         let mut scheme = "ws";
         let mut certificate = None;
         if tls {

@@ -20,7 +20,7 @@ pub fn started() -> EventLoopThread {
 
 /// A running loop with those options, whose drain is never in a hurry.
 pub fn started_with(options: LoopOptions) -> EventLoopThread {
-    let event_loop = EventLoop::with_options(options.drain_limit(DEADLINE)).unwrap();
+    let event_loop = EventLoop::with_options(options.drain_timeout(DEADLINE)).unwrap();
     let thread = EventLoopThread::with_loop(event_loop);
     thread.start().unwrap();
     thread
@@ -87,7 +87,7 @@ where
 
 /// A running loop with that limit for its drain.
 pub fn running(limit: Duration) -> EventLoopThread {
-    let options = LoopOptions::new().drain_limit(limit);
+    let options = LoopOptions::new().drain_timeout(limit);
     let thread = EventLoopThread::with_loop(EventLoop::with_options(options).unwrap());
     thread.start().unwrap();
     thread

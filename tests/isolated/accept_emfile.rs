@@ -90,7 +90,7 @@ fn child_program() {
     if std::env::var(CHILD).is_err() {
         return;
     }
-    let options = LoopOptions::new().drain_limit(DEADLINE);
+    let options = LoopOptions::new().drain_timeout(DEADLINE);
     let thread = EventLoopThread::with_loop(hvloop::EventLoop::with_options(options).unwrap());
     thread.start().unwrap();
     let server = TcpServer::new(thread.event_loop());

@@ -106,7 +106,7 @@ fn websocket_server(options: ServiceOptions) -> usize {
 fn websocket_client() -> usize {
     let peer = Peer::start(false, Mode::Echo);
     // Ten thousand close handshakes take their time.
-    let options = LoopOptions::new().drain_limit(4 * DEADLINE);
+    let options = LoopOptions::new().drain_timeout(4 * DEADLINE);
     let event_loop = EventLoop::with_options(options).unwrap();
     let up = Arc::new(AtomicUsize::new(0));
     let clients = Rc::new(Cell::new(Vec::with_capacity(CONNECTIONS)));

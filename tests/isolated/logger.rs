@@ -43,7 +43,7 @@ fn logger_that_panics() {
 
     // A callback that panics, a slow one, a peer that resets, a failed connect, a stop by force.
     let options = LoopOptions::new()
-        .drain_limit(Duration::from_millis(50))
+        .drain_timeout(Duration::from_millis(50))
         .slow_callback(Some(Duration::ZERO));
     let thread = EventLoopThread::with_loop(EventLoop::with_options(options).unwrap());
     thread

@@ -106,7 +106,7 @@ fn sigterm_stops_the_loop() {
         return assert!(status.success(), "{status:?}");
     }
     for force in [false, true] {
-        let options = LoopOptions::new().drain_limit(2 * DEADLINE);
+        let options = LoopOptions::new().drain_timeout(2 * DEADLINE);
         let event_loop = EventLoop::with_options(options).unwrap();
         event_loop.stop_on_signals(&[SIGTERM]).unwrap();
         let hold = force.then(|| event_loop.hold("never given back").unwrap());

@@ -57,7 +57,7 @@ fn stop_in_all_phases(transport: Transport) {
         let go = Event::new();
         let options = LoopOptions::new()
             .resolver(Arc::new(Slow(go.clone())))
-            .drain_limit(DEADLINE);
+            .drain_timeout(DEADLINE);
         let thread = EventLoopThread::with_loop(EventLoop::with_options(options).unwrap());
         thread.start().unwrap();
         let policy = ReconnectPolicy::fixed(Duration::from_secs(3600));

@@ -17,7 +17,7 @@ const ALL: [LoadBalance; 3] = [
 ];
 
 fn pool(threads: usize) -> EventLoopThreadPool {
-    let options = LoopOptions::new().drain_limit(DEADLINE);
+    let options = LoopOptions::new().drain_timeout(DEADLINE);
     EventLoopThreadPool::with_options(threads, &options).unwrap()
 }
 

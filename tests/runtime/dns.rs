@@ -256,7 +256,7 @@ fn hanging_names_starve_nobody() {
     let port = server.addr().port();
     let hang = |n: usize| {
         let client = Recorded::new(event_loop);
-        let connect = Connect::to(format!("hangs{n}.test"), port).deadline(10 * DEADLINE);
+        let connect = Connect::to(format!("hangs{n}.test"), port).open_timeout(10 * DEADLINE);
         client.client.connect(connect).unwrap();
         client
     };
@@ -298,7 +298,7 @@ fn one_name_that_hangs_is_asked_for_twice_at_most() {
     let server = net.echo();
     let connect = |deadline| {
         let client = Recorded::new(thread.event_loop());
-        let to = Connect::to("hangs.test", server.addr().port()).deadline(deadline);
+        let to = Connect::to("hangs.test", server.addr().port()).open_timeout(deadline);
         client.client.connect(to).unwrap();
         client
     };
@@ -309,7 +309,10 @@ fn one_name_that_hangs_is_asked_for_twice_at_most() {
     assert!(matches!(first.only_close(), CloseReason::Local));
     for _ in 0..10 {
         let client = connect(5 * MS);
-        assert!(matches!(client.only_close(), CloseReason::TimedOut { .. }));
+        assert!(matches!(
+            client.only_close(),
+            CloseReason::OpenTimedOut { .. }
+        ));
     }
     let clients: Vec<_> = (0..50).map(|_| connect(10 * DEADLINE)).collect();
     // All of them have asked.

@@ -233,7 +233,7 @@ fn timers_without_end() {
 fn limits_without_end() {
     let peer = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = peer.local_addr().unwrap().port();
-    let options = LoopOptions::new().drain_limit(Duration::MAX);
+    let options = LoopOptions::new().drain_timeout(Duration::MAX);
     let event_loop = EventLoop::with_options(options).unwrap();
     let thread = hvloop::EventLoopThread::with_loop(event_loop);
     thread.start().unwrap();
@@ -246,9 +246,9 @@ fn limits_without_end() {
         c.set();
     });
     let connect = Connect::to("127.0.0.1", port)
-        .deadline(Duration::MAX)
-        .linger(Duration::MAX)
-        .write_stall(Some(Duration::MAX))
+        .open_timeout(Duration::MAX)
+        .close_timeout(Duration::MAX)
+        .write_timeout(Some(Duration::MAX))
         .read_timeout(Some(Duration::MAX))
         .idle_timeout(Some(Duration::MAX));
     client.connect(connect).unwrap();

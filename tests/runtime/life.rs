@@ -111,7 +111,7 @@ fn drop_handle_any_thread() {
 fn wake_after_loop_dropped() {
     for _ in 0..20 {
         // Its senders do not let the inbox become empty: the deadline ends the drain.
-        let options = LoopOptions::new().drain_limit(5 * MS);
+        let options = LoopOptions::new().drain_timeout(5 * MS);
         let thread = EventLoopThread::with_loop(EventLoop::with_options(options).unwrap());
         thread.start().unwrap();
         let go_on = Arc::new(AtomicBool::new(true));

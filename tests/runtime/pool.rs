@@ -9,7 +9,7 @@ use std::io;
 use std::sync::{Arc, mpsc};
 
 fn pool(threads: usize) -> EventLoopThreadPool {
-    let options = LoopOptions::new().name("pool").drain_limit(DEADLINE);
+    let options = LoopOptions::new().name("pool").drain_timeout(DEADLINE);
     EventLoopThreadPool::with_options(threads, &options).unwrap()
 }
 

@@ -23,7 +23,7 @@ fn stop_closes_all(clients: usize, tls: bool) {
         let tls = TlsClientConfig::builder().root_pem(pem.as_bytes());
         options = options.tls(tls.build().unwrap());
     }
-    let loop_options = LoopOptions::new().drain_limit(4 * DEADLINE);
+    let loop_options = LoopOptions::new().drain_timeout(4 * DEADLINE);
     let event_loop = hvloop::EventLoop::with_options(loop_options).unwrap();
     let thread = EventLoopThread::with_loop(event_loop);
     thread.start().unwrap();

@@ -21,7 +21,7 @@ fn pool_stop_delivers_to_ten_thousand() {
     if let Some(status) = alone("tcp_server::pool_stop_delivers_to_ten_thousand") {
         return assert!(status.success());
     }
-    let options = LoopOptions::new().drain_limit(4 * DEADLINE);
+    let options = LoopOptions::new().drain_timeout(4 * DEADLINE);
     let before = fds::open_fds();
     let pool = EventLoopThreadPool::with_options(2, &options).unwrap();
     let acceptor = EventLoopThread::with_loop(hvloop::EventLoop::with_options(options).unwrap());

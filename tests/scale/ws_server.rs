@@ -26,7 +26,7 @@ fn pool_stop_sends_ten_thousand_closes() {
         return assert!(status.success());
     }
     let before = fds::open_fds();
-    let options = LoopOptions::new().drain_limit(4 * DEADLINE);
+    let options = LoopOptions::new().drain_timeout(4 * DEADLINE);
     let pool = EventLoopThreadPool::with_options(2, &options).unwrap();
     pool.start().unwrap();
     let server = WebSocketServer::per_loop(&pool);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// A loop thread with that limit for its drain.
 fn limited(limit: Duration) -> EventLoopThread {
-    let options = LoopOptions::new().drain_limit(limit);
+    let options = LoopOptions::new().drain_timeout(limit);
     let thread = EventLoopThread::with_loop(EventLoop::with_options(options).unwrap());
     thread.start().unwrap();
     thread

@@ -17,7 +17,7 @@ fn patient() -> EventLoopThread {
 }
 
 fn limited(limit: Duration) -> EventLoopThread {
-    let options = LoopOptions::new().drain_limit(limit);
+    let options = LoopOptions::new().drain_timeout(limit);
     let thread = EventLoopThread::with_loop(EventLoop::with_options(options).unwrap());
     thread.start().unwrap();
     thread
@@ -304,7 +304,7 @@ fn slow_tasks_at_the_deadline() {
     client.on_connect(move |_| u.set());
     client.on_close(move |_, _| *c.lock().unwrap() = Some(before.load(Ordering::Relaxed)));
     let to = Connect::to("127.0.0.1", peer.local_addr().unwrap().port());
-    client.connect(to.linger(DEADLINE)).unwrap();
+    client.connect(to.close_timeout(DEADLINE)).unwrap();
     up.expect("the connection");
     event_loop.pause();
     for _ in 0..100 {

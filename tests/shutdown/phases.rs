@@ -58,7 +58,7 @@ fn every_phase(transport: Transport) {
     };
     let loop_options = LoopOptions::new()
         .resolver(Arc::new(slow))
-        .drain_limit(DEADLINE);
+        .drain_timeout(DEADLINE);
     let thread = EventLoopThread::with_loop(EventLoop::with_options(loop_options).unwrap());
     thread.start().unwrap();
     let client = Recorded::new(thread.event_loop(), options.clone());

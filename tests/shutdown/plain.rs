@@ -74,11 +74,11 @@ fn tcp_write_stall_and_full_queue() {
         channel.send(&vec![0; 16 * 1024 * 1024]).unwrap();
     });
     client.on_close(move |_, reason| e.update(|ended| *ended = Some(reason.clone())));
-    let connect = Connect::to("127.0.0.1", port).write_stall(Some(Duration::from_millis(50)));
+    let connect = Connect::to("127.0.0.1", port).write_timeout(Some(Duration::from_millis(50)));
     client.connect(connect).unwrap();
     assert!(ended.wait(DEADLINE, |ended| matches!(
         ended,
-        Some(CloseReason::WriteStalled(_))
+        Some(CloseReason::WriteTimedOut(_))
     )));
     done.set();
     server.join().unwrap();

@@ -50,7 +50,7 @@ impl Slow {
     fn running(&self) -> EventLoopThread {
         let options = LoopOptions::new()
             .resolver(Arc::new(self.clone()))
-            .drain_limit(DEADLINE);
+            .drain_timeout(DEADLINE);
         let thread = EventLoopThread::with_loop(EventLoop::with_options(options).unwrap());
         thread.start().unwrap();
         thread

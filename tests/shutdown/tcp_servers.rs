@@ -98,7 +98,7 @@ fn loop_stop_scenario(transport: Transport) {
 fn stop_with_handshakes_in_flight() {
     let (net, thread) = (Net::new(Transport::Tls), started());
     let server = Recorded::on(&thread);
-    let address = server.listen(net.listen().deadline(DEADLINE));
+    let address = server.listen(net.listen().open_timeout(DEADLINE));
     let mute: Vec<_> = (0..20)
         .map(|_| TcpStream::connect(address).unwrap())
         .collect();

@@ -145,12 +145,15 @@ fn delivers_all_scenario(transport: Transport) {
         // Megabytes, and TLS without optimization, on a busy machine.
         let limit = 4 * DEADLINE;
         let thread = EventLoopThread::with_loop(
-            EventLoop::with_options(LoopOptions::new().drain_limit(limit)).unwrap(),
+            EventLoop::with_options(LoopOptions::new().drain_timeout(limit)).unwrap(),
         );
         thread.start().unwrap();
         let options = ServiceOptions::new().close_timeout(limit);
         let server = Recorded::with(WebSocketServer::new(thread.event_loop()), options);
-        let listen = net.listen().send_limit(2 * MESSAGES * SIZE).linger(limit);
+        let listen = net
+            .listen()
+            .send_limit(2 * MESSAGES * SIZE)
+            .close_timeout(limit);
         let to = server.server.listen(listen).unwrap().inet().unwrap();
         let peers: Vec<_> = (0..LINKS).map(|_| WsPeer::open(&net, to, "/")).collect();
         server.wait("all open", |seen| seen.opened == LINKS);
@@ -221,7 +224,7 @@ fn pool_stop_closes_all() {
     for per_loop in [false, true] {
         let net = Net::new(Transport::Tcp);
         let acceptor = started();
-        let options = LoopOptions::new().drain_limit(DEADLINE);
+        let options = LoopOptions::new().drain_timeout(DEADLINE);
         let pool = EventLoopThreadPool::with_options(2, &options).unwrap();
         pool.start().unwrap();
         let server = match per_loop {

@@ -127,7 +127,7 @@ fn reason_scenario(transport: Transport) {
     let (net, thread) = (Net::new(transport), started());
     let (server, closed) = server(&thread, Some(delimited()), echo);
     let linger = std::time::Duration::from_millis(100);
-    let address = inet(server.listen(net.listen().linger(linger)).unwrap());
+    let address = inet(server.listen(net.listen().close_timeout(linger)).unwrap());
     // It never ends its side.
     let mut open = net.connect(address);
     open.send(b"one\nand this one is far too long");

@@ -144,7 +144,7 @@ fn limit(transport: Transport) {
     let thread = started();
     let client = Recorded::new(thread.event_loop());
     let budget = Arc::new(SendBudget::new(LIMIT));
-    client.connect(net.to(&server).budget(budget.clone()).write_stall(None));
+    client.connect(net.to(&server).budget(budget.clone()).write_timeout(None));
     let (mut sent, part) = (0, vec![1; 1000]);
     let full = loop {
         match client.client.send(&part) {
@@ -201,10 +201,10 @@ fn stall(transport: Transport) {
     let client = Recorded::new(thread.event_loop());
     let budget = Arc::new(SendBudget::new(64 * 1024 * 1024));
     let options = net.to(&server).budget(budget.clone());
-    client.connect(options.write_stall(Some(100 * MS)));
+    client.connect(options.write_timeout(Some(100 * MS)));
     client.client.send(&vec![1; 48 * 1024 * 1024]).unwrap();
     match client.only_close() {
-        CloseReason::WriteStalled(limit) => assert_eq!(limit, 100 * MS),
+        CloseReason::WriteTimedOut(limit) => assert_eq!(limit, 100 * MS),
         other => panic!("{other:?}"),
     }
     assert_eq!(budget.queued(), 0, "given back");
@@ -255,7 +255,7 @@ fn stop_delivers(transport: Transport) {
     });
     let thread = started();
     let client = Recorded::new(thread.event_loop());
-    client.connect(net.to(&server).linger(HOUR));
+    client.connect(net.to(&server).close_timeout(HOUR));
     client.client.send(&vec![5; SIZE]).unwrap();
     let report = stop_without_panic(&thread);
     assert_eq!(report.closed_cleanly, 1);

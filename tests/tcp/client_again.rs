@@ -203,7 +203,7 @@ fn connect_in_on_close_is_the_only_session() {
     let port = silent.local_addr().unwrap().port();
     let client = Arc::new(TcpClient::new(thread.event_loop()));
     client.set_reconnect(quick()).unwrap();
-    let connect = Connect::to("127.0.0.1", port).linger(50 * MS);
+    let connect = Connect::to("127.0.0.1", port).close_timeout(50 * MS);
     let (up, next) = (Event::new(), Event::new());
     let set = up.clone();
     client.on_connect(move |_| set.set());

@@ -191,7 +191,7 @@ fn linger(transport: Transport) {
     });
     let thread = started();
     let client = Recorded::new(thread.event_loop());
-    client.connect(net.to(&server).linger(50 * MS));
+    client.connect(net.to(&server).close_timeout(50 * MS));
     client.client.send(b"x").unwrap();
     client.client.close();
     assert!(matches!(client.only_close(), CloseReason::Forced));

@@ -95,8 +95,8 @@ fn error_kinds(transport: Transport) {
 
     let hole = Blackhole::new().unwrap();
     let options = net.to_host(&hole.addr().ip().to_string(), hole.addr().port());
-    match failure(event_loop, options.deadline(50 * MS)) {
-        CloseReason::TimedOut { phase, limit } => {
+    match failure(event_loop, options.open_timeout(50 * MS)) {
+        CloseReason::OpenTimedOut { phase, limit } => {
             assert_eq!((phase, limit), (ConnectPhase::Connect, 50 * MS));
         }
         other => panic!("timed out: {other:?}"),
@@ -148,8 +148,8 @@ fn tls_kinds(event_loop: &EventLoop, net: &Net) {
     // Mute inside the handshake.
     let mute = ScriptServer::mute_tls();
     // Enough for the phases before that one.
-    match failure(event_loop, net.to(&mute).deadline(1_000 * MS)) {
-        CloseReason::TimedOut { phase, .. } => assert_eq!(phase, ConnectPhase::Tls),
+    match failure(event_loop, net.to(&mute).open_timeout(1_000 * MS)) {
+        CloseReason::OpenTimedOut { phase, .. } => assert_eq!(phase, ConnectPhase::Tls),
         other => panic!("mute: {other:?}"),
     }
 }
@@ -163,9 +163,9 @@ fn connect_deadline_covers_dns() {
         assert!(g.wait(hvloop_test_support::DEADLINE));
         Ok(vec![IpAddr::from(Ipv4Addr::LOCALHOST)])
     }));
-    let options = Connect::to("slow.test", 1).deadline(20 * MS);
+    let options = Connect::to("slow.test", 1).open_timeout(20 * MS);
     match failure(thread.event_loop(), options) {
-        CloseReason::TimedOut { phase, .. } => assert_eq!(phase, ConnectPhase::Dns),
+        CloseReason::OpenTimedOut { phase, .. } => assert_eq!(phase, ConnectPhase::Dns),
         other => panic!("{other:?}"),
     }
     assert!(!go.is_set());
@@ -180,7 +180,7 @@ fn connect_deadline_ends_with_the_connect() {
     let server = net.echo();
     let thread = started();
     let client = Recorded::new(thread.event_loop());
-    client.connect(net.to(&server).deadline(2 * crate::common::loops::HOUR));
+    client.connect(net.to(&server).open_timeout(2 * crate::common::loops::HOUR));
     assert_eq!(thread.event_loop().metrics().timers, 0, "disarmed");
     stop_without_panic(&thread);
 }

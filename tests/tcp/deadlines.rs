@@ -40,7 +40,7 @@ fn sender(thread: &EventLoopThread, closes: bool) -> Recorded {
 fn close_behind(transport: Transport) {
     let (net, thread) = (Net::new(transport), started());
     let server = sender(&thread, true);
-    let mut peer = net.connect(server.listen(net.listen().linger(Duration::from_secs(3))));
+    let mut peer = net.connect(server.listen(net.listen().close_timeout(Duration::from_secs(3))));
     // What the system keeps for it has to be read within the linger, too.
     peer.keep_little();
     let mut pace = Pace::new(1 << 20);
@@ -78,7 +78,7 @@ fn slow_reader(transport: Transport) {
     let (net, thread) = (Net::new(transport), started());
     let server = sender(&thread, false);
     let limit = Some(Duration::from_secs(3));
-    let listen = net.listen().write_stall(limit).idle_timeout(limit);
+    let listen = net.listen().write_timeout(limit).idle_timeout(limit);
     let mut peer = net.connect(server.listen(listen));
     let mut pace = Pace::new(200_000);
     while pace.total() < 2 << 20 {
@@ -98,7 +98,9 @@ fn slow_unix_stream_is_neither_stalled_nor_idle() {
     let (path, thread) = (SocketPath::new(), started());
     let server = sender(&thread, false);
     let limit = Some(Duration::from_secs(3));
-    let listen = Listen::unix(&path.0).write_stall(limit).idle_timeout(limit);
+    let listen = Listen::unix(&path.0)
+        .write_timeout(limit)
+        .idle_timeout(limit);
     server.server.listen(listen).unwrap();
     let mut peer = UnixStream::connect(&path.0).unwrap();
     peer.set_read_timeout(Some(DEADLINE)).unwrap();
@@ -117,7 +119,7 @@ fn slow_unix_stream_is_neither_stalled_nor_idle() {
 /// Nobody reads; the loop is stopped.
 fn lost_at_stop(transport: Transport) {
     let net = Net::new(transport);
-    let options = LoopOptions::new().drain_limit(300 * MS);
+    let options = LoopOptions::new().drain_timeout(300 * MS);
     let thread = EventLoopThread::with_loop(EventLoop::with_options(options).unwrap());
     thread.start().unwrap();
     let server = sender(&thread, false);
@@ -154,7 +156,7 @@ fn client_closes_behind_a_long_queue() {
         channel.close();
     });
     let port = listener.local_addr().unwrap().port();
-    let connect = Connect::to("127.0.0.1", port).linger(Duration::from_secs(3));
+    let connect = Connect::to("127.0.0.1", port).close_timeout(Duration::from_secs(3));
     // What the system keeps for the peer has to be read within the linger, too.
     SockRef::from(&listener)
         .set_recv_buffer_size(64 * 1024)

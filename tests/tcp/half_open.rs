@@ -168,10 +168,10 @@ fn quiet_scenario(transport: Transport) {
     let limit = Duration::from_secs(2);
     let (server, seen) = recorded(&thread);
     let _idle = half_open(&net, &server, &seen, net.listen().idle_timeout(Some(limit)));
-    assert!(matches!(only_close(&seen), CloseReason::Idle(l) if l == limit));
+    assert!(matches!(only_close(&seen), CloseReason::IdleTimedOut(l) if l == limit));
     let (server, seen) = recorded(&thread);
     let _silent = half_open(&net, &server, &seen, net.listen().read_timeout(Some(limit)));
-    assert!(matches!(only_close(&seen), CloseReason::Silent(l) if l == limit));
+    assert!(matches!(only_close(&seen), CloseReason::ReadTimedOut(l) if l == limit));
     stop_clean(&thread);
 }
 

@@ -17,7 +17,7 @@ fn flood_scenario(transport: Transport) {
     let (net, thread) = (Net::new(transport), started());
     let server = Recorded::on(&thread);
     server.server.on_message(|channel, _| channel.close());
-    let listen = net.listen().linger(DEADLINE);
+    let listen = net.listen().close_timeout(DEADLINE);
     let listen = listen
         .recv_buffer(Some(32 * 1024))
         .send_buffer(Some(16 * 1024));

@@ -15,7 +15,7 @@ crate::over_tcp_and_tls! {
 }
 
 fn pool(threads: usize) -> EventLoopThreadPool {
-    let options = LoopOptions::new().drain_limit(DEADLINE);
+    let options = LoopOptions::new().drain_timeout(DEADLINE);
     let pool = EventLoopThreadPool::with_options(threads, &options).unwrap();
     pool.start().unwrap();
     pool

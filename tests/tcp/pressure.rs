@@ -23,14 +23,14 @@ fn stalled_scenario(transport: Transport) {
     const LIMIT: usize = 512 * 1024;
     let (net, thread) = (Net::new(transport), started());
     let server = Recorded::on(&thread);
-    let address = server.listen(net.listen().send_limit(LIMIT).write_stall(None));
+    let address = server.listen(net.listen().send_limit(LIMIT).write_timeout(None));
     let stalled = net.connect(address);
     let mut readers: Vec<_> = (0..4).map(|_| net.connect(address)).collect();
     server.wait("all up", |seen| seen.opened == 5);
     // Not for the readers, who may be slow on a busy machine.
     server.server.for_each_channel(|channel| {
         if channel.peer_addr() == stalled.stream.local_addr().ok() {
-            channel.set_write_stall(Some(300 * MS));
+            channel.set_write_timeout(Some(300 * MS));
         }
     });
     let block = |n: usize| vec![n as u8; 64 * 1024];
@@ -72,7 +72,7 @@ fn stalled_scenario(transport: Transport) {
     assert!(
         server
             .seen
-            .read(|s| matches!(s.closed[..], [CloseReason::WriteStalled(_)]))
+            .read(|s| matches!(s.closed[..], [CloseReason::WriteTimedOut(_)]))
     );
     assert_eq!(server.server.broadcast(b"bye"), 4);
     for reader in &mut readers {

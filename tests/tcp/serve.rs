@@ -118,7 +118,7 @@ fn quiet_scenario(transport: Transport) {
     assert!(
         silent
             .seen
-            .read(|s| matches!(s.closed[0], CloseReason::Silent(t) if t == 50 * MS))
+            .read(|s| matches!(s.closed[0], CloseReason::ReadTimedOut(t) if t == 50 * MS))
     );
     peer.rest();
 
@@ -133,19 +133,19 @@ fn quiet_scenario(transport: Transport) {
     idle.wait("idleness", |seen| !seen.closed.is_empty());
     assert!(
         idle.seen
-            .read(|s| matches!(s.closed[0], CloseReason::Idle(t) if t == 80 * MS))
+            .read(|s| matches!(s.closed[0], CloseReason::IdleTimedOut(t) if t == 80 * MS))
     );
     peer.rest();
 
     let mute = Recorded::on(&thread);
-    let address = mute.listen(net.listen().deadline(50 * MS));
+    let address = mute.listen(net.listen().open_timeout(50 * MS));
     let raw = std::net::TcpStream::connect(address).unwrap();
     match transport {
         Transport::Tls => {
             mute.wait("a handshake too late", |seen| !seen.failed.is_empty());
             let late = mute
                 .seen
-                .read(|s| matches!(s.failed[0], CloseReason::TimedOut { .. }));
+                .read(|s| matches!(s.failed[0], CloseReason::OpenTimedOut { .. }));
             assert!(late);
         }
         Transport::Tcp => mute.wait("no handshake to wait for", |seen| seen.opened == 1),
@@ -328,13 +328,13 @@ fn heartbeat_scenario(transport: Transport) {
     channel.clear_heartbeat();
     dropped.expect("the callback goes when it is taken off");
     // From now on it is quiet, and limits may be set on what is up.
-    channel.set_write_stall(None);
+    channel.set_write_timeout(None);
     channel.set_idle_timeout(Some(DEADLINE));
     channel.set_read_timeout(Some(20 * MS));
     peer.rest();
     assert!(wait_for(DEADLINE.as_secs(), || !channel.is_connected()));
     let silent =
-        |c: &Option<CloseReason>| matches!(c, Some(CloseReason::Silent(t)) if *t == 20 * MS);
+        |c: &Option<CloseReason>| matches!(c, Some(CloseReason::ReadTimedOut(t)) if *t == 20 * MS);
     assert!(closed.wait(DEADLINE, silent));
     stop_clean(&thread);
 }

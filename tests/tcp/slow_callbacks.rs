@@ -56,9 +56,9 @@ fn limits_set(transport: Transport) {
     let (at, reason) = ended.read(Clone::clone).unwrap();
     let waited = at - set.read(|set| set.unwrap());
     match reason {
-        CloseReason::Silent(limit) => assert!(waited >= limit, "{waited:?}"),
+        CloseReason::ReadTimedOut(limit) => assert!(waited >= limit, "{waited:?}"),
         // The machine was too slow to write.
-        CloseReason::Idle(limit) => assert!(waited >= limit, "{waited:?}"),
+        CloseReason::IdleTimedOut(limit) => assert!(waited >= limit, "{waited:?}"),
         other => panic!("{other:?}"),
     }
     drop(peer);
@@ -98,7 +98,7 @@ fn behind(
     acted.set();
     assert!(ended.wait(DEADLINE, Option::is_some));
     let (at, reason) = ended.read(Clone::clone).unwrap();
-    assert!(matches!(reason, CloseReason::Idle(_)), "{reason:?}");
+    assert!(matches!(reason, CloseReason::IdleTimedOut(_)), "{reason:?}");
     drop(peer);
     thread.stop();
     thread.join().unwrap();

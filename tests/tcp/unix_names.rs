@@ -54,7 +54,7 @@ fn full_backlog_is_waited_for() {
     let began = Instant::now();
     let ticks = thread.event_loop().metrics().ticks;
     client
-        .connect(Connect::unix(&path.0).deadline(DEADLINE))
+        .connect(Connect::unix(&path.0).open_timeout(DEADLINE))
         .unwrap();
     assert!(
         !closed.wait(300 * MS, |closed| closed.is_some()),
@@ -83,7 +83,7 @@ fn full_backlog_has_its_deadline() {
         let c = closed.clone();
         client.on_close(move |_, reason| c.update(|closed| closed.push(reason.clone())));
         client
-            .connect(Connect::unix(&path.0).deadline(deadline))
+            .connect(Connect::unix(&path.0).open_timeout(deadline))
             .unwrap();
     };
     connect(100 * MS);
@@ -100,7 +100,7 @@ fn full_backlog_has_its_deadline() {
         let timed = |reason: &CloseReason| {
             matches!(
                 reason,
-                CloseReason::TimedOut {
+                CloseReason::OpenTimedOut {
                     phase: ConnectPhase::Connect,
                     ..
                 }

@@ -130,7 +130,7 @@ fn udp_ends() {
         }
     }
     let options = hvloop::LoopOptions::new()
-        .drain_limit(DEADLINE)
+        .drain_timeout(DEADLINE)
         .resolver(Arc::new(Nobody));
     let thread = EventLoopThread::with_loop(hvloop::EventLoop::with_options(options).unwrap());
     thread.start().unwrap();
@@ -415,7 +415,7 @@ fn udp_close_during_lookup() {
     let (asked, over) = (Event::new(), Event::new());
     let resolver = Arc::new(Hanging(asked.clone(), over.clone()));
     let options = hvloop::LoopOptions::new()
-        .drain_limit(DEADLINE)
+        .drain_timeout(DEADLINE)
         .resolver(resolver);
     let thread = EventLoopThread::with_loop(hvloop::EventLoop::with_options(options).unwrap());
     thread.start().unwrap();

@@ -418,7 +418,7 @@ fn retry_after(transport: Transport) {
     ] {
         assert_eq!(delay(net.options(), path), expected, "{path}");
     }
-    let limited = |limit| net.options().retry_after_limit(limit);
+    let limited = |limit| net.options().max_retry_after(limit);
     assert_eq!(delay(limited(50 * second), "/seconds"), 50 * second);
     assert_eq!(delay(limited(Duration::ZERO), "/seconds"), 20 * second);
 }

@@ -238,7 +238,7 @@ fn written(transport: Transport) {
     let options = net
         .options()
         .send_buffer(64 * 1024)
-        .write_stall(Some(Duration::from_millis(100)));
+        .write_timeout(Some(Duration::from_millis(100)));
     let client = Recorded::new(thread.event_loop(), options);
     client
         .client

@@ -58,7 +58,8 @@ fn passes_in(net: &Net, url: &str, wanted: ConnectPhase) {
     let client = Recorded::new(thread.event_loop(), net.options().open_timeout(limit));
     client.client.open(url).unwrap();
     let event = client.only_close();
-    let Some(ConnectionError::Transport(CloseReason::TimedOut { phase, limit: l })) = event.error
+    let Some(ConnectionError::Transport(CloseReason::OpenTimedOut { phase, limit: l })) =
+        event.error
     else {
         panic!("{event:?}");
     };

@@ -48,7 +48,7 @@ fn pings(transport: Transport) {
     let client = Recorded::new(thread.event_loop(), options);
     client.client.open(&server.url()).unwrap();
     let event = client.only_close();
-    let Some(ConnectionError::PeerSilent(silent)) = event.error else {
+    let Some(ConnectionError::PongTimedOut(silent)) = event.error else {
         panic!("{event:?}");
     };
     assert!(silent >= interval + deadline, "{silent:?}");
@@ -126,7 +126,7 @@ fn close_stalls(transport: Transport) {
         let options = net
             .options()
             .send_buffer(64 * 1024)
-            .write_stall(stall)
+            .write_timeout(stall)
             .close_timeout(stall.map_or(300 * MS, |_| DEADLINE));
         let client = Recorded::new(thread.event_loop(), options);
         client.client.on_open(|ws, _| {
@@ -138,7 +138,7 @@ fn close_stalls(transport: Transport) {
         assert_eq!(event.initiator, Initiator::Local);
         assert!(event.lost > 0, "{event:?}");
         match event.error {
-            Some(ConnectionError::Transport(CloseReason::WriteStalled(limit))) => {
+            Some(ConnectionError::Transport(CloseReason::WriteTimedOut(limit))) => {
                 assert_eq!(Some(limit), stall);
             }
             Some(ConnectionError::CloseTimedOut(limit)) => {
@@ -163,7 +163,7 @@ fn slow_reader(transport: Transport) {
         .options()
         .ping_interval(Some(500 * MS))
         .pong_timeout(Duration::from_secs(3))
-        .write_stall(Some(Duration::from_secs(3)));
+        .write_timeout(Some(Duration::from_secs(3)));
     let client = Recorded::new(thread.event_loop(), options);
     client.client.on_open(|ws, _| {
         for _ in 0..200 {

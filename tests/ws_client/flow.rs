@@ -75,7 +75,9 @@ fn stall(transport: Transport) {
         Ok(())
     });
     let thread = patient();
-    let options = net.options().write_stall(Some(Duration::from_millis(100)));
+    let options = net
+        .options()
+        .write_timeout(Some(Duration::from_millis(100)));
     let client = Recorded::new(thread.event_loop(), options);
     client.client.open(&server.url()).unwrap();
     client.wait_open();
@@ -103,7 +105,7 @@ fn stall_is_bounded(transport: Transport) {
     let options = net
         .options()
         .send_limit(LIMIT)
-        .write_stall(Some(Duration::from_secs(1)));
+        .write_timeout(Some(Duration::from_secs(1)));
     let client = Recorded::new(thread.event_loop(), options);
     client.client.open(&server.url()).unwrap();
     client.wait_open();

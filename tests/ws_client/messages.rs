@@ -259,7 +259,7 @@ fn liveness(transport: Transport) {
     client.client.open(&server.url()).unwrap();
     let event = client.only_close();
     assert_eq!(client.seen.read(|seen| seen.messages.len()), 50);
-    let silent = matches!(event.error, Some(ConnectionError::PeerSilent(_)));
+    let silent = matches!(event.error, Some(ConnectionError::PongTimedOut(_)));
     assert!(silent && !event.clean, "{event:?}");
     pinged.expect("a Ping before the end");
 }

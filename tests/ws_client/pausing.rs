@@ -237,7 +237,7 @@ fn heart(transport: Transport) {
     client.wait("second", |seen| seen.messages.len() == 2);
     let event = client.only_close();
     assert!(
-        matches!(event.error, Some(ConnectionError::PeerSilent(_))),
+        matches!(event.error, Some(ConnectionError::PongTimedOut(_))),
         "{event:?}"
     );
 }

@@ -39,7 +39,7 @@ impl Resolver for Nobody {
 fn nameless() -> EventLoopThread {
     let options = LoopOptions::new()
         .resolver(Arc::new(Nobody))
-        .drain_limit(DEADLINE);
+        .drain_timeout(DEADLINE);
     let thread = EventLoopThread::with_loop(EventLoop::with_options(options).unwrap());
     thread.start().unwrap();
     thread
@@ -145,7 +145,8 @@ fn mute(transport: Transport) {
         let client = Recorded::new(thread.event_loop(), options);
         client.client.open("ws://localhost/").unwrap();
         let event = client.only_close();
-        let Some(ConnectionError::Transport(CloseReason::TimedOut { phase, limit })) = event.error
+        let Some(ConnectionError::Transport(CloseReason::OpenTimedOut { phase, limit })) =
+            event.error
         else {
             panic!("{event:?}");
         };

@@ -224,7 +224,7 @@ fn half_open(transport: Transport) {
         .options()
         .ping_interval(Some(100 * MS))
         .pong_timeout(100 * MS)
-        .write_stall(None)
+        .write_timeout(None)
         .close_timeout(100 * MS);
     let client = Recorded::new(thread.event_loop(), options);
     client

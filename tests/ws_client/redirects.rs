@@ -265,7 +265,7 @@ fn one_deadline(transport: Transport) {
         let client = Recorded::new(thread.event_loop(), options);
         client.client.open(&server.url()).unwrap();
         let event = client.only_close();
-        let Some(ConnectionError::Transport(CloseReason::TimedOut { limit, .. })) = event.error
+        let Some(ConnectionError::Transport(CloseReason::OpenTimedOut { limit, .. })) = event.error
         else {
             panic!("{event:?}");
         };

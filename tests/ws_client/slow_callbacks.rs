@@ -117,7 +117,7 @@ fn ping_deadline(transport: Transport) {
     client.client.open(&server.url()).unwrap();
     let (at, event) = wait(&end);
     assert!(
-        matches!(event.error, Some(ConnectionError::PeerSilent(_))),
+        matches!(event.error, Some(ConnectionError::PongTimedOut(_))),
         "{event:?}"
     );
     let waited = at - slow.read(|slow| slow.unwrap());
@@ -188,7 +188,7 @@ fn redirected(transport: Transport) {
     assert!(
         matches!(
             event.error,
-            Some(ConnectionError::Transport(CloseReason::TimedOut { .. }))
+            Some(ConnectionError::Transport(CloseReason::OpenTimedOut { .. }))
         ),
         "{event:?}"
     );

@@ -124,7 +124,7 @@ fn user_timeout_ends_what_is_not_taken() {
     let thread = patient();
     let options = ClientOptions::new()
         .user_timeout(Some(Duration::from_millis(300)))
-        .write_stall(None)
+        .write_timeout(None)
         .ping_interval(None);
     let client = Recorded::new(thread.event_loop(), options);
     client.client.open(&server.url()).unwrap();

@@ -325,7 +325,7 @@ fn tls_slow_peer_memory() {
     let options = net
         .options()
         .send_limit(LIMIT)
-        .write_stall(Some(Duration::from_millis(200)));
+        .write_timeout(Some(Duration::from_millis(200)));
     let client = Recorded::new(thread.event_loop(), options);
     client.client.open(&server.url()).unwrap();
     client.wait_open();

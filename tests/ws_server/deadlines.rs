@@ -40,7 +40,7 @@ fn pings(transport: Transport) {
     }
     server.wait("the end", |seen| !seen.closed.is_empty());
     let error = server.seen.read(|seen| seen.closed[0].error.clone());
-    let Some(ConnectionError::PeerSilent(silent)) = error else {
+    let Some(ConnectionError::PongTimedOut(silent)) = error else {
         panic!("{error:?}");
     };
     assert!(silent >= interval + deadline, "{silent:?}");
@@ -109,7 +109,7 @@ fn close_behind(transport: Transport) {
         .on_close(move |_, event| c.update(|closed| *closed = Some(event.clone())))
         .options(ServiceOptions::new().close_timeout(Duration::from_secs(3)));
     server.route("/", service);
-    let to = server.listen(net.listen().linger(Duration::from_secs(3)));
+    let to = server.listen(net.listen().close_timeout(Duration::from_secs(3)));
     let mut peer = WsPeer::open(&net, to.unwrap().inet().unwrap(), "/");
     // What the system keeps for it has to be read within the time, too.
     peer.peer.keep_little();
@@ -166,7 +166,7 @@ fn slow_page(transport: Transport) {
     server
         .server
         .on_http(|_| HttpResponse::html("x".repeat(SIZE)));
-    let listen = net.listen().linger(Duration::from_secs(3));
+    let listen = net.listen().close_timeout(Duration::from_secs(3));
     let to = server.server.listen(listen).unwrap().inet().unwrap();
     let mut peer = WsPeer::mute(&net, to);
     peer.peer.keep_little();
@@ -184,7 +184,7 @@ fn slow_page(transport: Transport) {
 fn cut_page(transport: Transport) {
     for by_stall in [true, false] {
         let net = Net::new(transport);
-        let options = LoopOptions::new().drain_limit(300 * MS);
+        let options = LoopOptions::new().drain_timeout(300 * MS);
         let thread = EventLoopThread::with_loop(EventLoop::with_options(options).unwrap());
         thread.start().unwrap();
         let server = Recorded::on(&thread);
@@ -195,7 +195,7 @@ fn cut_page(transport: Transport) {
             HttpResponse::html("x".repeat(15 << 20))
         });
         let stall = by_stall.then_some(300 * MS);
-        let listen = net.listen().write_stall(stall).linger(DEADLINE);
+        let listen = net.listen().write_timeout(stall).close_timeout(DEADLINE);
         let listen = listen.send_buffer(Some(64 * 1024));
         let to = server.server.listen(listen).unwrap().inet().unwrap();
         let mut peer = WsPeer::mute(&net, to);
@@ -207,7 +207,7 @@ fn cut_page(transport: Transport) {
         server.wait("told", |seen| !seen.failed.is_empty());
         let error = server.seen.read(|seen| seen.failed[0].clone());
         match error {
-            ConnectionError::Transport(CloseReason::WriteStalled(_)) if by_stall => {}
+            ConnectionError::Transport(CloseReason::WriteTimedOut(_)) if by_stall => {}
             ConnectionError::Transport(CloseReason::Forced) if !by_stall => {}
             other => panic!("{other:?}"),
         }
@@ -238,7 +238,7 @@ fn accept_deadline_covers_tls_and_the_request() {
     let (after, late) = (Monitor::new(None), Event::new());
     let (a, l) = (after.clone(), late.clone());
     server.on_failed(move |_, _| a.update(|after| *after = Some(l.is_set())));
-    let listen = net.listen().deadline(3_000 * MS);
+    let listen = net.listen().open_timeout(3_000 * MS);
     let to = server.listen(listen).unwrap().inet().unwrap();
     let began = Instant::now();
     let mut stream = std::net::TcpStream::connect(to).unwrap();

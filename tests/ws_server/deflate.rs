@@ -45,7 +45,7 @@ fn parameters_scenario(transport: Transport) {
                 .threshold(50)
                 .server_no_context_takeover(!takeover)
                 .client_no_context_takeover(!takeover)
-                .release_after(Some(MS));
+                .release_timeout(Some(MS));
             let wanted = deflate.client_max_window_bits(ours).unwrap();
             let server = server(&thread, ServiceOptions::new().deflate(Some(wanted)));
             let to = server.listen(&net);

@@ -259,7 +259,7 @@ fn client_stop(transport: Transport) {
 fn inflating_stop(transport: Transport) {
     let net = Net::new(transport);
     let thread = {
-        let options = LoopOptions::new().drain_limit(DEADLINE);
+        let options = LoopOptions::new().drain_timeout(DEADLINE);
         EventLoopThread::with_loop(EventLoop::with_options(options).unwrap())
     };
     thread.start().unwrap();

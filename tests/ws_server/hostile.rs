@@ -175,7 +175,7 @@ fn flood_scenario(transport: Transport) {
                 c.update(|c| *c += 1);
             });
         server.route("/*", service);
-        let listen = net.listen().linger(DEADLINE);
+        let listen = net.listen().close_timeout(DEADLINE);
         let listen = listen
             .recv_buffer(Some(32 * 1024))
             .send_buffer(Some(16 * 1024));

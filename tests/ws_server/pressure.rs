@@ -130,7 +130,7 @@ fn ping_scenario(transport: Transport) {
     let event = server.seen.read(|seen| seen.closed[0].clone());
     assert_eq!((event.code, event.clean), (1006, false));
     assert!(
-        matches!(event.error, Some(ConnectionError::PeerSilent(_))),
+        matches!(event.error, Some(ConnectionError::PongTimedOut(_))),
         "{event}"
     );
     thread.stop();
@@ -298,7 +298,7 @@ fn too_slow_and_never_reads() {
         .send_limit(100_000)
         .send_buffer(Some(64 * 1024));
     // Also where its Close cannot leave.
-    let to = server.server.listen(listen.write_stall(Some(300 * MS)));
+    let to = server.server.listen(listen.write_timeout(Some(300 * MS)));
     let peer = WsPeer::open(&net, to.unwrap().inet().unwrap(), "/");
     peer.peer.keep_little();
     server.wait("open", |seen| seen.opened == 1);

@@ -94,7 +94,7 @@ fn ping_deadline(transport: Transport) {
     assert!(closed.wait(DEADLINE, Option::is_some));
     let (at, event) = closed.read(Clone::clone).unwrap();
     assert!(
-        matches!(event.error, Some(ConnectionError::PeerSilent(_))),
+        matches!(event.error, Some(ConnectionError::PongTimedOut(_))),
         "{event:?}"
     );
     let waited = at - slow.read(|slow| slow.unwrap());

@@ -48,7 +48,7 @@ fn hear(peer: &mut WsPeer, text: &str) {
 
 fn reach_scenario(transport: Transport) {
     let (net, acceptor) = (Net::new(transport), started());
-    let options = LoopOptions::new().drain_limit(DEADLINE);
+    let options = LoopOptions::new().drain_timeout(DEADLINE);
     let pool = EventLoopThreadPool::with_options(2, &options).unwrap();
     pool.start().unwrap();
     let server = WebSocketServer::with_workers(acceptor.event_loop(), &pool);

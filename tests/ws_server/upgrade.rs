@@ -309,7 +309,7 @@ fn mute_scenario(transport: Transport) {
     let (net, thread) = (Net::new(transport), started());
     let server = Recorded::on(&thread);
     // Enough for TLS on a busy machine.
-    let listen = net.listen().deadline(Duration::from_secs(2));
+    let listen = net.listen().open_timeout(Duration::from_secs(2));
     let to = server.server.listen(listen).unwrap().inet().unwrap();
     let mut mute = WsPeer::mute(&net, to);
     mute.peer.send(b"GET / HTTP/1.1\r\n");
@@ -318,10 +318,10 @@ fn mute_scenario(transport: Transport) {
         let last = seen.failed.last();
         matches!(
             last,
-            Some(ConnectionError::Transport(CloseReason::TimedOut { .. }))
+            Some(ConnectionError::Transport(CloseReason::OpenTimedOut { .. }))
         )
     });
-    let patient = net.listen().deadline(DEADLINE);
+    let patient = net.listen().open_timeout(DEADLINE);
     let to = server.server.listen(patient).unwrap().inet().unwrap();
     let mut gone = WsPeer::mute(&net, to);
     gone.peer.send(b"GET / HTTP/1.1\r\n");

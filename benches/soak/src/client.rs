@@ -148,7 +148,7 @@ pub fn new(
         .keep_callbacks(true)
         .tls(tls.clone());
     if client.is_multiple_of(3) {
-        let deflate = DeflateOptions::new().release_after(Some(Duration::from_secs(1)));
+        let deflate = DeflateOptions::new().release_timeout(Some(Duration::from_secs(1)));
         options = options.deflate(Some(deflate));
     }
     let url = urls[client as usize % 2].clone();

@@ -136,7 +136,7 @@ fn soak(args: &Args) -> Result<bool, Box<dyn Error>> {
     let tls = TlsClientConfig::builder()
         .root_pem(certificate.as_bytes())
         .build()?;
-    let options = LoopOptions::new().drain_limit(Duration::from_secs(60));
+    let options = LoopOptions::new().drain_timeout(Duration::from_secs(60));
     let pool = EventLoopThreadPool::with_options(args.threads, &options)?;
     pool.start()?;
     let common = Arc::new(Common {

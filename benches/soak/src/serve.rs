@@ -41,7 +41,7 @@ pub fn run(threads: usize) -> Result<(), Box<dyn Error>> {
     let identity = TlsIdentities::new().pem(chain.as_bytes(), key.as_bytes());
     let tls = TlsServerConfig::new(identity)?;
 
-    let options = LoopOptions::new().drain_limit(Duration::from_secs(60));
+    let options = LoopOptions::new().drain_timeout(Duration::from_secs(60));
     let pool = EventLoopThreadPool::with_options(threads, &options)?;
     pool.start()?;
     let server = WebSocketServer::per_loop(&pool);
@@ -50,7 +50,7 @@ pub fn run(threads: usize) -> Result<(), Box<dyn Error>> {
     let listen = || {
         Listen::tcp(([127, 0, 0, 1], 0))
             .backlog(4096)
-            .deadline(Duration::from_secs(60))
+            .open_timeout(Duration::from_secs(60))
             .send_limit(64 << 20)
     };
     let ws = server.listen(listen())?.inet().ok_or("an address")?;

@@ -62,7 +62,7 @@ impl Connect {
 
     /// To `host` (a name, or an IP address; of IPv6 maybe with the zone of an address of one link, the
     /// name or number of a network interface: `fe80::1%eth0`) at `port`. Defaults: no TLS, 10 s to
-    /// open, 16 MiB send queue, 30 s of write stall, 5 s of linger, TCP_NODELAY on, no keepalive
+    /// open, 16 MiB send queue, 30 s to write some of it, 5 s to close, TCP_NODELAY on, no keepalive
     /// and no limit to how long the connection may be quiet.
     pub fn to(host: impl Into<String>, port: u16) -> Self {
         Self::target(Target::Host(host.into(), port))
@@ -72,7 +72,7 @@ impl Connect {
     /// name the server: the path does not. On Linux and Android a path that begins with `@` or a NUL is an
     /// abstract name; the file `@x` is `./@x`.
     ///
-    /// While the server's backlog is full, the connect is tried again until the deadline.
+    /// While the server's backlog is full, the connect is tried again until [`open_timeout`](Self::open_timeout).
     #[cfg(unix)]
     pub fn unix(path: impl Into<PathBuf>) -> Self {
         Self::target(Target::Unix(crate::sys::unix_name(path.into())))
@@ -97,12 +97,12 @@ impl Connect {
     }
 
     /// Connect through this proxy; `None`, the default: directly. The proxy is told the target's name,
-    /// which is not looked up here. The deadline is over both ways, and
+    /// which is not looked up here. [`open_timeout`](Self::open_timeout) is over both ways, and
     /// [`Conn::peer_addr`](super::Conn::peer_addr) is the proxy's. A Unix socket cannot be asked for.
     ///
     /// libhv: `TcpClient::setProxy`, `hio_set_proxy`.
-    pub fn proxy(mut self, proxy: Option<Proxy>) -> Self {
-        self.proxy = proxy;
+    pub fn proxy(mut self, proxy: impl Into<Option<Proxy>>) -> Self {
+        self.proxy = proxy.into();
         self
     }
 
@@ -133,12 +133,12 @@ impl Connect {
         self
     }
 
-    /// The one deadline over DNS, connect, proxy, TLS and the handshake of the protocol above, until
+    /// The one time-out over DNS, connect, proxy, TLS and the handshake of the protocol above, until
     /// [`Conn::opened`](super::Conn::opened). Default 10 s.
     ///
     /// libhv: `setConnectTimeout`, `hio_set_connect_timeout`.
-    pub fn deadline(mut self, deadline: Duration) -> Self {
-        self.settings.deadline = deadline;
+    pub fn open_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.open_timeout = timeout;
         self
     }
 
@@ -152,18 +152,18 @@ impl Connect {
     /// never. Default 30 s.
     ///
     /// libhv: `hio_set_write_timeout`.
-    pub fn write_stall(mut self, limit: Option<Duration>) -> Self {
-        self.settings.write_stall = limit;
+    pub fn write_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.settings.write_timeout = timeout.into();
         self
     }
 
     /// How long a finishing connection waits for the peer's end, counted from when the last byte was
-    /// written, before it is closed by force. Until then [`write_stall`](Self::write_stall) alone is its
+    /// written, before it is closed by force. Until then [`write_timeout`](Self::write_timeout) alone is its
     /// limit; without that, this is the limit to a queue of which nothing is taken. Default 5 s.
     ///
     /// libhv: `hio_set_close_timeout`.
-    pub fn linger(mut self, limit: Duration) -> Self {
-        self.settings.linger = limit;
+    pub fn close_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.close_timeout = timeout;
         self
     }
 
@@ -175,49 +175,49 @@ impl Connect {
 
     /// Let the system probe a peer that has been silent for this long (SO_KEEPALIVE), so that a
     /// dead one is noticed. Whole seconds. Default: no.
-    pub fn keepalive(mut self, after: Option<Duration>) -> Self {
-        self.settings.keepalive = after;
+    pub fn keepalive(mut self, after: impl Into<Option<Duration>>) -> Self {
+        self.settings.keepalive = after.into();
         self
     }
 
     /// Let the system end a connection when what was sent was not acknowledged, or could not be
     /// sent, for this long (TCP_USER_TIMEOUT). Whole milliseconds; Linux and Android, elsewhere a
     /// warning is logged. Default: as the system does, which may take a quarter of an hour.
-    pub fn user_timeout(mut self, limit: Option<Duration>) -> Self {
-        self.settings.user_timeout = limit;
+    pub fn user_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.settings.user_timeout = timeout.into();
         self
     }
 
     /// The size of the system's buffer for what is sent (SO_SNDBUF), in bytes; the system may take
     /// another one. Default: as the system chooses.
-    pub fn send_buffer(mut self, bytes: Option<usize>) -> Self {
-        self.settings.send_buffer = bytes;
+    pub fn send_buffer(mut self, bytes: impl Into<Option<usize>>) -> Self {
+        self.settings.send_buffer = bytes.into();
         self
     }
 
     /// The size of the system's buffer for what comes in (SO_RCVBUF), in bytes; the system may take
     /// another one. Default: as the system chooses.
-    pub fn recv_buffer(mut self, bytes: Option<usize>) -> Self {
-        self.settings.recv_buffer = bytes;
+    pub fn recv_buffer(mut self, bytes: impl Into<Option<usize>>) -> Self {
+        self.settings.recv_buffer = bytes.into();
         self
     }
 
     /// Close when nothing was read for this long, with
-    /// [`CloseReason::Silent`](crate::CloseReason::Silent). While reading is paused it does not
+    /// [`CloseReason::ReadTimedOut`](crate::CloseReason::ReadTimedOut). While reading is paused it does not
     /// count. Default: no limit.
     ///
     /// libhv: `hio_set_read_timeout`.
-    pub fn read_timeout(mut self, limit: Option<Duration>) -> Self {
-        self.settings.read_timeout = limit;
+    pub fn read_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.settings.read_timeout = timeout.into();
         self
     }
 
     /// Close when nothing was read or written for this long, with
-    /// [`CloseReason::Idle`](crate::CloseReason::Idle). Default: no limit.
+    /// [`CloseReason::IdleTimedOut`](crate::CloseReason::IdleTimedOut). Default: no limit.
     ///
     /// libhv: `hio_set_keepalive_timeout`.
-    pub fn idle_timeout(mut self, limit: Option<Duration>) -> Self {
-        self.settings.idle_timeout = limit;
+    pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.settings.idle_timeout = timeout.into();
         self
     }
 
@@ -241,7 +241,7 @@ impl fmt::Debug for Connect {
         f.debug_struct("Connect")
             .field("target", &self.target)
             .field("proxy", &self.proxy)
-            .field("deadline", &self.settings.deadline)
+            .field("open_timeout", &self.settings.open_timeout)
             .finish_non_exhaustive()
     }
 }

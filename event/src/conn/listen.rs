@@ -30,7 +30,7 @@ impl Listen {
     pub const DEFAULT_BACKLOG: u32 = 1024;
 
     /// At an IP address and port; port 0: any that is free. Defaults for each connection: no TLS,
-    /// 10 s for the handshakes, 16 MiB send queue, 30 s of write stall, 5 s of linger, TCP_NODELAY
+    /// 10 s for the handshakes, 16 MiB send queue, 30 s to write some of it, 5 s to close, TCP_NODELAY
     /// on, no keepalive and no limit to how long it may be quiet.
     pub fn tcp(address: impl Into<SocketAddr>) -> Self {
         Self::at(Address::Inet(address.into()))
@@ -90,8 +90,8 @@ impl Listen {
 
     /// How long an accepted connection may take for its handshakes (TLS, and the protocol above).
     /// Default 10 s.
-    pub fn deadline(mut self, deadline: Duration) -> Self {
-        self.settings.deadline = deadline;
+    pub fn open_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.open_timeout = timeout;
         self
     }
 
@@ -105,18 +105,18 @@ impl Listen {
     /// `None` or zero: never. Default 30 s.
     ///
     /// libhv: `hio_set_write_timeout`.
-    pub fn write_stall(mut self, limit: Option<Duration>) -> Self {
-        self.settings.write_stall = limit;
+    pub fn write_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.settings.write_timeout = timeout.into();
         self
     }
 
     /// How long a finishing connection waits for the peer's end, counted from when the last byte was
-    /// written, before it is closed by force. Until then [`write_stall`](Self::write_stall) alone is its
+    /// written, before it is closed by force. Until then [`write_timeout`](Self::write_timeout) alone is its
     /// limit; without that, this is the limit to a queue of which nothing is taken. Default 5 s.
     ///
     /// libhv: `hio_set_close_timeout`.
-    pub fn linger(mut self, limit: Duration) -> Self {
-        self.settings.linger = limit;
+    pub fn close_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.close_timeout = timeout;
         self
     }
 
@@ -128,46 +128,46 @@ impl Listen {
 
     /// Let the system probe peers that have been silent for this long (SO_KEEPALIVE). Whole
     /// seconds. Default: no.
-    pub fn keepalive(mut self, after: Option<Duration>) -> Self {
-        self.settings.keepalive = after;
+    pub fn keepalive(mut self, after: impl Into<Option<Duration>>) -> Self {
+        self.settings.keepalive = after.into();
         self
     }
 
     /// Let the system end a connection when what was sent was not acknowledged, or could not be
     /// sent, for this long (TCP_USER_TIMEOUT). Whole milliseconds; Linux and Android, elsewhere a
     /// warning is logged. Default: as the system does, which may take a quarter of an hour.
-    pub fn user_timeout(mut self, limit: Option<Duration>) -> Self {
-        self.settings.user_timeout = limit;
+    pub fn user_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.settings.user_timeout = timeout.into();
         self
     }
 
     /// The size of the system's buffer for what is sent (SO_SNDBUF), in bytes; the system may take
     /// another one. Default: as the system chooses.
-    pub fn send_buffer(mut self, bytes: Option<usize>) -> Self {
-        self.settings.send_buffer = bytes;
+    pub fn send_buffer(mut self, bytes: impl Into<Option<usize>>) -> Self {
+        self.settings.send_buffer = bytes.into();
         self
     }
 
     /// The size of the system's buffer for what comes in (SO_RCVBUF), in bytes; the system may take
     /// another one. Default: as the system chooses.
-    pub fn recv_buffer(mut self, bytes: Option<usize>) -> Self {
-        self.settings.recv_buffer = bytes;
+    pub fn recv_buffer(mut self, bytes: impl Into<Option<usize>>) -> Self {
+        self.settings.recv_buffer = bytes.into();
         self
     }
 
     /// Close a connection from which nothing was read for this long. Default: no limit.
     ///
     /// libhv: `hio_set_read_timeout`.
-    pub fn read_timeout(mut self, limit: Option<Duration>) -> Self {
-        self.settings.read_timeout = limit;
+    pub fn read_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.settings.read_timeout = timeout.into();
         self
     }
 
     /// Close a connection on which nothing was read or written for this long. Default: no limit.
     ///
     /// libhv: `hio_set_keepalive_timeout`.
-    pub fn idle_timeout(mut self, limit: Option<Duration>) -> Self {
-        self.settings.idle_timeout = limit;
+    pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.settings.idle_timeout = timeout.into();
         self
     }
 

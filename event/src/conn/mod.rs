@@ -34,7 +34,7 @@ pub type AdoptError = LoopClosed<(Transport, Box<dyn Handler>)>;
 /// Order: `on_up` at most once, then `on_data`, `on_low_water`, `on_sent`, `on_end` and `on_stop`, then
 /// `on_close` exactly once, also for a connection that never came up.
 pub trait Handler {
-    /// The transport is up (TCP, and TLS if asked for). The connection's deadline goes on until
+    /// The transport is up (TCP, and TLS if asked for). The connection's `open_timeout` goes on until
     /// [`Conn::opened`].
     fn on_up(&mut self, conn: &Conn<'_>);
 

@@ -68,7 +68,9 @@ impl LoopCore {
         let gate = &self.shared.gate;
         match gate.phase() {
             Phase::Idle | Phase::Running | Phase::Paused => gate.stop_requested(),
-            Phase::Draining => gate.holds() == 0 || gate.drain_limit() != self.drain.borrow().limit,
+            Phase::Draining => {
+                gate.holds() == 0 || gate.drain_timeout() != self.drain.borrow().limit
+            }
             Phase::Closing | Phase::Stopped => true,
         }
     }
@@ -97,7 +99,7 @@ impl LoopCore {
         let now = clock::now();
         let (deadline, is_known) = {
             let drain = self.drain.borrow();
-            let is_known = drain.began.is_some() && drain.limit == gate.drain_limit();
+            let is_known = drain.began.is_some() && drain.limit == gate.drain_timeout();
             (drain.deadline, is_known)
         };
         if deadline.is_some_and(|at| now >= at) {
@@ -258,7 +260,7 @@ impl LoopCore {
     /// Sets the deadline, and moves it when `stop_with` shortened the limit. Never later than it
     /// was. Counted from now, and not from when a turn began in which callbacks may have taken long.
     fn follow_limit(&self) {
-        let limit = self.shared.gate.drain_limit();
+        let limit = self.shared.gate.drain_timeout();
         self.hurry.set(None);
         let mut drain = self.drain.borrow_mut();
         if limit != drain.limit {

@@ -59,7 +59,7 @@ impl LoopShared {
                 let waker = waker.clone();
                 Box::new(move || waker.wake())
             }),
-            gate: Gate::new(options.drain_limit),
+            gate: Gate::new(options.drain_timeout),
             counters: Counters::default(),
             dns: DnsPool::new(options.resolver.clone()),
             waker,
@@ -126,7 +126,7 @@ impl LoopShared {
     /// Asks the loop to stop. Any thread.
     pub(crate) fn stop(&self, limit: Option<Duration>) {
         self.gate.request_stop(limit);
-        let room = self.room_for(self.gate.drain_limit()).min(MOST_ROOM);
+        let room = self.room_for(self.gate.drain_timeout()).min(MOST_ROOM);
         self.room.fetch_min(room, Ordering::Relaxed);
         self.inbox.notify();
     }

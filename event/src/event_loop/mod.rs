@@ -167,7 +167,7 @@ impl EventLoop {
     }
 
     /// Tells the loop to stop: every connection finishes (or is closed by force at the deadline of
-    /// [`LoopOptions::drain_limit`]), then `run` returns. Never blocks; may be called from any
+    /// [`LoopOptions::drain_timeout`]), then `run` returns. Never blocks; may be called from any
     /// thread and any callback, any number of times, before, while and after the loop runs. It is
     /// never lost and cannot be taken back.
     ///
@@ -181,11 +181,11 @@ impl EventLoop {
         self.shared.stop(None);
     }
 
-    /// Like [`stop`](EventLoop::stop), with at most `limit` for the connections to finish, counted
-    /// from when the loop notices; zero closes by force at once. Shortens the limit of a stop that
+    /// Like [`stop`](EventLoop::stop), with at most `timeout` for the connections to finish, counted
+    /// from when the loop notices; zero closes by force at once. Shortens the time of a stop that
     /// is under way; never lengthens it.
-    pub fn stop_with(&self, limit: Duration) {
-        self.shared.stop(Some(limit));
+    pub fn stop_with(&self, timeout: Duration) {
+        self.shared.stop(Some(timeout));
     }
 
     /// Blocks until the loop has stopped, or `timeout` is over (`None`: without limit). `true`: it

@@ -112,8 +112,8 @@ impl ReconnectPolicy {
     }
 
     /// Sets how many attempts may follow one another; `None`: any number.
-    pub fn with_max_retries(mut self, max_retries: Option<u32>) -> Self {
-        self.max_retries = max_retries;
+    pub fn with_max_retries(mut self, max_retries: impl Into<Option<u32>>) -> Self {
+        self.max_retries = max_retries.into();
         self
     }
 

@@ -75,7 +75,7 @@ pub(crate) struct Gate {
     /// The token of the thread that runs the loop, or [`NOBODY`].
     owner: AtomicU64,
     /// How long a drain may take, in nanoseconds. Only ever shortened.
-    drain_limit: AtomicU64,
+    drain_timeout: AtomicU64,
     stopped: Mutex<bool>,
     told: Condvar,
 }
@@ -107,12 +107,12 @@ impl Release {
 }
 
 impl Gate {
-    /// The gate of a loop that has not run; its drain takes at most `drain_limit`.
-    pub(crate) fn new(drain_limit: Duration) -> Self {
+    /// The gate of a loop that has not run; its drain takes at most `drain_timeout`.
+    pub(crate) fn new(drain_timeout: Duration) -> Self {
         Self {
             word: AtomicU64::new(IDLE),
             owner: AtomicU64::new(NOBODY),
-            drain_limit: AtomicU64::new(nanos(drain_limit)),
+            drain_timeout: AtomicU64::new(nanos(drain_timeout)),
             stopped: Mutex::new(false),
             told: Condvar::new(),
         }
@@ -136,7 +136,7 @@ impl Gate {
     pub(crate) fn request_stop(&self, limit: Option<Duration>) -> bool {
         // The limit first: who sees the stop sees it.
         if let Some(limit) = limit {
-            self.drain_limit.fetch_min(nanos(limit), Ordering::AcqRel);
+            self.drain_timeout.fetch_min(nanos(limit), Ordering::AcqRel);
         }
         self.word.fetch_or(STOP, Ordering::AcqRel) & STOP == 0
     }
@@ -147,8 +147,8 @@ impl Gate {
     }
 
     /// How long the drain may take, from when it begins. May still become shorter.
-    pub(crate) fn drain_limit(&self) -> Duration {
-        Duration::from_nanos(self.drain_limit.load(Ordering::Acquire))
+    pub(crate) fn drain_timeout(&self) -> Duration {
+        Duration::from_nanos(self.drain_timeout.load(Ordering::Acquire))
     }
 
     /// Idle or Running: pauses. `true`: it was not paused, and is now. Nothing pauses once a stop

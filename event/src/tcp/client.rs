@@ -151,7 +151,11 @@ impl TcpClient {
     /// The policy contradicts itself; nothing was changed.
     ///
     /// libhv: `TcpClient::setReconnect`.
-    pub fn set_reconnect(&self, policy: Option<ReconnectPolicy>) -> Result<(), PolicyError> {
+    pub fn set_reconnect(
+        &self,
+        policy: impl Into<Option<ReconnectPolicy>>,
+    ) -> Result<(), PolicyError> {
+        let policy = policy.into();
         if let Some(policy) = &policy {
             policy.validate()?;
         }
@@ -172,8 +176,8 @@ impl TcpClient {
     /// is up.
     ///
     /// libhv: `TcpClient::setUnpack`.
-    pub fn set_unpack(&self, unpack: Option<Unpack>) {
-        lock(&self.settings).unpack = unpack;
+    pub fn set_unpack(&self, unpack: impl Into<Option<Unpack>>) {
+        lock(&self.settings).unpack = unpack.into();
     }
 
     /// Whether the attempt under way, or the connection, is a reconnect: for `on_connect` and

@@ -17,9 +17,9 @@ pub(crate) struct ConnSettings {
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     /// Open by then.
-    pub(crate) deadline: Duration,
-    pub(crate) write_stall: Option<Duration>,
-    pub(crate) linger: Duration,
+    pub(crate) open_timeout: Duration,
+    pub(crate) write_timeout: Option<Duration>,
+    pub(crate) close_timeout: Duration,
     pub(crate) nodelay: bool,
     /// SO_KEEPALIVE.
     pub(crate) keepalive: Option<Duration>,
@@ -43,9 +43,9 @@ impl ConnSettings {
 
     pub(crate) fn new() -> Self {
         let settings = Settings {
-            deadline: Duration::from_secs(10),
-            write_stall: Some(Duration::from_secs(30)),
-            linger: Duration::from_secs(5),
+            open_timeout: Duration::from_secs(10),
+            write_timeout: Some(Duration::from_secs(30)),
+            close_timeout: Duration::from_secs(5),
             nodelay: true,
             keepalive: None,
             user_timeout: None,
@@ -96,7 +96,7 @@ impl Settings {
 
     /// How long a queue may stand.
     pub(crate) fn stall_limit(&self) -> Option<Duration> {
-        limit(self.write_stall)
+        limit(self.write_timeout)
     }
 }
 

@@ -49,7 +49,7 @@ fn stop_never_lost_to_a_sleeping_loop() {
         while !gate.stop_requested() {
             turn(&inbox, &bell, &mut Vec::new());
         }
-        assert_eq!(gate.drain_limit(), Duration::from_secs(1));
+        assert_eq!(gate.drain_timeout(), Duration::from_secs(1));
         thread.join().expect("stopper");
     });
 }

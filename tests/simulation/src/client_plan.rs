@@ -22,7 +22,7 @@ pub struct ClientPlan {
     pub pong_timeout: Duration,
     pub open_timeout: Duration,
     pub close_timeout: Duration,
-    pub write_stall: Option<Duration>,
+    pub write_timeout: Option<Duration>,
     pub send_limit: usize,
     pub keep_callbacks: bool,
     pub deflate: Option<DeflatePlan>,
@@ -209,7 +209,7 @@ fn client(rng: &mut StdRng) -> ClientPlan {
         pong_timeout: MS + ms(rng, 300),
         open_timeout: *[20, 300, 10_000].map(|n| n * MS).choose(rng).unwrap_or(&MS),
         close_timeout: *[1, 50, 5_000].map(|n| n * MS).choose(rng).unwrap_or(&MS),
-        write_stall: rng
+        write_timeout: rng
             .random_bool(0.5)
             .then(|| *[30 * MS, 30_000 * MS].choose(rng).unwrap_or(&MS)),
         send_limit: *[1_000, 50_000, 1 << 24].choose(rng).unwrap_or(&1_000),
@@ -270,7 +270,7 @@ fn take_time(seed: u64, clients: &mut [ClientPlan]) {
         }
         if plan.manner.sips().is_some() && rng.random_bool(0.5) {
             // Longer than a sip takes, and shorter than room is told of.
-            plan.write_stall = Some(30 * MS);
+            plan.write_timeout = Some(30 * MS);
         }
         if plan.kind == Kind::WebSocket && rng.random_bool(0.03) {
             // TLS comes late, and then nothing.

@@ -261,7 +261,9 @@ impl Ctx {
     pub fn is_late(&self) -> bool {
         let now = self.world.elapsed();
         let stops = self.stops.borrow();
-        let first = stops.first().map(|stop| stop.at + self.history.drain_limit);
+        let first = stops
+            .first()
+            .map(|stop| stop.at + self.history.drain_timeout);
         let limits = stops.iter().filter_map(|stop| Some(stop.at + stop.limit?));
         limits.chain(first).any(|at| now >= at)
     }

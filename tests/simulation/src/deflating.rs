@@ -24,7 +24,7 @@ pub struct DeflatePlan {
     pub theirs: Option<Wish>,
     pub threshold: usize,
     pub always: bool,
-    pub release_after: Option<Duration>,
+    pub release_timeout: Option<Duration>,
 }
 
 /// The largest window, of which nothing has to be said.
@@ -89,7 +89,7 @@ impl DeflatePlan {
             theirs: rng.random_bool(0.85).then(|| Wish::new(rng)),
             threshold: *[0, 20, 1_000].choose(rng).unwrap_or(&0),
             always: rng.random_bool(0.2),
-            release_after: rng
+            release_timeout: rng
                 .random_bool(0.3)
                 .then(|| Duration::from_millis(milliseconds)),
         }
@@ -111,7 +111,7 @@ impl DeflatePlan {
             .client_max_window_bits(self.ours.client_bits)?
             .threshold(self.threshold)
             .always(self.always)
-            .release_after(self.release_after);
+            .release_timeout(self.release_timeout);
         Ok(options)
     }
 }

@@ -19,7 +19,7 @@ use std::time::Duration;
 pub struct History {
     pub seed: u64,
     pub faults: Faults,
-    pub drain_limit: Duration,
+    pub drain_timeout: Duration,
     pub clients: Vec<ClientPlan>,
     pub servers: Vec<ServerPlan>,
     pub services: Vec<ServicePlan>,
@@ -161,7 +161,7 @@ impl History {
         Self {
             seed,
             faults: faults(rng),
-            drain_limit: *[0, 10, 200, 5000, 5000]
+            drain_timeout: *[0, 10, 200, 5000, 5000]
                 .map(|n| n * MS)
                 .choose(rng)
                 .unwrap_or(&MS),

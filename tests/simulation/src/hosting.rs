@@ -17,7 +17,7 @@ pub struct ServicePlan {
     pub backlog: u32,
     pub max_connections: usize,
     pub send_limit: usize,
-    pub write_stall: Option<Duration>,
+    pub write_timeout: Option<Duration>,
     pub deadline: Duration,
     pub linger: Duration,
     pub close_timeout: Duration,
@@ -124,7 +124,7 @@ fn service(rng: &mut StdRng) -> ServicePlan {
         send_limit: *[1_000, 8_000, 100_000, 1 << 24]
             .choose(rng)
             .unwrap_or(&1_000),
-        write_stall: rng
+        write_timeout: rng
             .random_bool(0.5)
             .then(|| *[30 * MS, 30_000 * MS].choose(rng).unwrap_or(&MS)),
         deadline: *[20, 10_000].map(|n| n * MS).choose(rng).unwrap_or(&MS),

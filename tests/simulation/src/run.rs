@@ -30,7 +30,7 @@ pub fn run(history: &History, certificates: &Rc<Certificates>, trace: bool) -> V
     let options = LoopOptions::new()
         .dangerous_seed(history.seed)
         .slow_callback(None)
-        .drain_limit(history.drain_limit);
+        .drain_timeout(history.drain_timeout);
     if let Ok(event_loop) = EventLoop::with_options(options) {
         let play = || play(&world, history, event_loop, logs, certificates);
         if let Err(payload) = catch_unwind(AssertUnwindSafe(play)) {

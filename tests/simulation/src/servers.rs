@@ -186,11 +186,11 @@ impl Server {
         let mut listen = listen
             .backlog(self.plan.backlog)
             .send_limit(self.plan.send_limit)
-            .write_stall(self.plan.write_stall)
+            .write_timeout(self.plan.write_timeout)
             .read_timeout(self.plan.read_timeout)
             .idle_timeout(self.plan.idle_timeout)
-            .deadline(self.plan.deadline)
-            .linger(self.plan.linger);
+            .open_timeout(self.plan.deadline)
+            .close_timeout(self.plan.linger);
         if self.plan.tls {
             listen = listen.with_tls(ctx.certificates.server_config());
         }

@@ -19,7 +19,7 @@ pub struct ServerPlan {
     pub backlog: u32,
     pub max_connections: usize,
     pub send_limit: usize,
-    pub write_stall: Option<Duration>,
+    pub write_timeout: Option<Duration>,
     pub read_timeout: Option<Duration>,
     pub idle_timeout: Option<Duration>,
     pub deadline: Duration,
@@ -164,7 +164,7 @@ fn server(rng: &mut StdRng) -> ServerPlan {
         backlog: *[1, 100].choose(rng).unwrap_or(&1),
         max_connections: *[2, usize::MAX, usize::MAX].choose(rng).unwrap_or(&2),
         send_limit: *[1_000, 100_000, 1 << 24].choose(rng).unwrap_or(&1_000),
-        write_stall: rng
+        write_timeout: rng
             .random_bool(0.5)
             .then(|| *[30 * MS, 30_000 * MS].choose(rng).unwrap_or(&MS)),
         read_timeout: quiet(rng),

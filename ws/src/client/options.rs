@@ -51,12 +51,12 @@ pub(super) struct ReconnectOptions {
     /// `None`: never.
     pub(super) policy: Option<ReconnectPolicy>,
     pub(super) condition: Option<ReconnectIf>,
-    pub(super) retry_after_limit: Duration,
+    pub(super) max_retry_after: Duration,
 }
 
 impl ClientOptions {
     /// The defaults: 10 s to open, 5 s for the close handshake, a Ping after 30 s of silence and
-    /// 10 s for the answer, 30 s of write stall, 16 MiB send queue, 16 MiB per frame and 64 MiB per
+    /// 10 s for the answer, 30 s to write some of what is queued, 16 MiB send queue, 16 MiB per frame and 64 MiB per
     /// message, no reconnect, TLS verified by the platform.
     pub fn new() -> Self {
         Self {
@@ -67,7 +67,7 @@ impl ClientOptions {
             reconnect: ReconnectOptions {
                 policy: None,
                 condition: None,
-                retry_after_limit: Duration::from_secs(3600),
+                max_retry_after: Duration::from_secs(3600),
             },
             before_connect: None,
             keep_callbacks: false,
@@ -91,8 +91,8 @@ impl ClientOptions {
 
     /// Closes when the peer takes nothing of the send queue for this long, also while closing; `None` or
     /// zero: never. Default 30 s.
-    pub fn write_stall(mut self, limit: impl Into<Option<Duration>>) -> Self {
-        self.transport.write_stall = limit.into();
+    pub fn write_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.transport.write_timeout = timeout.into();
         self
     }
 
@@ -114,7 +114,7 @@ impl ClientOptions {
     /// ([`reconnect_if`](Self::reconnect_if)); `None`: never. Default `None`.
     ///
     /// A server that is busy (503, 429) may say when to come back (`Retry-After`); then the next attempt
-    /// comes no earlier, see [`retry_after_limit`](Self::retry_after_limit).
+    /// comes no earlier, see [`max_retry_after`](Self::max_retry_after).
     ///
     /// libhv: `setReconnect`.
     pub fn reconnect(mut self, policy: impl Into<Option<ReconnectPolicy>>) -> Self {
@@ -145,8 +145,8 @@ impl ClientOptions {
 
     /// The longest wait that a server's `Retry-After` can ask for; zero: it is not looked at. Default one
     /// hour.
-    pub fn retry_after_limit(mut self, limit: Duration) -> Self {
-        self.reconnect.retry_after_limit = limit;
+    pub fn max_retry_after(mut self, delay: Duration) -> Self {
+        self.reconnect.max_retry_after = delay;
         self
     }
 
@@ -215,8 +215,8 @@ impl ClientOptions {
     /// Let the system end the connection when what was sent was not acknowledged, or could not be
     /// sent, for this long (TCP_USER_TIMEOUT), in whole milliseconds: Linux and Android; elsewhere a
     /// warning is logged. Default: as the system does, which may take a quarter of an hour.
-    pub fn user_timeout(mut self, limit: impl Into<Option<Duration>>) -> Self {
-        self.transport.user_timeout = limit.into();
+    pub fn user_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.transport.user_timeout = timeout.into();
         self
     }
 

@@ -13,7 +13,7 @@ pub(super) struct TransportOptions {
     pub(super) user_timeout: Option<Duration>,
     pub(super) send_buffer: Option<usize>,
     pub(super) recv_buffer: Option<usize>,
-    pub(super) write_stall: Option<Duration>,
+    pub(super) write_timeout: Option<Duration>,
     pub(super) send_limit: usize,
     pub(super) proxy: Option<Proxy>,
 }
@@ -27,7 +27,7 @@ impl Default for TransportOptions {
             user_timeout: None,
             send_buffer: None,
             recv_buffer: None,
-            write_stall: Some(Duration::from_secs(30)),
+            write_timeout: Some(Duration::from_secs(30)),
             send_limit: Connect::DEFAULT_SEND_LIMIT,
             proxy: None,
         }
@@ -43,7 +43,7 @@ impl TransportOptions {
             .user_timeout(self.user_timeout)
             .send_buffer(self.send_buffer)
             .recv_buffer(self.recv_buffer)
-            .write_stall(self.write_stall)
+            .write_timeout(self.write_timeout)
             .proxy(self.proxy.clone());
         match self.bind {
             Some(local) => connect.bind(local),

@@ -29,7 +29,7 @@ pub struct DeflateOptions {
     pub(crate) threshold: usize,
     pub(super) always: bool,
     pub(super) fallback: bool,
-    pub(crate) release_after: Option<Duration>,
+    pub(crate) release_timeout: Option<Duration>,
 }
 
 /// A window's size is 2^9 to 2^15 bytes. (RFC 7692 has 2^8, too, which zlib does not.)
@@ -46,7 +46,7 @@ impl DeflateOptions {
             threshold: 1024,
             always: false,
             fallback: true,
-            release_after: None,
+            release_timeout: None,
         }
     }
 
@@ -113,8 +113,8 @@ impl DeflateOptions {
 
     /// Gives the compressor's memory back when nothing was compressed for this long; the next message
     /// is then compressed without what came before. `None`, the default: keeps it.
-    pub fn release_after(mut self, idle: impl Into<Option<Duration>>) -> Self {
-        self.release_after = idle.into();
+    pub fn release_timeout(mut self, idle: impl Into<Option<Duration>>) -> Self {
+        self.release_timeout = idle.into();
         self
     }
 }

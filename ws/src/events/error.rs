@@ -37,8 +37,8 @@ pub enum ConnectionError {
     Refused(u16),
     /// The peer broke the protocol.
     Protocol(ProtocolError),
-    /// The peer sent nothing within the ping interval and the pong deadline together.
-    PeerSilent(Duration),
+    /// The peer sent nothing within the ping interval and the pong time-out together.
+    PongTimedOut(Duration),
     /// The peer did not answer the Close in time.
     CloseTimedOut(Duration),
     /// The peer did not finish a message, or a frame, in time after it had begun it: see `message_timeout`
@@ -67,7 +67,7 @@ impl fmt::Display for ConnectionError {
             Self::BadUpgrade(e) => write!(f, "{e}"),
             Self::Refused(status) => write!(f, "refused with HTTP status {status}"),
             Self::Protocol(e) => write!(f, "the peer broke the protocol: {e}"),
-            Self::PeerSilent(t) => write!(f, "the peer sent nothing for {t:?}"),
+            Self::PongTimedOut(t) => write!(f, "the peer sent nothing for {t:?}"),
             Self::CloseTimedOut(t) => write!(f, "the peer did not answer the Close within {t:?}"),
             Self::MessageTimedOut(t) => write!(f, "the peer did not finish a message within {t:?}"),
             Self::MemoryLimit(limit) => write!(

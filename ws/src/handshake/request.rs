@@ -124,8 +124,8 @@ impl UpgradeRequest {
     }
 
     /// Offers permessage-deflate (RFC 7692); `None`, the default: does not.
-    pub fn deflate(mut self, options: Option<DeflateOptions>) -> Self {
-        self.deflate = options;
+    pub fn deflate(mut self, options: impl Into<Option<DeflateOptions>>) -> Self {
+        self.deflate = options.into();
         self
     }
 

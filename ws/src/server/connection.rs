@@ -281,7 +281,7 @@ fn say(conn: &Conn<'_>, bytes: &[u8]) {
 
 impl Handler for ServerConnection {
     fn on_up(&mut self, _conn: &Conn<'_>) {
-        // The request comes first; its deadline goes on.
+        // The request comes first; its time-out goes on.
     }
 
     fn on_data(&mut self, conn: &Conn<'_>, data: &mut [u8]) {

@@ -143,7 +143,7 @@ impl WebSocketServer {
     /// since a limit was first set; `None`, the default: no limit. Of IPv6 a network of 64 bits counts as
     /// one address, since a host may have all of it, and an IPv4 address in it (`::ffff:192.0.2.1`,
     /// `64:ff9b::192.0.2.1`) as that.
-    pub fn set_max_connections_per_address(&self, connections: Option<usize>) {
+    pub fn set_max_connections_per_address(&self, connections: impl Into<Option<usize>>) {
         self.listeners.set_max_connections_per_address(connections);
     }
 

@@ -6,7 +6,7 @@ use crate::websocket::{ConnectionOptions, WhenFull, connection_setters};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Options of a [`WebSocketService`](super::WebSocketService). The send queue, the write stall and
+/// Options of a [`WebSocketService`](super::WebSocketService). The send queue, its time-out and
 /// the time for the handshakes are the listener's: see [`Listen`](hvloop_event::Listen).
 ///
 /// ```

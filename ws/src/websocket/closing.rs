@@ -126,7 +126,7 @@ impl WebSocket {
         conn.try_to_write();
         // The last thing that was written, if all is, is our Close.
         let moved = conn.write_progress().max(asked);
-        let counts = conn.unsent() == 0 || conn.write_stall().is_none();
+        let counts = conn.unsent() == 0 || conn.write_timeout().is_none();
         let waited = local.now().saturating_duration_since(moved);
         match timeout.checked_sub(waited).filter(|rest| !rest.is_zero()) {
             Some(rest) if counts => self.look_for_close(local, asked, rest),

@@ -80,8 +80,11 @@ impl Heart {
                 Some(next)
             }
             Beat::Dead(silent) => {
-                ws.blame(Initiator::Local, Some(ConnectionError::PeerSilent(silent)));
-                conn.close_now(CloseReason::Silent(silent));
+                ws.blame(
+                    Initiator::Local,
+                    Some(ConnectionError::PongTimedOut(silent)),
+                );
+                conn.close_now(CloseReason::ReadTimedOut(silent));
                 None
             }
         }

@@ -40,7 +40,7 @@ pub enum WhenFull {
     #[default]
     Refuse,
     /// It is closed with code 1013 (Try Again Later) behind what is queued, and by force if the peer
-    /// takes nothing of that for the time of a write stall. `on_close` tells
+    /// takes nothing of that for the write time-out. `on_close` tells
     /// [`ConnectionError::PeerTooSlow`](crate::ConnectionError::PeerTooSlow). A message that is longer
     /// than the whole queue closes nothing.
     Close,
@@ -51,8 +51,8 @@ pub enum WhenFull {
 macro_rules! connection_setters {
     () => {
         /// How long the peer may take to answer a Close, counted from when ours has been written, and
-        /// then to end the connection. What is queued before the Close is under the limit of a write
-        /// stall alone; without that, this is the limit to a queue of which nothing is taken. Default
+        /// then to end the connection. What is queued before the Close is under the write time-out
+        /// alone; without that, this is the limit to a queue of which nothing is taken. Default
         /// 5 s; a loop's stop may be shorter, and [`CloseEvent::lost`](crate::CloseEvent::lost) says
         /// what it cut.
         pub fn close_timeout(mut self, timeout: Duration) -> Self {

@@ -157,10 +157,10 @@ fn the_drain_limit_is_only_shortened() {
     let gate = gate();
     for (limit, expected) in [(9, 5), (3, 3), (4, 3), (0, 0), (1, 0)] {
         gate.request_stop(Some(Duration::from_secs(limit)));
-        assert_eq!(gate.drain_limit(), Duration::from_secs(expected));
+        assert_eq!(gate.drain_timeout(), Duration::from_secs(expected));
     }
     let for_ever = Gate::new(Duration::MAX);
-    assert_eq!(for_ever.drain_limit(), Duration::from_nanos(u64::MAX));
+    assert_eq!(for_ever.drain_timeout(), Duration::from_nanos(u64::MAX));
 }
 
 #[test]

@@ -28,8 +28,8 @@ impl Channel {
     /// [`CloseReason::Unpack`](crate::CloseReason::Unpack), behind what was accepted before. Any thread.
     ///
     /// libhv: `Channel::setUnpack`, `hio_set_unpack`.
-    pub fn set_unpack(&self, unpack: Option<Unpack>) {
-        let cut = unpack.map_or(Cut::Not, Cut::Packages);
+    pub fn set_unpack(&self, unpack: impl Into<Option<Unpack>>) {
+        let cut = unpack.into().map_or(Cut::Not, Cut::Packages);
         self.ask(|control| control.cut = Some(cut));
     }
 
@@ -108,23 +108,26 @@ impl Channel {
     /// limit. See [`Connect::read_timeout`](crate::Connect::read_timeout). Any thread.
     ///
     /// libhv: `Channel::setReadTimeout`, `hio_set_read_timeout`.
-    pub fn set_read_timeout(&self, limit: Option<Duration>) {
-        self.with_conn(move |conn| conn.set_read_timeout(limit));
+    pub fn set_read_timeout(&self, timeout: impl Into<Option<Duration>>) {
+        let timeout = timeout.into();
+        self.with_conn(move |conn| conn.set_read_timeout(timeout));
     }
 
     /// Closes the connection when nothing was read or written for this long; `None`: no limit. See
     /// [`Connect::idle_timeout`](crate::Connect::idle_timeout). Any thread.
     ///
     /// libhv: `Channel::setKeepaliveTimeout`, `hio_set_keepalive_timeout`.
-    pub fn set_idle_timeout(&self, limit: Option<Duration>) {
-        self.with_conn(move |conn| conn.set_idle_timeout(limit));
+    pub fn set_idle_timeout(&self, timeout: impl Into<Option<Duration>>) {
+        let timeout = timeout.into();
+        self.with_conn(move |conn| conn.set_idle_timeout(timeout));
     }
 
     /// Closes the connection when the peer takes nothing of the queue for this long; `None`: never.
-    /// See [`Connect::write_stall`](crate::Connect::write_stall). Any thread.
+    /// See [`Connect::write_timeout`](crate::Connect::write_timeout). Any thread.
     ///
     /// libhv: `Channel::setWriteTimeout`, `hio_set_write_timeout`.
-    pub fn set_write_stall(&self, limit: Option<Duration>) {
-        self.with_conn(move |conn| conn.set_write_stall(limit));
+    pub fn set_write_timeout(&self, timeout: impl Into<Option<Duration>>) {
+        let timeout = timeout.into();
+        self.with_conn(move |conn| conn.set_write_timeout(timeout));
     }
 }

@@ -155,7 +155,7 @@ impl TcpServer {
     /// since a limit was first set; `None`, the default: no limit. Of IPv6 a network of 64 bits counts as
     /// one address, since a host may have all of it, and an IPv4 address in it (`::ffff:192.0.2.1`,
     /// `64:ff9b::192.0.2.1`) as that.
-    pub fn set_max_connections_per_address(&self, connections: Option<usize>) {
+    pub fn set_max_connections_per_address(&self, connections: impl Into<Option<usize>>) {
         self.listeners.set_max_connections_per_address(connections);
     }
 
@@ -163,8 +163,8 @@ impl TcpServer {
     /// come. For connections accepted from now on; see [`Channel::set_unpack`] for one that is up.
     ///
     /// libhv: `TcpServer::setUnpack`.
-    pub fn set_unpack(&self, unpack: Option<Unpack>) {
-        self.shared.set_unpack(unpack);
+    pub fn set_unpack(&self, unpack: impl Into<Option<Unpack>>) {
+        self.shared.set_unpack(unpack.into());
     }
 
     /// Opens a listener (with several accepting loops, one on each). Connections are accepted once

@@ -35,7 +35,7 @@ pub(crate) fn adopt<'a>(
     let mut state = ConnState::adopted(transport, clock::now());
     state.queues().for_each(|queue| queue.arrive(&core.buffers));
     state.charge(&core.memory);
-    let deadline = state.settings.deadline;
+    let deadline = state.settings.open_timeout;
     let unsent = state.wants_write();
     let connection = core.put(Role::Connection, |place| {
         Connection::new(place, state, Some(handler))
@@ -71,7 +71,7 @@ pub(super) fn comes_up(conn: &Conn<'_>) {
         // While there are racers it is no adopted one.
         let up = state.connecting.is_none() && state.life.connected(false);
         let untimed = !state.is_armed(Timer::Open);
-        (up, untimed.then_some(state.settings.deadline))
+        (up, untimed.then_some(state.settings.open_timeout))
     };
     if !up {
         return;

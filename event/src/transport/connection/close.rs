@@ -75,7 +75,7 @@ pub(super) fn fail(conn: &Conn<'_>, reason: CloseReason) {
 pub(super) fn await_end(conn: &Conn<'_>) {
     let linger = {
         let state = conn.state();
-        (!state.is_armed(Timer::Linger)).then_some(state.settings.linger)
+        (!state.is_armed(Timer::Linger)).then_some(state.settings.close_timeout)
     };
     if let Some(linger) = linger {
         conn.arm(Timer::Linger, linger);

@@ -35,7 +35,7 @@ pub(crate) fn connect<'a>(
     if !core.admit(Role::Connection) {
         return Err(LoopClosed(handler));
     }
-    let deadline = options.settings.deadline;
+    let deadline = options.settings.open_timeout;
     let target = options.first_stop();
     let (tunnel, impossible) = match options.tunnel() {
         Ok(tunnel) => (tunnel, None),

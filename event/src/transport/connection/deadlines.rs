@@ -14,12 +14,12 @@ pub(super) fn fired(conn: &Conn<'_>, which: Timer) {
         Timer::Open => {
             let (phase, limit) = {
                 let state = conn.state();
-                (phase_of(state.life), state.settings.deadline)
+                (phase_of(state.life), state.settings.open_timeout)
             };
             if let Some(phase) = phase {
                 // A proxy may have refused, and not have said all of why.
                 let refusal = proxy::refusal(conn);
-                let reason = CloseReason::TimedOut { phase, limit };
+                let reason = CloseReason::OpenTimedOut { phase, limit };
                 close::now(conn, refusal.unwrap_or(reason));
             }
         }
@@ -116,8 +116,8 @@ fn check_quiet(conn: &Conn<'_>) {
             let quiet = now.saturating_duration_since(last);
             match limit.checked_sub(quiet).filter(|rest| !rest.is_zero()) {
                 Some(rest) => next = Some(next.map_or(rest, |next| next.min(rest))),
-                None if reads_only => reason = Some(CloseReason::Silent(limit)),
-                None => reason = Some(CloseReason::Idle(limit)),
+                None if reads_only => reason = Some(CloseReason::ReadTimedOut(limit)),
+                None => reason = Some(CloseReason::IdleTimedOut(limit)),
             }
         }
     }

@@ -102,7 +102,7 @@ impl<'a> Conn<'a> {
         self.state().lost()
     }
 
-    /// The protocol above is open: ends the deadline of the connect.
+    /// The protocol above is open: ends the time-out of the connect.
     pub fn opened(&self) {
         let opens = {
             let mut state = self.state();
@@ -196,22 +196,24 @@ impl<'a> Conn<'a> {
     }
 
     /// See [`Connect::read_timeout`](crate::Connect::read_timeout); counted from now.
-    pub fn set_read_timeout(&self, limit: Option<Duration>) {
-        deadlines::set_quiet(self, |settings| settings.read_timeout = limit);
+    pub fn set_read_timeout(&self, timeout: impl Into<Option<Duration>>) {
+        let timeout = timeout.into();
+        deadlines::set_quiet(self, |settings| settings.read_timeout = timeout);
     }
 
     /// See [`Connect::idle_timeout`](crate::Connect::idle_timeout); counted from now.
-    pub fn set_idle_timeout(&self, limit: Option<Duration>) {
-        deadlines::set_quiet(self, |settings| settings.idle_timeout = limit);
+    pub fn set_idle_timeout(&self, timeout: impl Into<Option<Duration>>) {
+        let timeout = timeout.into();
+        deadlines::set_quiet(self, |settings| settings.idle_timeout = timeout);
     }
 
-    /// See [`Connect::write_stall`](crate::Connect::write_stall); counted from now.
-    pub fn set_write_stall(&self, limit: Option<Duration>) {
-        write::set_stall(self, limit);
+    /// See [`Connect::write_timeout`](crate::Connect::write_timeout); counted from now.
+    pub fn set_write_timeout(&self, timeout: impl Into<Option<Duration>>) {
+        write::set_stall(self, timeout.into());
     }
 
     /// The limit to a queue that nobody takes anything of; `None`: there is none.
-    pub fn write_stall(&self) -> Option<Duration> {
+    pub fn write_timeout(&self) -> Option<Duration> {
         self.state().settings.stall_limit()
     }
 
@@ -281,9 +283,9 @@ impl<'a> Conn<'a> {
     }
 
     /// Ends the connection in order: writes out what was accepted, for as long as the peer takes some of it
-    /// within [`Connect::write_stall`](crate::Connect::write_stall), ends TLS (`close_notify`), shuts
+    /// within [`Connect::write_timeout`](crate::Connect::write_timeout), ends TLS (`close_notify`), shuts
     /// the write side, waits for the peer's end, and closes; by force if that end does not come within
-    /// [`Connect::linger`](crate::Connect::linger) of the last byte. What comes in meanwhile is
+    /// [`Connect::close_timeout`](crate::Connect::close_timeout) of the last byte. What comes in meanwhile is
     /// discarded, and not read without end (`docs/limits.md`). A connection that is not up is
     /// closed at once. Only the first call counts.
     pub fn finish(&self, reason: CloseReason) {

@@ -250,9 +250,9 @@ impl ConnState {
     /// nothing limits the queue, the time for the peer's end does.
     pub(crate) fn stall_limit(&self) -> Option<(Duration, CloseReason)> {
         match self.settings.stall_limit() {
-            Some(limit) => Some((limit, CloseReason::WriteStalled(limit))),
+            Some(limit) => Some((limit, CloseReason::WriteTimedOut(limit))),
             None if self.life == Lifecycle::Flushing => {
-                Some((self.settings.linger, CloseReason::Forced))
+                Some((self.settings.close_timeout, CloseReason::Forced))
             }
             None => None,
         }

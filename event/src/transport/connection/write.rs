@@ -122,7 +122,7 @@ fn watch_stall(conn: &Conn<'_>) {
 
 /// The limit to a standing queue has changed: counted from now.
 pub(super) fn set_stall(conn: &Conn<'_>, limit: Option<Duration>) {
-    conn.state().settings.write_stall = limit;
+    conn.state().settings.write_timeout = limit;
     conn.disarm(Timer::Stall);
     let waits = {
         let mut state = conn.state();

@@ -116,7 +116,7 @@ impl Client {
             .close_timeout(plan.close_timeout)
             .ping_interval(plan.ping)
             .pong_timeout(plan.pong_timeout)
-            .write_stall(plan.write_stall)
+            .write_timeout(plan.write_timeout)
             .send_limit(plan.send_limit)
             .reconnect(self.reconnect())
             .keep_callbacks(plan.keep_callbacks)
@@ -220,9 +220,9 @@ impl Client {
         let (host, port) = self.target(c);
         let connect = Connect::to(host, port)
             .proxy(self.proxy(c))
-            .deadline(plan.open_timeout)
-            .linger(plan.close_timeout)
-            .write_stall(plan.write_stall)
+            .open_timeout(plan.open_timeout)
+            .close_timeout(plan.close_timeout)
+            .write_timeout(plan.write_timeout)
             .budget(budget.clone());
         let connect = match plan.tls {
             true => connect.with_tls(ctx.certificates.client()),

@@ -56,7 +56,7 @@ pub fn check_close(ctx: &Ctx, c: usize, event: &CloseEvent) {
         Some(error) => {
             let waited = ctx.world.elapsed().saturating_sub(record.began);
             let session = record.sessions.last().filter(|_| record.in_session);
-            let silent = matches!(error, ConnectionError::PeerSilent(_));
+            let silent = matches!(error, ConnectionError::PongTimedOut(_));
             let paused = session.is_some_and(|session| session.paused);
             ctx.check(!silent || !paused, || {
                 format!("client {c} did not read, and calls its peer silent")
@@ -70,7 +70,7 @@ pub fn check_close(ctx: &Ctx, c: usize, event: &CloseEvent) {
         let limits = Limits {
             close: plan.close_timeout,
             linger: plan.close_timeout,
-            stall: plan.write_stall,
+            stall: plan.write_timeout,
         };
         let by_loop = !session.pinged_elsewhere && session.accepted.iter().all(|a| a.on_loop);
         let given_up = record.ended.is_some();
@@ -128,7 +128,7 @@ fn check_error(ctx: &Ctx, c: usize, plan: &ClientPlan, error: &ConnectionError, 
         ConnectionError::Protocol(_) if !matches!(plan.manner, Manner::Garbage(_)) => {
             wrong("the peer followed the protocol")
         }
-        ConnectionError::PeerSilent(silent) if plan.ping.is_none_or(|ping| *silent < ping) => {
+        ConnectionError::PongTimedOut(silent) if plan.ping.is_none_or(|ping| *silent < ping) => {
             wrong("it had not been silent for that long")
         }
         ConnectionError::CloseTimedOut(limit) => {
@@ -174,11 +174,13 @@ fn check_reason(ctx: &Ctx, c: usize, plan: &ClientPlan, reason: &CloseReason, wa
                 wrong("its proxy lets it through");
             }
         }
-        CloseReason::TimedOut { limit, .. } if *limit != plan.open_timeout || waited < *limit => {
+        CloseReason::OpenTimedOut { limit, .. }
+            if *limit != plan.open_timeout || waited < *limit =>
+        {
             wrong("it had not had its time")
         }
         // A TCP client does not say when it tries again.
-        CloseReason::TimedOut { limit, .. }
+        CloseReason::OpenTimedOut { limit, .. }
             if plan.kind == Kind::WebSocket && limits::is_late(ctx, waited, *limit) =>
         {
             wrong("it had more than its time")
@@ -191,7 +193,7 @@ fn check_reason(ctx: &Ctx, c: usize, plan: &ClientPlan, reason: &CloseReason, wa
         {
             wrong("nobody broke the connection")
         }
-        CloseReason::WriteStalled(limit) if plan.write_stall != Some(*limit) => {
+        CloseReason::WriteTimedOut(limit) if plan.write_timeout != Some(*limit) => {
             wrong("that is not its limit")
         }
         CloseReason::Panicked if ctx.panics.get() == 0 => wrong("nothing panicked"),

@@ -34,10 +34,12 @@ pub fn check_reason(
     let by_itself =
         !ctx.is_late() && ctx.history.faults.poll_fails == 0.0 && !may_be_cut_off(ctx, fd);
     let (what, last, limit) = match reason {
-        CloseReason::WriteStalled(limit) => ("taken", moved.taken, *limit),
+        CloseReason::WriteTimedOut(limit) => ("taken", moved.taken, *limit),
         CloseReason::Forced if by_itself => ("written", moved.written.max(moved.ended), linger),
-        CloseReason::Idle(limit) => ("read or written", moved.read.max(moved.written), *limit),
-        CloseReason::Silent(limit) => ("read", moved.read, *limit),
+        CloseReason::IdleTimedOut(limit) => {
+            ("read or written", moved.read.max(moved.written), *limit)
+        }
+        CloseReason::ReadTimedOut(limit) => ("read", moved.read, *limit),
         _ => return Ok(()),
     };
     match since(last) < limit {
@@ -83,7 +85,7 @@ pub fn check_event(
                 false => Ok(()),
             }
         }
-        Some(ConnectionError::PeerSilent(silent)) if since(moved.read) < *silent => {
+        Some(ConnectionError::PongTimedOut(silent)) if since(moved.read) < *silent => {
             Err(format!("some was read {:?} before", since(moved.read)))
         }
         Some(ConnectionError::Transport(CloseReason::Peer | CloseReason::Truncated))

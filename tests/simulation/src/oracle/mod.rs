@@ -107,7 +107,7 @@ fn check_time(ctx: &Ctx, result: &Result<ShutdownReport, RunError>) {
     let limits = ctx.stops.borrow();
     // Each limit counts from its own stop, and the loop's from the first.
     let limits = limits.iter().filter_map(|stop| Some(stop.at + stop.limit?));
-    let latest = limits.fold(first.at + ctx.history.drain_limit, Duration::min);
+    let latest = limits.fold(first.at + ctx.history.drain_timeout, Duration::min);
     ctx.check(now <= latest + slack, || {
         format!("the stop took {:?} longer than its deadline", now - latest)
     });
@@ -119,13 +119,13 @@ fn check_time(ctx: &Ctx, result: &Result<ShutdownReport, RunError>) {
         ctx.check(late.is_none(), || format!("{late:?} outlived the stop"));
         // Room comes back as fast as the line is: all that waits goes within seconds.
         let stuck = report.still_held.iter().find(|name| name.contains("UDP"));
-        let in_time = ctx.history.drain_limit < Duration::from_secs(5)
+        let in_time = ctx.history.drain_timeout < Duration::from_secs(5)
             || ctx.stops.borrow().iter().any(|stop| stop.limit.is_some());
         ctx.check(stuck.is_none() || in_time, || format!("{stuck:?} is stuck"));
     }
     if let Ok(report) = result
         && report.still_held.is_empty()
-        && ctx.history.drain_limit > report.elapsed
+        && ctx.history.drain_timeout > report.elapsed
     {
         let forced = ctx.stops.borrow().iter().any(|stop| stop.limit.is_some());
         ctx.check(forced || ctx.work.held() == 0, || {

@@ -12,9 +12,9 @@ pub fn check_served(ctx: &Ctx, s: usize, served: &Served, reason: &CloseReason) 
     let may = match reason {
         CloseReason::Local => served.ended,
         CloseReason::Stopped => ctx.event_loop.is_stopping(),
-        CloseReason::WriteStalled(_) => plan.write_stall.is_some(),
-        CloseReason::Silent(_) => plan.read_timeout.is_some(),
-        CloseReason::Idle(_) => plan.idle_timeout.is_some(),
+        CloseReason::WriteTimedOut(_) => plan.write_timeout.is_some(),
+        CloseReason::ReadTimedOut(_) => plan.read_timeout.is_some(),
+        CloseReason::IdleTimedOut(_) => plan.idle_timeout.is_some(),
         CloseReason::Panicked => ctx.panics.get() > 0,
         CloseReason::Unpack(_) => {
             plan.framing != Framing::None || !served.as_planned || misbehaved(ctx, served)

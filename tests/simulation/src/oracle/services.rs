@@ -71,7 +71,7 @@ pub fn check_visit_close(ctx: &Ctx, s: usize, visited: &Visited, event: &CloseEv
     let limits = Limits {
         close: plan.close_timeout,
         linger: plan.linger,
-        stall: plan.write_stall,
+        stall: plan.write_timeout,
     };
     let by_loop = visited.maybe.is_empty()
         && !visited.pinged_elsewhere
@@ -98,10 +98,10 @@ fn check_error(
         ConnectionError::Protocol(_) if !log.misbehaved && !too_big => {
             wrong("the peer followed the protocol");
         }
-        ConnectionError::PeerSilent(silent) if plan.ping.is_none_or(|ping| *silent < ping) => {
+        ConnectionError::PongTimedOut(silent) if plan.ping.is_none_or(|ping| *silent < ping) => {
             wrong("it had not been silent for that long");
         }
-        ConnectionError::PeerSilent(_) if visited.paused => wrong("it was not read from"),
+        ConnectionError::PongTimedOut(_) if visited.paused => wrong("it was not read from"),
         ConnectionError::CloseTimedOut(limit) if *limit != plan.close_timeout => {
             wrong("that is not its limit");
         }
@@ -113,8 +113,8 @@ fn check_error(
             let may = match reason {
                 CloseReason::Local => visited.ended.is_some(),
                 CloseReason::Stopped => ctx.event_loop.is_stopping(),
-                CloseReason::WriteStalled(limit) => plan.write_stall == Some(*limit),
-                CloseReason::Silent(_) => plan.ping.is_some(),
+                CloseReason::WriteTimedOut(limit) => plan.write_timeout == Some(*limit),
+                CloseReason::ReadTimedOut(_) => plan.ping.is_some(),
                 CloseReason::Panicked => ctx.panics.get() > 0,
                 CloseReason::Tls(_) | CloseReason::Truncated => plan.tls,
                 CloseReason::Peer | CloseReason::Forced | CloseReason::Io(_) => true,
@@ -334,7 +334,7 @@ fn check_end(
     let second = Duration::from_secs(1);
     let patient = plan.close_timeout > second
         && plan.linger > second
-        && plan.write_stall.is_none_or(|limit| limit > second);
+        && plan.write_timeout.is_none_or(|limit| limit > second);
     let in_time = report.is_some_and(ShutdownReport::is_clean) && patient && is_fast(ctx);
     if event.clean && in_time && undisturbed_by(ctx) && !log.misbehaved && !visited.aborted {
         if log.reset {

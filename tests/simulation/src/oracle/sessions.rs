@@ -103,7 +103,7 @@ fn check_messages(
         && client.plan.close_timeout > Duration::from_secs(1)
         && client
             .plan
-            .write_stall
+            .write_timeout
             .is_none_or(|limit| limit > Duration::from_secs(1));
     if event.clean && in_time && undisturbed(ctx, &client.plan) {
         ctx.check(!log.reset, || {

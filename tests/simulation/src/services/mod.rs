@@ -213,9 +213,9 @@ impl Service {
         let mut listen = Listen::tcp(Self::address(s))
             .backlog(self.plan.backlog)
             .send_limit(self.plan.send_limit)
-            .write_stall(self.plan.write_stall)
-            .deadline(self.plan.deadline)
-            .linger(self.plan.linger);
+            .write_timeout(self.plan.write_timeout)
+            .open_timeout(self.plan.deadline)
+            .close_timeout(self.plan.linger);
         if self.plan.tls {
             listen = listen.with_tls(ctx.certificates.server_config());
         }

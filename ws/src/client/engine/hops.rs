@@ -61,9 +61,9 @@ impl Engine {
         let connect = options
             .transport
             .apply(connect)
-            .deadline(self.time_left(local))
+            .open_timeout(self.time_left(local))
             .budget(self.client.budget.clone())
-            .linger(options.connection.close_timeout);
+            .close_timeout(options.connection.close_timeout);
         #[cfg(feature = "tls")]
         let connect = match &self.attempt.hop.borrow().tls {
             Some(tls) => connect.with_tls(tls.clone()),
@@ -76,7 +76,7 @@ impl Engine {
         }
     }
 
-    /// What is left of the one deadline over all hops.
+    /// What is left of the one time-out over all hops.
     fn time_left(&self, local: &LocalLoop) -> Duration {
         let limit = self.plan.options.open_timeout;
         match self.attempt.began.get() {
@@ -227,7 +227,7 @@ impl Engine {
         }
         Some(match why {
             _ if hopping && stopping => CloseReason::Stopped,
-            CloseReason::TimedOut { phase, .. } => CloseReason::TimedOut {
+            CloseReason::OpenTimedOut { phase, .. } => CloseReason::OpenTimedOut {
                 phase,
                 limit: self.plan.options.open_timeout,
             },

@@ -66,7 +66,7 @@ impl Reconnect {
         let backoff = backoff.as_mut()?;
         let delay = backoff.on_close(local.now(), local.random_u64());
         let delay = delay.filter(|_| !is_ended())?;
-        let wanted = retry_after(event, plan.options.reconnect.retry_after_limit);
+        let wanted = retry_after(event, plan.options.reconnect.max_retry_after);
         Some(wanted.map_or(delay, |wanted| wanted.max(delay)))
     }
 

@@ -19,7 +19,7 @@ thread_local! {
 pub(super) struct Compression {
     deflater: RefCell<Deflater>,
     threshold: usize,
-    release_after: Option<Duration>,
+    release_timeout: Option<Duration>,
     last_use: Cell<Instant>,
     /// Looks whether it is to be released.
     timer: Cell<Option<TimerId>>,
@@ -46,7 +46,7 @@ impl Compression {
         Some(Rc::new(Self {
             deflater: RefCell::new(Deflater::new(options, bits, !alone)?),
             threshold: options.threshold,
-            release_after: options.release_after,
+            release_timeout: options.release_timeout,
             last_use: Cell::new(now),
             timer: Cell::new(None),
         }))
@@ -94,7 +94,7 @@ impl Compression {
     /// Sees to it that the compressor's memory is given back, if that is wanted.
     fn release_later(self: &Rc<Self>, local: &LocalLoop) {
         let is_loaded = self.deflater.borrow().is_loaded();
-        let Some(idle) = self.release_after.filter(|_| is_loaded) else {
+        let Some(idle) = self.release_timeout.filter(|_| is_loaded) else {
             return;
         };
         self.last_use.set(local.clock_now());
