@@ -9,7 +9,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ProtocolVersion, SupportedProtocolVersion, version};
 
-use super::error::TlsConfigError;
+use super::config_error::TlsConfigError;
 use super::own_roots::OwnRoots;
 use super::pem;
 use super::verify::{PeerCertificates, PeerVerifier, PinHook, Trust};

@@ -14,6 +14,7 @@
 //! installed, so that neither a missing default nor two providers in one dependency tree can panic.
 
 mod config;
+mod config_error;
 mod der;
 mod error;
 mod key_length;
@@ -31,7 +32,8 @@ mod testkit;
 pub use config::{
     DangerousTlsClientConfigBuilder, TlsClientConfig, TlsClientConfigBuilder, TlsVersion,
 };
-pub use error::{CertificateProblem, TlsConfigError, TlsError};
+pub use config_error::TlsConfigError;
+pub use error::{CertificateProblem, TlsError};
 pub(crate) use records::RecordHeads;
 pub use server::{TlsIdentities, TlsServerConfig, TlsServerConfigBuilder};
 pub(crate) use session::TlsSession;

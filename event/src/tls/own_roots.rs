@@ -18,8 +18,8 @@ use rustls::{
     SignatureScheme,
 };
 
+use super::config_error::TlsConfigError;
 use super::der::{Certificate, Purpose};
-use super::error::TlsConfigError;
 use super::key_length::named_key_length;
 
 /// The certificates of the user's that are trusted.

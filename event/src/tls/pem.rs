@@ -7,7 +7,7 @@ use std::path::Path;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::error::TlsConfigError;
+use super::config_error::TlsConfigError;
 
 /// Every certificate in `text`, in order; sections of other kinds are passed over.
 ///

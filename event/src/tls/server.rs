@@ -12,7 +12,7 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
 use super::config::{MAX_ALPN_LEN, TlsVersion, compiled_in_provider};
-use super::error::TlsConfigError;
+use super::config_error::TlsConfigError;
 use super::own_roots::OwnClientRoots;
 use super::pem;
 

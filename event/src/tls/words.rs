@@ -8,12 +8,10 @@ use rustls::{
 };
 
 use super::der::algorithm;
-use super::error::CertificateProblem;
 
-/// What rustls says, without a name of an enum.
+/// What rustls says of anything but a certificate, without a name of an enum.
 pub(super) fn of(error: &Error) -> String {
     match error {
-        Error::InvalidCertificate(problem) => CertificateProblem::from(problem.clone()).to_string(),
         Error::NoCertificatesPresented => "no certificate was presented".into(),
         Error::AlertReceived(description) => alert(*description),
         Error::PeerIncompatible(why) => incompatible(why),
@@ -42,7 +40,7 @@ pub(super) fn of(error: &Error) -> String {
     }
 }
 
-/// What of a certificate's problems has no name of its own in [`CertificateProblem`].
+/// What of a certificate's problems has no name of its own in `CertificateProblem`.
 pub(super) fn certificate(error: &CertificateError) -> String {
     match error {
         CertificateError::UnhandledCriticalExtension => CRITICAL.into(),
