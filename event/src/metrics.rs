@@ -7,6 +7,7 @@ use std::time::Duration;
 ///
 /// Each number is exact, but the loop goes on while they are read, so that two of them may be of
 /// different moments.
+// Large: one number a field, which have nothing to do with each other.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Metrics {
@@ -60,6 +61,7 @@ impl Counter {
 }
 
 /// The live counters behind [`Metrics`].
+// Large: as [`Metrics`].
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) ticks: Counter,

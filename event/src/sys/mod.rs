@@ -9,6 +9,7 @@ mod address;
 mod dns;
 mod got;
 mod key;
+mod readiness;
 #[cfg(not(hvloop_sim))]
 mod real;
 #[cfg(hvloop_sim)]
@@ -29,6 +30,7 @@ pub use dns::{Resolver, SystemResolver};
 pub(crate) use dns::{literal, split_zone};
 pub(crate) use got::Got;
 pub(crate) use key::Key;
+pub(crate) use readiness::Readiness;
 pub(crate) use world::clock;
 pub(crate) use world::datagram::Datagrams;
 pub(crate) use world::dns::{DnsPool, JobToken};
@@ -36,7 +38,7 @@ pub(crate) use world::entropy::random_seed;
 pub(crate) use world::foreign;
 pub use world::foreign::{ForeignSource, Interest};
 pub(crate) use world::listener::{AcceptError, Listener};
-pub(crate) use world::poller::{LoopWaker, Poller, Readiness};
+pub(crate) use world::poller::{LoopWaker, Poller};
 #[cfg(all(unix, not(hvloop_sim)))]
 pub(crate) use world::signal::SignalPipe;
 #[cfg(all(unix, not(hvloop_sim)))]

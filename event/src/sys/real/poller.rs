@@ -1,7 +1,7 @@
 //! Readiness from the operating system, through mio.
 
 use crate::log;
-use crate::sys::Key;
+use crate::sys::{Key, Readiness};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,21 +10,6 @@ use std::time::Duration;
 const WAKER: mio::Token = mio::Token(usize::MAX);
 /// Events taken from the kernel in one poll. The rest stays in the kernel for the next one.
 const EVENTS: usize = 1024;
-
-/// What one poll said about one source. Edge-triggered: said once until used up.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Readiness {
-    /// Whose event this is; may be stale.
-    pub(crate) key: Key,
-    /// There may be something to read, or the end of the stream, or an error.
-    pub(crate) readable: bool,
-    /// There may be room to write, or a connect has ended.
-    pub(crate) writable: bool,
-    /// The peer has ended its side, or the socket failed.
-    pub(crate) hangup: bool,
-    /// There is urgent data in the stream: a read stops before it, although more is there.
-    pub(crate) urgent: bool,
-}
 
 /// The poller of one loop; used by the loop's thread alone.
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 /// The odds, each from 0 (never) to 1 (always), and the sizes of a world's misbehaviour.
+// Large: one kind of fault a field, any of which may come with any other.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Faults {

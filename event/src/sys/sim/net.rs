@@ -4,10 +4,10 @@ use super::backlog::Ear;
 use super::packets::{DatagramPeer, Socket};
 use super::peer::Peer;
 use super::pipe::PipeEnd;
-use super::poller::Readiness;
 use super::watch::{Edge, Watch};
 use super::world::{Happening, World};
 use crate::sys::Key;
+use crate::sys::Readiness;
 use crate::sys::{Address, Got};
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -55,6 +55,7 @@ pub(super) struct ReadStop {
 }
 
 /// Both ends of one connection.
+// Large: all that a real kernel and a real peer know of a connection, which may be in any state.
 pub(crate) struct Link {
     /// Of the other side.
     pub(super) address: Address,

@@ -3,7 +3,7 @@
 use super::dns::Answer;
 use super::faults::Faults;
 use super::net::{End, Fd, Net};
-use super::poller::Readiness;
+use crate::sys::Readiness;
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt, SeedableRng};
 use std::cell::{Cell, RefCell};
