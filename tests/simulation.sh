@@ -12,11 +12,13 @@ export CARGO_TARGET_DIR="$PWD/target/simulation"
 export CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS=true
 export CARGO_PROFILE_RELEASE_DEBUG=line-tables-only
 
-# The bugs are in a copy of the sources.
+# The bugs are in a copy of the sources. It is built in a place of its own: to cargo, which names what it has
+# built by paths within the workspace, both are one.
 for argument; do
     case "$argument" in
     --mutant | --mutant=* | --mutants)
         copy="$(tests/mutants/apply.py)"
+        export CARGO_TARGET_DIR="$PWD/target/simulation-mutated"
         cd "$copy"
         break
         ;;
