@@ -4,7 +4,7 @@ use super::answer::ProxyAnswer;
 use super::error::ProxyError;
 use super::settings::Proxy;
 use super::target::Target;
-use crate::http::{BodyLength, BodyPrefix};
+use crate::http::{BodyLength, BodyPrefix, HeadOf, HeadScan, ScanError};
 use data_encoding::BASE64;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -13,8 +13,6 @@ use std::sync::Arc;
 const MAX_HEAD: usize = 16 * 1024;
 /// How many headers an answer may have.
 const MAX_HEADERS: usize = 100;
-/// How an answer begins; anything else is not HTTP/1.
-const START: &[u8] = b"HTTP/1.";
 
 /// See the module.
 pub(crate) struct HttpConnect {
@@ -22,10 +20,7 @@ pub(crate) struct HttpConnect {
     request: Vec<u8>,
     /// The head so far.
     head: Vec<u8>,
-    /// Bytes of heads so far, of interim answers too.
-    total: usize,
-    /// Lines ended in this head.
-    lines: usize,
+    scan: HeadScan,
     /// It refused, and the body is being read.
     refusal: Option<Box<Refusal>>,
 }
@@ -45,6 +40,17 @@ impl From<Refusal> for ProxyError {
         Self::Refused {
             status: refusal.status,
             answer: Arc::new(answer),
+        }
+    }
+}
+
+impl From<ScanError> for ProxyError {
+    fn from(error: ScanError) -> Self {
+        match error {
+            ScanError::NotHttp => Self::Malformed("it does not begin with HTTP/1."),
+            ScanError::LineEnd => Self::Malformed("a line does not end in CR and LF"),
+            ScanError::TooLarge { limit } => Self::HeadTooLarge { limit },
+            ScanError::TooManyHeaders { limit } => Self::TooManyHeaders { limit },
         }
     }
 }
@@ -76,8 +82,7 @@ impl HttpConnect {
         Self {
             request: request.into_bytes(),
             head: Vec::new(),
-            total: 0,
-            lines: 0,
+            scan: HeadScan::new(HeadOf::Answer, MAX_HEAD, MAX_HEADERS).lone_line_feeds(),
             refusal: None,
         }
     }
@@ -91,44 +96,23 @@ impl HttpConnect {
         if self.refusal.is_some() {
             return self.read_body(bytes);
         }
-        for (at, &byte) in bytes.iter().enumerate() {
-            if self.total >= MAX_HEAD {
-                return Err(ProxyError::HeadTooLarge { limit: MAX_HEAD });
-            }
-            self.total += 1;
-            if START
-                .get(self.head.len())
-                .is_some_and(|&start| start != byte)
-            {
-                return Err(ProxyError::Malformed("it does not begin with HTTP/1."));
-            }
-            self.head.push(byte);
-            if byte != b'\n' {
-                continue;
-            }
-            let whole = self.head.ends_with(b"\n\r\n") || self.head.ends_with(b"\n\n");
-            if !whole {
-                self.lines += 1;
-                if self.lines > MAX_HEADERS + 1 {
-                    return Err(ProxyError::TooManyHeaders { limit: MAX_HEADERS });
-                }
-                continue;
-            }
-            let refusal = parse(&self.head)?;
+        let mut rest = bytes;
+        while let Some(end) = self.scan.end(rest)? {
+            let (head, behind) = rest.split_at(end);
+            self.head.extend_from_slice(head);
+            let refusal = parse(&std::mem::take(&mut self.head))?;
             match refusal.status {
-                200..=299 => return Ok(Some(at + 1)),
+                200..=299 => return Ok(Some(bytes.len() - behind.len())),
                 // The answer follows (RFC 9110 section 15.2); nobody asked for another protocol.
-                100 | 102..=199 => {
-                    self.head.clear();
-                    self.lines = 0;
-                }
+                100 | 102..=199 => self.scan.restart(),
                 _ => {
-                    self.head = Vec::new();
                     self.refusal = Some(Box::new(refusal));
-                    return self.read_body(&bytes[at + 1..]);
+                    return self.read_body(behind);
                 }
             }
+            rest = behind;
         }
+        self.head.extend_from_slice(rest);
         Ok(None)
     }
 

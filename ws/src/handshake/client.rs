@@ -1,13 +1,13 @@
 //! The client's opening handshake (RFC 6455 section 4.1).
 
-use super::head::{Head, HeadScan, MAX_HEADERS, ScanError, body_length, header_map};
+use super::head::{MAX_HEADERS, body_length, header_map, scan};
 use super::limits::HandshakeLimits;
 use super::verify::Expected;
 use super::{HandshakeError, UpgradeRequest};
 use crate::deflate::DeflateParams;
 use http::HeaderMap;
 use http::header::SET_COOKIE;
-use hvloop_event::http::{BodyLength, BodyPrefix};
+use hvloop_event::http::{BodyLength, BodyPrefix, HeadOf, HeadScan, ScanError};
 use std::fmt;
 use tungstenite::handshake::client::generate_key;
 
@@ -113,7 +113,7 @@ impl ClientHandshake {
         };
         let handshake = Self {
             expected: Expected::new(request, &key),
-            scan: HeadScan::new(Head::Answer, limits),
+            scan: scan(HeadOf::Answer, limits),
             head: Vec::new(),
             refusal: None,
             finished: false,

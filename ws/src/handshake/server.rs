@@ -1,7 +1,7 @@
 //! The server's opening handshake: reads a request, which may or may not ask for an upgrade
 //! (RFC 6455 section 4.2).
 
-use super::head::{Head, HeadScan, MAX_HEADERS, ScanError, body_length, header_map};
+use super::head::{MAX_HEADERS, body_length, header_map, scan};
 use super::limits::HandshakeLimits;
 use super::target::{Target, is_authority};
 use crate::fields::{elements, has_token, is_token, single};
@@ -10,7 +10,7 @@ use http::header::{
     SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use http::{HeaderMap, HeaderValue, Method};
-use hvloop_event::http::BodyLength;
+use hvloop_event::http::{BodyLength, HeadOf, HeadScan, ScanError};
 use std::error::Error;
 use std::fmt;
 use std::str;
@@ -119,7 +119,7 @@ impl ServerHandshake {
             ..limits
         };
         Self {
-            scan: HeadScan::new(Head::Request, limits),
+            scan: scan(HeadOf::Request, limits),
             head: Vec::new(),
         }
     }
