@@ -1,9 +1,7 @@
 //! Timers by the calendar.
 
+use crate::core::current;
 use crate::core::timers::TimerId;
-use crate::error::LoopClosed;
-use crate::event_loop::EventLoop;
-use crate::local_loop::LocalLoop;
 use crate::sys::clock;
 use chrono::{DateTime, Datelike, Local, NaiveDate};
 use croner::{Cron, CronComponent, Weekday, YEAR_LOWER_LIMIT, YEAR_UPPER_LIMIT};
@@ -205,59 +203,26 @@ impl<F: FnMut(TimerId)> Scheduled<F> {
     }
 }
 
-impl EventLoop {
-    /// Calls `f` at the times of a schedule, `repeat` times (`None`: for ever). What was missed, as
-    /// by a machine that slept, is made up for by one call. [`kill_timer`](EventLoop::kill_timer)
-    /// takes it off.
-    ///
-    /// # Errors
-    ///
-    /// The loop is closed.
-    ///
-    /// libhv: `htimer_add_period`.
-    pub fn set_cron<F>(
-        &self,
-        schedule: CronSchedule,
-        repeat: Option<u32>,
-        f: F,
-    ) -> Result<TimerId, LoopClosed>
-    where
-        F: FnMut(TimerId) + Send + 'static,
-    {
-        let mut scheduled = Scheduled::new(schedule, repeat, f);
-        let wait = scheduled.wait().unwrap_or(LOOK_AGAIN);
-        let repeat = repeat.filter(|repeat| *repeat == 0);
-        self.set_timer(wait, repeat, move |id| scheduled.look(id))
-    }
-}
-
-impl LocalLoop {
-    /// Calls `f` at the times of a schedule. See [`EventLoop::set_cron`]; `f` need not be `Send`.
-    pub fn set_cron(
-        &self,
-        schedule: CronSchedule,
-        repeat: Option<u32>,
-        f: impl FnMut(TimerId) + 'static,
-    ) -> TimerId {
-        let mut scheduled = Scheduled::new(schedule, repeat, f);
-        let wait = scheduled.wait().unwrap_or(LOOK_AGAIN);
-        let repeat = repeat.filter(|repeat| *repeat == 0);
-        self.set_timer(wait, repeat, move |id| scheduled.look(id))
-    }
+/// What a timer of a schedule is armed with: how long until its first look, how often it fires, and its
+/// callback.
+pub(crate) fn timer<F: FnMut(TimerId)>(
+    schedule: CronSchedule,
+    repeat: Option<u32>,
+    callback: F,
+) -> (Duration, Option<u32>, impl FnMut(TimerId)) {
+    let mut scheduled = Scheduled::new(schedule, repeat, callback);
+    let wait = scheduled.wait().unwrap_or(LOOK_AGAIN);
+    let repeat = repeat.filter(|repeat| *repeat == 0);
+    (wait, repeat, move |id| scheduled.look(id))
 }
 
 /// Lets the timer that fires now look again after that time, or takes it off.
 fn again(id: TimerId, wait: Option<Duration>) {
-    let Some(local) = EventLoop::current() else {
-        return;
-    };
-    match wait {
-        Some(wait) => {
-            local.reset_timer(id, Some(wait));
-        }
-        None => {
-            local.kill_timer(id);
-        }
+    if let Some(local) = current::ticking() {
+        match wait {
+            Some(wait) => local.core().reset_timer(id, Some(wait)),
+            None => local.core().kill_timer(id),
+        };
     }
 }
 

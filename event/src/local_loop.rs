@@ -8,6 +8,8 @@ use crate::core::idle::IdleId;
 use crate::core::slots::OwnKey;
 use crate::core::timers::TimerId;
 use crate::core::{Deferred, LoopCore, TimerAction};
+#[cfg(feature = "cron")]
+use crate::cron::{self, CronSchedule};
 use crate::error::{CloseReason, LoopClosed};
 use crate::event_loop::EventLoop;
 use crate::log;
@@ -177,6 +179,18 @@ impl LocalLoop {
         let deadline = from.checked_add(period);
         self.core
             .arm(id, deadline, Some(period), repeat, TimerAction::User(f));
+    }
+
+    /// Calls `f` at the times of a schedule. See [`EventLoop::set_cron`]; `f` need not be `Send`.
+    #[cfg(feature = "cron")]
+    pub fn set_cron(
+        &self,
+        schedule: CronSchedule,
+        repeat: Option<u32>,
+        f: impl FnMut(TimerId) + 'static,
+    ) -> TimerId {
+        let (wait, repeat, look) = cron::timer(schedule, repeat, f);
+        self.set_timer(wait, repeat, look)
     }
 
     /// Takes a timer off; `false`: it has fired for the last time, or never was. Its callback is

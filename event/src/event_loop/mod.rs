@@ -1,7 +1,6 @@
 //! The handle of a loop.
 
 mod tasks;
-mod timers;
 
 use crate::core::LoopCore;
 use crate::core::current;

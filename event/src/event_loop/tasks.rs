@@ -1,14 +1,19 @@
-//! Tasks and lookups, from any thread.
+//! What any thread can ask of a loop: tasks, timers and lookups.
 
 use super::EventLoop;
 use crate::core::current;
 use crate::core::shared::{Arriving, Task};
+use crate::core::timers::TimerId;
+#[cfg(feature = "cron")]
+use crate::cron::{self, CronSchedule};
 use crate::error::LoopClosed;
 use crate::local_loop::{DnsQuery, LocalLoop};
+use crate::sys::clock;
 use std::cell::Cell;
 use std::io;
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::time::Duration;
 
 impl EventLoop {
     /// Runs `f` on the loop's thread: at once if this is it, else in its next turn.
@@ -112,6 +117,136 @@ impl EventLoop {
             drop(arriving); // it is there by now, or has failed
         }));
         Ok(())
+    }
+
+    /// Calls `f` once, `delay` from now: never early, by the monotonic clock. Zero is allowed and
+    /// means the next turn. The id may be used at once.
+    ///
+    /// # Errors
+    ///
+    /// The loop is closed.
+    ///
+    /// libhv: `EventLoop::setTimeout`.
+    pub fn set_timeout<F>(&self, delay: Duration, f: F) -> Result<TimerId, LoopClosed>
+    where
+        F: FnOnce(TimerId) + Send + 'static,
+    {
+        let mut f = Some(f);
+        self.set_timer(delay, Some(1), move |id| {
+            if let Some(f) = f.take() {
+                f(id);
+            }
+        })
+    }
+
+    /// Calls `f` every `period`, first one period from now. The schedule is fixed: it does not
+    /// drift, and turns that were missed are made up for by one call, not a burst. A period of zero
+    /// means once a turn.
+    ///
+    /// # Errors
+    ///
+    /// The loop is closed.
+    ///
+    /// libhv: `EventLoop::setInterval`.
+    pub fn set_interval<F>(&self, period: Duration, f: F) -> Result<TimerId, LoopClosed>
+    where
+        F: FnMut(TimerId) + Send + 'static,
+    {
+        self.set_timer(period, None, f)
+    }
+
+    /// Calls `f` every `period`, `repeat` times (`None`: for ever).
+    ///
+    /// # Errors
+    ///
+    /// The loop is closed.
+    ///
+    /// libhv: `EventLoop::setTimer`.
+    pub fn set_timer<F>(
+        &self,
+        period: Duration,
+        repeat: Option<u32>,
+        f: F,
+    ) -> Result<TimerId, LoopClosed>
+    where
+        F: FnMut(TimerId) + Send + 'static,
+    {
+        let now = clock::now();
+        let id = self.shared.next_timer_id();
+        let f = Box::new(f);
+        match current::find(&self.shared) {
+            Some(local) => local.arm(id, now, period, repeat, f),
+            None => {
+                self.shared.begin_arming();
+                let posted = self.post_event(move |local| {
+                    if local.core().arrives(id) {
+                        local.arm(id, now, period, repeat, f);
+                    } else {
+                        local.drop_user(f);
+                    }
+                });
+                posted.map_err(|refused| {
+                    self.shared.end_arming();
+                    refused.without_value()
+                })?;
+            }
+        }
+        Ok(id)
+    }
+
+    /// Takes a timer off. From another thread it may still fire until the loop gets to know.
+    ///
+    /// # Errors
+    ///
+    /// The loop is closed, and its timers are gone anyway.
+    ///
+    /// libhv: `EventLoop::killTimer`.
+    pub fn kill_timer(&self, id: TimerId) -> Result<(), LoopClosed> {
+        self.with_local(move |local| {
+            local.kill_timer(id);
+        })
+    }
+
+    /// Lets a timer count from now again, with a new period if one is given.
+    ///
+    /// # Errors
+    ///
+    /// The loop is closed.
+    ///
+    /// libhv: `EventLoop::resetTimer`.
+    pub fn reset_timer(&self, id: TimerId, period: Option<Duration>) -> Result<(), LoopClosed> {
+        let here = current::find(&self.shared);
+        if here.is_some_and(|local| local.reset_timer(id, period) || !self.shared.is_arming()) {
+            return Ok(());
+        }
+        // From another thread, or of a timer that is on its way from one: behind it, then.
+        self.post_event(move |local| {
+            local.reset_timer(id, period);
+        })
+        .map_err(LoopClosed::without_value)
+    }
+
+    /// Calls `f` at the times of a schedule, `repeat` times (`None`: for ever). What was missed, as
+    /// by a machine that slept, is made up for by one call. [`kill_timer`](EventLoop::kill_timer)
+    /// takes it off.
+    ///
+    /// # Errors
+    ///
+    /// The loop is closed.
+    ///
+    /// libhv: `htimer_add_period`.
+    #[cfg(feature = "cron")]
+    pub fn set_cron<F>(
+        &self,
+        schedule: CronSchedule,
+        repeat: Option<u32>,
+        f: F,
+    ) -> Result<TimerId, LoopClosed>
+    where
+        F: FnMut(TimerId) + Send + 'static,
+    {
+        let (wait, repeat, look) = cron::timer(schedule, repeat, f);
+        self.set_timer(wait, repeat, look)
     }
 
     /// Looks up the addresses of `host` on a worker thread and calls `f` with them on the loop's. Any
