@@ -1,10 +1,10 @@
 //! Connections on their way to a loop.
 
 use crate::conn::{ConnId, Handler, Transport};
+use crate::core::LocalLoop;
 use crate::core::shared::lock;
 use crate::error::{CloseReason, LoopClosed};
 use crate::event_loop::EventLoop;
-use crate::local_loop::LocalLoop;
 use std::sync::{Arc, Mutex};
 
 /// Takes a connection to a loop, at once if it is `from`, where this is called: there `on_close` is

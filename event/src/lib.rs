@@ -67,7 +67,13 @@ pub mod zone;
 pub use self::cron::{CronError, CronSchedule};
 pub use self::{
     conn::{Connect, Listen, ListenError, ListenErrorKind},
-    core::{idle::IdleId, timers::TimerId},
+    core::{
+        LocalLoop,
+        attachments::{Attachment, AttachmentId},
+        idle::IdleId,
+        lookup::DnsQuery,
+        timers::TimerId,
+    },
     error::{
         CloseReason, ConnectPhase, DatagramError, JoinError, LoopClosed, RunError, SendError,
         StartError,
@@ -78,7 +84,6 @@ pub use self::{
     framing::{LengthCoding, LengthField, Unpack, UnpackBuilder, UnpackError, UnpackSettingError},
     hold::Hold,
     load_balance::LoadBalance,
-    local_loop::{Attachment, AttachmentId, DnsQuery, LocalLoop},
     machine::backoff::{Backoff, Growth, PolicyError, ReconnectPolicy},
     metrics::Metrics,
     options::LoopOptions,

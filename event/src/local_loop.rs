@@ -1,13 +1,14 @@
-//! The loop as its own thread sees it.
+//! What can be asked of a loop on its own thread.
 
 use crate::conn::{
     Acceptor, AdoptError, Conn, ConnId, Connect, Handler, ListenerId, Listening, Transport,
 };
 use crate::conn::{ListenError, ListenErrorKind};
+use crate::core::attachments::{Attachment, AttachmentId};
 use crate::core::idle::IdleId;
-use crate::core::slots::OwnKey;
+use crate::core::lookup::DnsQuery;
 use crate::core::timers::TimerId;
-use crate::core::{Deferred, LoopCore, TimerAction};
+use crate::core::{Deferred, LocalLoop, TimerAction};
 #[cfg(feature = "cron")]
 use crate::cron::{self, CronSchedule};
 use crate::error::{CloseReason, LoopClosed};
@@ -17,123 +18,46 @@ use crate::sys::{Key, clock};
 use crate::transport::{connection, listener};
 use rand::Rng;
 use std::any::Any;
-use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
-use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-/// The loop as its own thread sees it: what needs no lock, no `Send` and no queue.
-///
-/// Got from [`EventLoop::current`] inside a callback, or handed to the callbacks of
-/// [`EventLoop::post_event`]. It cannot leave the thread:
-///
-/// ```compile_fail
-/// fn send<T: Send>() {}
-/// send::<hvloop_event::LocalLoop>();
-/// ```
-#[derive(Clone)]
-pub struct LocalLoop {
-    core: Rc<LoopCore>,
-}
-
-/// Something of a layer above that lives on the loop without a connection of its own, such as a
-/// client between two attempts. See [`LocalLoop::attach`].
-pub trait Attachment: Any {
-    /// The loop began to drain: cancel back-offs, begin nothing new. Connections are told by
-    /// [`Handler::on_stop`], after this.
-    fn on_stop(&self, local: &LocalLoop);
-
-    /// The loop has closed and drops the attachment after this call.
-    fn on_loop_end(&self, local: &LocalLoop);
-}
-
-/// Names a lookup; see [`EventLoop::resolve_dns`] and [`LocalLoop::resolve_dns`].
-#[derive(Debug, Clone)]
-pub struct DnsQuery(Arc<OnceLock<Option<OwnKey>>>);
-
-/// Whether both name the same lookup.
-impl PartialEq for DnsQuery {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-}
-
-impl Eq for DnsQuery {}
-
-impl DnsQuery {
-    /// One that is on its way to its loop.
-    pub(crate) fn posted() -> Self {
-        Self(Arc::default())
-    }
-
-    /// The loop has it now, unless it was given up before.
-    pub(crate) fn begun(&self, by: &DnsQuery) -> bool {
-        by.0.get().is_some_and(|key| self.0.set(*key).is_ok())
-    }
-
-    /// Whether it was given up before the loop had it.
-    pub(crate) fn is_given_up(&self) -> bool {
-        self.0.get().is_some_and(Option::is_none)
-    }
-}
-
-/// Names an [`Attachment`] of one loop. Never names another one, also when it is gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct AttachmentId(OwnKey);
-
-impl AttachmentId {
-    /// The id as a number, for atomics; [`LocalLoop::attachment_id`] of the same loop has it back. On
-    /// another loop the same number is another's.
-    pub fn to_bits(self) -> u64 {
-        self.0.key().to_token() as u64
-    }
-}
-
 impl LocalLoop {
-    pub(crate) fn new(core: Rc<LoopCore>) -> Self {
-        Self { core }
-    }
-
-    pub(crate) fn core(&self) -> &LoopCore {
-        &self.core
-    }
-
     /// The handle of this loop, which may go to other threads.
     pub fn event_loop(&self) -> EventLoop {
-        EventLoop::from_shared(self.core.shared.clone())
+        EventLoop::from_shared(self.core().shared.clone())
     }
 
     /// The time this turn of the loop works with, taken once a turn after the poll
     /// (libhv: `hloop_now`). It is behind by as long as the callbacks of this turn have taken: timers
     /// armed in it count from [`clock_now`](Self::clock_now) instead.
     pub fn now(&self) -> Instant {
-        self.core.now()
+        self.core().now()
     }
 
     /// The time as the clock says it now. Limits to what begins in a callback count from this one, and
     /// are compared with [`now`](Self::now), before which nothing that had come was left unread: so they
     /// are never early, and a slow callback is not taken for a slow peer.
     pub fn clock_now(&self) -> Instant {
-        self.core.clock_now()
+        self.core().clock_now()
     }
 
     /// Whether the loop was told to stop: it takes no connections any more.
     pub fn is_stopping(&self) -> bool {
-        self.core.is_stopping()
+        self.core().is_stopping()
     }
 
     /// Calls `f` in the task phase of the next turn. Like [`EventLoop::queue_in_loop`], but for
     /// closures that are not `Send`. Where that one refuses, `f` is dropped uncalled: once the loop has
     /// closed, and while it stops if it has no time left for more.
     pub fn queue_in_loop(&self, f: impl FnOnce() + 'static) {
-        if self.core.has_closed() {
+        if self.core().has_closed() {
             // Else a call that queues itself would keep the loop from its end.
             log::debug!("hvloop: a call was queued after the loop had closed");
-            return self.core.drop_user(f);
+            return self.core().drop_user(f);
         }
-        self.core.queue_local(Box::new(f));
+        self.core().queue_local(Box::new(f));
     }
 
     /// Calls `f` once, `delay` from now. See [`EventLoop::set_timeout`]; `f` need not be `Send`.
@@ -159,7 +83,7 @@ impl LocalLoop {
         repeat: Option<u32>,
         f: impl FnMut(TimerId) + 'static,
     ) -> TimerId {
-        let id = self.core.shared.next_timer_id();
+        let id = self.core().shared.next_timer_id();
         self.arm(id, clock::now(), period, repeat, Box::new(f));
         id
     }
@@ -173,11 +97,11 @@ impl LocalLoop {
         f: Box<dyn FnMut(TimerId)>,
     ) {
         if repeat == Some(0) {
-            return self.core.drop_user(f);
+            return self.core().drop_user(f);
         }
         // `None`: later than the clock can tell. It is there all the same, to be reset and killed.
         let deadline = from.checked_add(period);
-        self.core
+        self.core()
             .arm(id, deadline, Some(period), repeat, TimerAction::User(f));
     }
 
@@ -196,13 +120,13 @@ impl LocalLoop {
     /// Takes a timer off; `false`: it has fired for the last time, or never was. Its callback is
     /// dropped here, or when it returns if it is the one running.
     pub fn kill_timer(&self, id: TimerId) -> bool {
-        self.core.kill_timer(id)
+        self.core().kill_timer(id)
     }
 
     /// Lets a timer count from now again, with a new period if one is given; `false`: there is no
     /// such timer.
     pub fn reset_timer(&self, id: TimerId, period: Option<Duration>) -> bool {
-        self.core.reset_timer(id, period)
+        self.core().reset_timer(id, period)
     }
 
     /// Calls `f` once each time the loop has nothing to do, before it sleeps; `repeat` times
@@ -211,7 +135,7 @@ impl LocalLoop {
     ///
     /// libhv: `hidle_add`.
     pub fn set_idle(&self, repeat: Option<u32>, f: impl FnMut(IdleId) + 'static) -> IdleId {
-        self.core.set_idle(repeat, Box::new(f))
+        self.core().set_idle(repeat, Box::new(f))
     }
 
     /// Takes an idle callback off; `false`: it was called for the last time, or never was. Its
@@ -219,7 +143,7 @@ impl LocalLoop {
     ///
     /// libhv: `hidle_del`.
     pub fn kill_idle(&self, id: IdleId) -> bool {
-        self.core.kill_idle(id)
+        self.core().kill_idle(id)
     }
 
     /// Keeps something of the user's with the loop, in the place of what was there. Dropped on the
@@ -228,15 +152,15 @@ impl LocalLoop {
     /// libhv: `hloop_set_userdata`.
     pub fn set_context<T: Any>(&self, context: T) {
         let context = Some(Rc::new(context) as Rc<dyn Any>);
-        let old = std::mem::replace(&mut *self.core.context.borrow_mut(), context);
-        self.core.drop_user(old);
+        let old = std::mem::replace(&mut *self.core().context.borrow_mut(), context);
+        self.core().drop_user(old);
     }
 
     /// What [`set_context`](LocalLoop::set_context) keeps, if it is of type `T`.
     ///
     /// libhv: `hloop_userdata`.
     pub fn context<T: Any>(&self) -> Option<Rc<T>> {
-        let context = self.core.context.borrow().clone();
+        let context = self.core().context.borrow().clone();
         context?.downcast().ok()
     }
 
@@ -251,7 +175,7 @@ impl LocalLoop {
     /// libuv: `uv_backend_fd`.
     #[cfg(all(unix, not(hvloop_sim)))]
     pub fn backend_fd(&self) -> io::Result<std::os::fd::RawFd> {
-        self.core.with_poller(|poller| Ok(poller.fd()))
+        self.core().with_poller(|poller| Ok(poller.fd()))
     }
 
     /// Call before the host waits: how long it may wait on [`backend_fd`](LocalLoop::backend_fd)
@@ -260,7 +184,7 @@ impl LocalLoop {
     ///
     /// libuv: `uv_backend_timeout`.
     pub fn prepare_wait(&self) -> Option<Duration> {
-        self.core.prepare_wait()
+        self.core().prepare_wait()
     }
 
     /// Starts a connection whose events go to `handler`. What happens to it, the first error
@@ -291,7 +215,7 @@ impl LocalLoop {
         let Listening { listener, listen } = listening;
         let address = listen.address.clone();
         match listener::listen(self, listener, listen, acceptor) {
-            Ok(key) => Ok(ListenerId(self.core.own(key))),
+            Ok(key) => Ok(ListenerId(self.core().own(key))),
             Err((e, acceptor)) => {
                 self.drop_user(acceptor);
                 Err(match self.is_stopping() {
@@ -304,8 +228,8 @@ impl LocalLoop {
 
     /// Closes a listener, at the end of this turn; connections that wait in its backlog are reset.
     pub fn close_listener(&self, id: ListenerId) {
-        let key = self.core.mine(id.0);
-        self.core.begin_close(self, key, CloseReason::Local);
+        let key = self.core().mine(id.0);
+        self.core().begin_close(self, key, CloseReason::Local);
     }
 
     /// Takes a connected socket on this loop; its events go to `handler`, [`Handler::on_up`] first,
@@ -336,7 +260,7 @@ impl LocalLoop {
         let call = move |local: &LocalLoop| {
             handler.on_close(&Conn::none(local), reason);
         };
-        self.core.defer(Deferred::Call(Box::new(call)));
+        self.core().defer(Deferred::Call(Box::new(call)));
     }
 
     /// Looks up the addresses of `host` on a worker thread and calls `f` with them on this one. An
@@ -363,15 +287,15 @@ impl LocalLoop {
         host: &str,
         f: impl FnOnce(io::Result<Vec<SocketAddr>>) + 'static,
     ) -> io::Result<DnsQuery> {
-        let key = self.core.resolve_dns(host, Box::new(f))?;
-        Ok(DnsQuery(Arc::new(OnceLock::from(Some(self.core.own(key))))))
+        let key = self.core().resolve_dns(host, Box::new(f))?;
+        Ok(DnsQuery::of(self.core().own(key)))
     }
 
     /// Gives a lookup up: its callback is dropped here and never called. `false`: it was answered
     /// already.
     pub fn cancel_dns(&self, query: &DnsQuery) -> bool {
-        match query.0.get_or_init(|| None) {
-            Some(key) => self.core.cancel_dns(self.core.mine(*key)),
+        match query.give_up() {
+            Some(key) => self.core().cancel_dns(self.core().mine(key)),
             // On its way here, from another thread.
             None => true,
         }
@@ -392,57 +316,49 @@ impl LocalLoop {
         if self.is_stopping() {
             return Err(LoopClosed(()));
         }
-        let key = self.core.attachments.borrow_mut().insert(attachment);
-        Ok(AttachmentId(self.core.own(key)))
+        let key = self.core().attachments.borrow_mut().insert(attachment);
+        Ok(AttachmentId(self.core().own(key)))
     }
 
     /// The id whose number [`AttachmentId::to_bits`] gave, on this loop; any other number names
     /// nothing.
     pub fn attachment_id(&self, bits: u64) -> AttachmentId {
-        AttachmentId(self.core.own(Key::from_token(bits as usize)))
+        AttachmentId(self.core().own(Key::from_token(bits as usize)))
     }
 
     /// The attachment of that id, if it is of type `T`.
     pub fn attachment<T: Attachment>(&self, id: AttachmentId) -> Option<Rc<T>> {
-        let key = self.core.mine(id.0);
-        let attachment = self.core.attachments.borrow().get(key).cloned()?;
+        let key = self.core().mine(id.0);
+        let attachment = self.core().attachments.borrow().get(key).cloned()?;
         let any: Rc<dyn Any> = attachment;
         any.downcast().ok()
     }
 
     /// Takes an attachment off the loop.
     pub fn detach(&self, id: AttachmentId) {
-        let key = self.core.mine(id.0);
-        let attachment = self.core.attachments.borrow_mut().remove(key);
-        self.core.drop_user(attachment);
+        let key = self.core().mine(id.0);
+        let attachment = self.core().attachments.borrow_mut().remove(key);
+        self.core().drop_user(attachment);
     }
 
     /// Calls code of a user's with the loop's guard: a panic is caught, logged and counted
     /// (`None`), the time is taken. `what` names the callback in log lines.
     pub fn call_user<R>(&self, what: &str, f: impl FnOnce() -> R) -> Option<R> {
-        self.core.call_user(what, f)
+        self.core().call_user(what, f)
     }
 
     /// Drops what a user gave, with the same guard.
     pub fn drop_user<T>(&self, value: T) {
-        self.core.drop_user(value);
+        self.core().drop_user(value);
     }
 
     /// A random number from the loop's cryptographic generator.
     pub fn random_u64(&self) -> u64 {
-        self.core.with_rng(Rng::next_u64)
+        self.core().with_rng(Rng::next_u64)
     }
 
     /// See [`LocalLoop::random_u64`].
     pub fn random_u32(&self) -> u32 {
-        self.core.with_rng(Rng::next_u32)
-    }
-}
-
-impl fmt::Debug for LocalLoop {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LocalLoop")
-            .field("name", &self.core.shared.options.name)
-            .finish_non_exhaustive()
+        self.core().with_rng(Rng::next_u32)
     }
 }

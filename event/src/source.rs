@@ -1,10 +1,10 @@
 //! Descriptors and mio sources of a user's own on the loop.
 
+use crate::core::LocalLoop;
 use crate::core::entity::{Entity, Place, Role};
 use crate::core::{Deferred, LoopCore};
 use crate::error::{CloseReason, LoopClosed};
 use crate::event_loop::EventLoop;
-use crate::local_loop::LocalLoop;
 use crate::log;
 use crate::sys::{ForeignSource, Interest, Key, Poller, Readiness, foreign};
 use std::cell::Cell;

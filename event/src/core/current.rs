@@ -1,8 +1,8 @@
 //! The loops that belong to this thread, and the one that is in a tick.
 
+use super::LocalLoop;
 use super::LoopCore;
 use super::shared::LoopShared;
-use crate::local_loop::LocalLoop;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;

@@ -1,9 +1,9 @@
 //! The shutdown: Draining, Closing, Stopped (`docs/design.md`, section "Shutdown").
 
+use super::LocalLoop;
 use super::LoopCore;
 use super::entity::Role;
 use crate::error::CloseReason;
-use crate::local_loop::LocalLoop;
 use crate::log;
 use crate::report::ShutdownReport;
 use crate::sync::Phase;

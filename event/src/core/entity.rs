@@ -1,8 +1,8 @@
 //! What is on a loop, as the loop knows it: connections, listeners, datagram sockets, descriptors of the
 //! user's. To the loop they are one thing, which is told at each step of a turn what there is to do.
 
+use super::LocalLoop;
 use crate::error::CloseReason;
-use crate::local_loop::LocalLoop;
 use crate::sys::{Key, Readiness};
 use std::any::Any;
 use std::cell::Cell;

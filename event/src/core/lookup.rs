@@ -1,11 +1,12 @@
 //! Lookups that users ask for (`resolve_dns`); those of connects are in `transport::connection`.
 
-use super::LoopCore;
-use crate::local_loop::LocalLoop;
+use super::slots::OwnKey;
+use super::{LocalLoop, LoopCore};
 use crate::sys::Key;
 use crate::sys::{JobToken, literal};
 use std::io;
 use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
 
 /// A callback for the answer, whose ports say nothing.
 pub(crate) type OnAnswer = Box<dyn FnOnce(io::Result<Vec<SocketAddr>>)>;
@@ -14,6 +15,46 @@ pub(crate) type OnAnswer = Box<dyn FnOnce(io::Result<Vec<SocketAddr>>)>;
 pub(crate) struct Lookup {
     answer: OnAnswer,
     job: Option<JobToken>,
+}
+
+/// Names a lookup; see [`EventLoop::resolve_dns`](crate::EventLoop::resolve_dns) and [`LocalLoop::resolve_dns`].
+#[derive(Debug, Clone)]
+pub struct DnsQuery(Arc<OnceLock<Option<OwnKey>>>);
+
+/// Whether both name the same lookup.
+impl PartialEq for DnsQuery {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for DnsQuery {}
+
+impl DnsQuery {
+    /// One that the loop has.
+    pub(crate) fn of(key: OwnKey) -> Self {
+        Self(Arc::new(OnceLock::from(Some(key))))
+    }
+
+    /// One that is on its way to its loop.
+    pub(crate) fn posted() -> Self {
+        Self(Arc::default())
+    }
+
+    /// The loop has it now, unless it was given up before.
+    pub(crate) fn begun(&self, by: &DnsQuery) -> bool {
+        by.0.get().is_some_and(|key| self.0.set(*key).is_ok())
+    }
+
+    /// Whether it was given up before the loop had it.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.0.get().is_some_and(Option::is_none)
+    }
+
+    /// Gives it up, if the loop does not have it yet; else its name there.
+    pub(crate) fn give_up(&self) -> Option<OwnKey> {
+        *self.0.get_or_init(|| None)
+    }
 }
 
 impl LoopCore {

@@ -4,9 +4,9 @@
 //! are, shared bytes once for all queues) and for what came and was not handed on, as their handlers tell.
 //! Each change is counted where it happens, so that asking costs nothing.
 
+use super::LocalLoop;
 use super::LoopCore;
 use super::entity::Role;
-use crate::local_loop::LocalLoop;
 use crate::log;
 use std::cell::Cell;
 use std::cmp::Reverse;

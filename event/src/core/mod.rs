@@ -4,6 +4,7 @@
 //! throughout (I4 in `docs/design.md`): no `RefCell` borrow outlives the statement that takes it,
 //! and none is alive while user code runs or is dropped.
 
+pub(crate) mod attachments;
 pub(crate) mod buffers;
 pub(crate) mod current;
 mod drain;
@@ -12,7 +13,8 @@ pub(crate) mod guard;
 pub(crate) mod idle;
 #[cfg(hvloop_sim)]
 mod invariants;
-mod lookup;
+pub(crate) mod load;
+pub(crate) mod lookup;
 pub(crate) mod memory;
 mod registry;
 pub(crate) mod shared;
@@ -21,11 +23,12 @@ mod tick;
 pub(crate) mod timers;
 
 use crate::error::CloseReason;
-use crate::local_loop::{Attachment, LocalLoop};
 use crate::sys::{Key, Poller, Readiness, clock, random_seed, thread};
+use attachments::Attachment;
 use buffers::BufferPool;
 use drain::Drain;
 use entity::Entity;
+use load::Load;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use shared::LoopShared;
@@ -33,11 +36,44 @@ use slots::{OwnKey, Slots};
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::{HashSet, VecDeque};
+use std::fmt;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 use timers::{TimerId, Timers};
+
+/// The loop as its own thread sees it: what needs no lock, no `Send` and no queue.
+///
+/// Got from [`EventLoop::current`](crate::EventLoop::current) inside a callback, or handed to the callbacks of
+/// [`EventLoop::post_event`](crate::EventLoop::post_event). It cannot leave the thread:
+///
+/// ```compile_fail
+/// fn send<T: Send>() {}
+/// send::<hvloop_event::LocalLoop>();
+/// ```
+#[derive(Clone)]
+pub struct LocalLoop {
+    core: Rc<LoopCore>,
+}
+
+impl LocalLoop {
+    pub(crate) fn new(core: Rc<LoopCore>) -> Self {
+        Self { core }
+    }
+
+    pub(crate) fn core(&self) -> &LoopCore {
+        &self.core
+    }
+}
+
+impl fmt::Debug for LocalLoop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalLoop")
+            .field("name", &self.core.shared.options.name)
+            .finish_non_exhaustive()
+    }
+}
 
 /// What a timer does when it fires.
 pub(crate) enum TimerAction {
@@ -92,12 +128,7 @@ pub(crate) struct LoopCore {
     seen: Cell<Instant>,
     /// A host waits on the poller's descriptor, or is about to.
     host_waits: Cell<bool>,
-    /// The connections that there are.
-    connections: Cell<i64>,
-    /// Of them, those that are part of the loop's load.
-    counted: Cell<i64>,
-    /// What comes now is part of it already.
-    arriving: Cell<bool>,
+    pub(crate) load: Load,
     /// `finish` has run.
     finished: Cell<bool>,
     /// A tick is on the stack.
@@ -146,9 +177,7 @@ impl LoopCore {
             now: Cell::new(now),
             seen: Cell::new(now),
             host_waits: Cell::new(false),
-            connections: Cell::new(0),
-            counted: Cell::new(0),
-            arriving: Cell::new(false),
+            load: Load::default(),
             finished: Cell::new(false),
             ticking: Cell::new(false),
             tasks_left: Cell::new(false),
@@ -250,24 +279,6 @@ impl LoopCore {
                 task();
             }
         }));
-    }
-
-    /// One that counts already, as on its way, is about to arrive.
-    pub(crate) fn arrives_now(&self) {
-        self.arriving.set(true);
-    }
-
-    /// It has arrived, or has not: it counts no more as on its way.
-    pub(crate) fn arrived(&self, on_their_way: i64) {
-        self.arriving.set(false);
-        self.count_load(-on_their_way);
-    }
-
-    /// Adds to the load what has come and gone since the last time, and so many more.
-    fn count_load(&self, more: i64) {
-        let count = self.connections.get();
-        self.shared
-            .add_load(count - self.counted.replace(count) + more);
     }
 
     /// Arms a timer for `deadline`; `None`: later than the clock can tell.

@@ -1,10 +1,10 @@
 //! The entities of a loop, and the lists that say what is to be done for them.
 
+use super::LocalLoop;
 use super::entity::{Entity, Place, Role};
 use super::timers::TimerId;
 use super::{Deferred, LoopCore, TimerAction};
 use crate::error::CloseReason;
-use crate::local_loop::LocalLoop;
 use crate::sys::{Key, clock};
 use std::any::Any;
 use std::rc::Rc;
@@ -132,12 +132,7 @@ impl LoopCore {
     /// Counts the connections that there are.
     fn count(&self, role: Role, more: i64) {
         if role == Role::Connection {
-            let connections = self.connections.get() + more;
-            self.connections.set(connections);
-            self.shared.counters.connections.set(connections as u64); // never below zero
-            if !self.arriving.get() {
-                self.count_load(0);
-            }
+            self.load.add(&self.shared, more);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The half of a loop that other threads touch, held by every handle.
 
-use crate::local_loop::LocalLoop;
+use super::LocalLoop;
 use crate::metrics::{Counters, Metrics};
 use crate::options::LoopOptions;
 use crate::report::ShutdownReport;
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::timers::TimerId;
@@ -244,28 +244,6 @@ impl LoopShared {
 impl Drop for LoopShared {
     fn drop(&mut self) {
         self.drop_tasks();
-    }
-}
-
-/// A connection on its way to a loop, for the count of those that it has.
-pub(crate) struct Arriving(Weak<LoopShared>);
-
-impl Arriving {
-    pub(crate) fn at(shared: &Arc<LoopShared>) -> Self {
-        shared.add_load(1);
-        Self(Arc::downgrade(shared))
-    }
-}
-
-impl Drop for Arriving {
-    fn drop(&mut self) {
-        let Some(shared) = self.0.upgrade() else {
-            return;
-        };
-        match super::current::find(&shared) {
-            Some(local) => local.core().arrived(1),
-            None => shared.add_load(-1),
-        }
     }
 }
 

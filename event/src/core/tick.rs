@@ -1,10 +1,10 @@
 //! One turn of the loop. The numbered steps are part of the API: see `docs/design.md`, section
 //! "The tick".
 
+use super::LocalLoop;
 use super::entity::{Entity, Role};
 use super::{Deferred, LoopCore, TimerAction};
 use crate::error::CloseReason;
-use crate::local_loop::LocalLoop;
 use crate::log;
 use crate::sync::Phase;
 use crate::sys::clock;

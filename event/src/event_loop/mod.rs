@@ -2,13 +2,13 @@
 
 mod tasks;
 
+use crate::core::LocalLoop;
 use crate::core::LoopCore;
 use crate::core::current;
 use crate::core::idle::IdleId;
 use crate::core::shared::LoopShared;
 use crate::error::{LoopClosed, RunError};
 use crate::hold::Hold;
-use crate::local_loop::LocalLoop;
 use crate::metrics::Metrics;
 use crate::options::LoopOptions;
 use crate::report::ShutdownReport;

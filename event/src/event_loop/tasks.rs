@@ -1,13 +1,15 @@
 //! What any thread can ask of a loop: tasks, timers and lookups.
 
 use super::EventLoop;
+use crate::core::LocalLoop;
 use crate::core::current;
-use crate::core::shared::{Arriving, Task};
+use crate::core::load::Arriving;
+use crate::core::lookup::DnsQuery;
+use crate::core::shared::Task;
 use crate::core::timers::TimerId;
 #[cfg(feature = "cron")]
 use crate::cron::{self, CronSchedule};
 use crate::error::LoopClosed;
-use crate::local_loop::{DnsQuery, LocalLoop};
 use crate::sys::clock;
 use std::cell::Cell;
 use std::io;
@@ -112,7 +114,7 @@ impl EventLoop {
         };
         let arriving = Arriving::at(&self.shared);
         permit.send(Box::new(move |local: &LocalLoop| {
-            local.core().arrives_now();
+            local.core().load.arrives_now();
             f(local);
             drop(arriving); // it is there by now, or has failed
         }));

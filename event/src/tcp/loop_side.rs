@@ -3,12 +3,12 @@
 use super::channel::Channel;
 use super::channel::control::{Cut, OnBeat};
 use crate::conn::Conn;
+use crate::core::LocalLoop;
 use crate::core::shared::lock;
 use crate::core::timers::TimerId;
 use crate::error::CloseReason;
 use crate::event_loop::EventLoop;
 use crate::framing::{Reader, Unpack, UnpackError, Unpacker};
-use crate::local_loop::LocalLoop;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! Whether and when another attempt of a `TcpClient` follows.
 
 use crate::conn::{Connect, Target};
-use crate::local_loop::LocalLoop;
+use crate::core::LocalLoop;
 use crate::machine::backoff::{Backoff, ReconnectPolicy};
 use std::time::{Duration, Instant};
 

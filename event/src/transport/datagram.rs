@@ -1,10 +1,10 @@
 //! Datagrams: received within a budget, sent at once, or queued while the socket takes none.
 
 use super::budget::SendBudget;
+use crate::core::LocalLoop;
 use crate::core::entity::{Entity, Place, Role};
 use crate::core::{Deferred, LoopCore};
 use crate::error::{CloseReason, DatagramError, SendError};
-use crate::local_loop::LocalLoop;
 use crate::sys::{Datagrams, Key, Readiness};
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;

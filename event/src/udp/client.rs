@@ -2,10 +2,11 @@
 
 use super::{Callbacks, UdpChannel, UdpHandler, UdpOptions};
 use crate::core::Deferred;
+use crate::core::LocalLoop;
+use crate::core::lookup::DnsQuery;
 use crate::core::shared::lock;
 use crate::error::{CloseReason, DatagramError};
 use crate::event_loop::EventLoop;
-use crate::local_loop::{DnsQuery, LocalLoop};
 use crate::log;
 use crate::sessions::Sessions;
 use crate::sys::{Datagrams, same_endpoint};

@@ -11,8 +11,8 @@ pub use self::options::UdpOptions;
 pub use self::server::UdpServer;
 
 use crate::core::Deferred;
+use crate::core::LocalLoop;
 use crate::error::CloseReason;
-use crate::local_loop::LocalLoop;
 use crate::log;
 use crate::sys::Datagrams;
 use crate::transport::datagram::{self, DatagramHandler};

@@ -6,10 +6,10 @@ mod sending;
 
 use self::control::Control;
 use crate::conn::{Conn, ConnId, SendBudget};
+use crate::core::LocalLoop;
 use crate::core::shared::lock;
 use crate::error::CloseReason;
 use crate::event_loop::EventLoop;
-use crate::local_loop::LocalLoop;
 use crate::log;
 use crate::sys::Address;
 use std::any::Any;

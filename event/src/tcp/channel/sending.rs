@@ -1,9 +1,9 @@
 //! Bytes for the peer, from any thread, wherever the connection is.
 
 use super::Channel;
+use crate::core::LocalLoop;
 use crate::core::shared::lock;
 use crate::error::SendError;
-use crate::local_loop::LocalLoop;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 

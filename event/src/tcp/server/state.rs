@@ -1,10 +1,10 @@
 //! What a server and its connections share.
 
+use crate::core::LocalLoop;
 use crate::core::shared::lock;
 use crate::error::CloseReason;
 use crate::event_loop::EventLoop;
 use crate::framing::Unpack;
-use crate::local_loop::LocalLoop;
 use crate::log;
 use crate::sys::Address;
 use crate::tcp::channel::{Channel, ChannelId};

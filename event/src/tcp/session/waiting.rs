@@ -1,10 +1,11 @@
 //! A session that waits for its next attempt.
 
 use super::Session;
+use crate::core::LocalLoop;
+use crate::core::attachments::{Attachment, AttachmentId};
 use crate::core::shared::lock;
 use crate::core::timers::TimerId;
 use crate::error::CloseReason;
-use crate::local_loop::{Attachment, AttachmentId, LocalLoop};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;

@@ -3,9 +3,9 @@
 use super::state::{ConnState, Timer};
 use super::{Call, Conn, Connection, close, tls};
 use crate::conn::{AdoptError, Handler};
+use crate::core::LocalLoop;
 use crate::core::entity::Role;
 use crate::error::{CloseReason, LoopClosed};
-use crate::local_loop::LocalLoop;
 use crate::sync::Phase;
 use crate::sys::clock;
 use crate::transport::detached::Transport;

@@ -3,9 +3,9 @@
 use super::state::{ConnState, Connecting, FullBacklog, Timer};
 use super::{Conn, Connection, close, proxy, tls, write};
 use crate::conn::{Connect, Handler, Target};
+use crate::core::LocalLoop;
 use crate::core::entity::Role;
 use crate::error::{CloseReason, LoopClosed};
-use crate::local_loop::LocalLoop;
 use crate::log;
 use crate::machine::addresses::interleave;
 use crate::machine::race::{Action, ConnectRace};

@@ -3,9 +3,9 @@
 use super::state::Timer;
 use super::{Call, Conn, close, deadlines, leave, write};
 use crate::conn::{ConnId, SendBudget};
+use crate::core::LocalLoop;
 use crate::core::entity::Role;
 use crate::error::CloseReason;
-use crate::local_loop::LocalLoop;
 use crate::machine::write_side::WriteSide;
 use crate::sys::{Address, clock};
 use std::net::SocketAddr;

@@ -21,17 +21,19 @@ mod tls;
 #[cfg(not(feature = "tls"))]
 #[path = "no_tls.rs"]
 mod tls;
+#[cfg(feature = "tls")]
+mod tls_layer;
 mod write;
 
-pub(crate) use self::{adopt::adopt, connect::connect, connect::set_up};
 #[cfg(feature = "tls")]
-pub(crate) use tls::TlsLayer;
+pub(crate) use self::tls_layer::TlsLayer;
+pub(crate) use self::{adopt::adopt, connect::connect, connect::set_up};
 
 use crate::conn::{ConnId, Handler};
+use crate::core::LocalLoop;
 use crate::core::LoopCore;
 use crate::core::entity::{Entity, Place};
 use crate::error::CloseReason;
-use crate::local_loop::LocalLoop;
 use crate::machine::ending::Ending;
 use crate::machine::lifecycle::Lifecycle;
 use crate::sys::{Readiness, Stream, clock};

@@ -57,7 +57,7 @@ pub(crate) struct ConnState {
     pub(crate) connecting: Option<Box<Connecting>>,
     pub(crate) socket: Socket,
     #[cfg(feature = "tls")]
-    pub(crate) tls: Option<Box<super::tls::TlsLayer>>,
+    pub(crate) tls: Option<Box<super::tls_layer::TlsLayer>>,
     /// Bytes for the socket: ciphertext if there is TLS.
     pub(crate) out: OutQueue,
     pub(crate) read: Reading,

@@ -1,6 +1,7 @@
 //! TLS between the queue and the socket: rustls driven by readiness, reads and writes apart.
 
 use super::state::{ConnState, Flushed};
+use super::tls_layer::TlsLayer;
 use super::{Conn, Fed, close};
 use crate::conn::{Connect, Handler};
 use crate::core::buffers::BufferPool;
@@ -8,97 +9,8 @@ use crate::error::CloseReason;
 use crate::log;
 use crate::machine::lifecycle::Lifecycle;
 use crate::sys::clock;
-use crate::tls::{RecordHeads, TlsError, TlsServerConfig, TlsSession, TlsVersion};
-use crate::transport::out_queue::OutQueue;
+use crate::tls::{TlsError, TlsServerConfig, TlsSession};
 use std::io;
-
-/// The TLS state of one connection.
-pub(crate) struct TlsLayer {
-    session: TlsSession,
-    /// Accepted and not yet encrypted.
-    plain: OutQueue,
-    /// Plain bytes whose ciphertext the socket has not taken: still on the account.
-    encrypted: usize,
-    end_sent: bool,
-    end_seen: bool,
-    heads: RecordHeads,
-    /// The session found an error: it takes nothing any more, in or out.
-    broken: bool,
-}
-
-impl TlsLayer {
-    /// See [`TlsSession::has_unread`].
-    #[cfg(hvloop_sim)]
-    pub(crate) fn has_unread(&self) -> bool {
-        self.session.has_unread()
-    }
-
-    fn new(session: TlsSession) -> Self {
-        Self {
-            session,
-            plain: OutQueue::default(),
-            encrypted: 0,
-            end_sent: false,
-            end_seen: false,
-            heads: RecordHeads::default(),
-            broken: false,
-        }
-    }
-
-    /// Whether the peer's `close_notify` has come, and nobody was told.
-    pub(crate) fn end_waits(&self) -> bool {
-        self.session.peer_closed() && !self.end_seen
-    }
-
-    pub(crate) fn unsent(&self) -> usize {
-        self.plain.len() + self.encrypted
-    }
-
-    pub(crate) fn wants_write(&self) -> bool {
-        self.unsent() > 0 || self.session.wants_write()
-    }
-
-    pub(crate) fn queue(&mut self) -> &mut OutQueue {
-        &mut self.plain
-    }
-
-    pub(crate) fn plain_queue(&self) -> &OutQueue {
-        &self.plain
-    }
-
-    pub(crate) fn alpn(&self) -> Option<Vec<u8>> {
-        self.session.alpn().map(<[u8]>::to_vec)
-    }
-
-    pub(crate) fn client_asked_for(&self) -> Option<String> {
-        self.session.client_asked_for().map(str::to_owned)
-    }
-
-    pub(crate) fn version(&self) -> Option<TlsVersion> {
-        self.session.protocol_version()
-    }
-
-    pub(crate) fn peer_certificates(&self) -> Option<Vec<Vec<u8>>> {
-        let chain = self.session.peer_certificates()?;
-        Some(chain.iter().map(|der| der.to_vec()).collect())
-    }
-
-    /// Moves plain bytes into the session, as far as it takes them. `false`: it took none.
-    fn encrypt(&mut self, pool: &BufferPool) -> bool {
-        let before = self.encrypted;
-        let mut scratch = pool.take_scratch();
-        while !self.session.is_handshaking() && !self.plain.is_empty() {
-            let n = self.session.write_plain(self.plain.next(&mut scratch));
-            if n == 0 {
-                break;
-            }
-            self.plain.consume(n, pool);
-            self.encrypted += n;
-        }
-        pool.give_scratch(scratch);
-        self.encrypted > before
-    }
-}
 
 /// Starts TLS on a connection that has just reached its target. `false`: it is to have none.
 pub(super) fn begin(conn: &Conn<'_>, options: &Connect) -> bool {
