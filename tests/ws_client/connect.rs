@@ -5,7 +5,9 @@ use crate::common::ws_client::{Net, Recorded, Transport};
 use crate::over_both;
 use hvloop::event::{ConnectPhase, Resolver};
 use hvloop::ws::{ConnectionError, Initiator, OpenError};
-use hvloop::{ClientOptions, CloseReason, EventLoop, EventLoopThread, LoopOptions};
+use hvloop::{
+    ClientOptions, CloseReason, EventLoop, EventLoopThread, LoopOptions, WebSocketClient,
+};
 use hvloop_test_support::{Blackhole, DEADLINE, Event, Mode, Monitor, ScriptServer, refuse_port};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -22,6 +24,7 @@ over_both! {
     first_address_refused => second_address;
     slow_dns_does_not_block_loop => slow_dns;
     open_twice => twice;
+    callbacks_set_while_on_close_runs => set_in_time;
     addr_readable_in_onclose => address;
     callbacks_on_loop_thread_only => own_thread;
     open_from_8_threads => many_threads;
@@ -233,6 +236,30 @@ fn twice(transport: Transport) {
     client.client.on_open(|ws, _| ws.close(1000, "").unwrap());
     client.client.on_close(move |_, _| c.set());
     client.client.open(&server.url()).unwrap();
+    closed.expect("the close of the second opening");
+}
+
+/// They are for the next open(), and are not released with those of this one.
+fn set_in_time(transport: Transport) {
+    let net = Net::new(transport);
+    let server = net.server(Mode::Echo);
+    let thread = patient();
+    let client = WebSocketClient::with_options(thread.event_loop(), net.options());
+    let (inside, go_on, closed) = (Event::new(), Event::new(), Event::new());
+    client.on_open(|ws, _| ws.close(1000, "").unwrap());
+    let (i, g) = (inside.clone(), go_on.clone());
+    client.on_close(move |_, _| {
+        i.set();
+        g.expect("new callbacks");
+    });
+    client.open(&server.url()).unwrap();
+    inside.expect("the close");
+    let c = closed.clone();
+    client.on_open(|ws, _| ws.close(1000, "").unwrap());
+    client.on_close(move |_, _| c.set());
+    go_on.set();
+    settle(thread.event_loop());
+    client.open(&server.url()).unwrap();
     closed.expect("the close of the second opening");
 }
 

@@ -223,7 +223,8 @@ impl ClientShared {
         if keep || self.state() != ClientState::Closed {
             return staged.callbacks.fill(callbacks);
         }
-        staged.released |= !callbacks.is_empty();
+        // What another thread has set while `on_close` ran is for the next `open()`.
+        staged.released |= staged.callbacks.is_empty() && !callbacks.is_empty();
         callbacks
     }
 
