@@ -1,7 +1,7 @@
 //! The twin of a UDP socket.
 
 use super::poller::Poller;
-use super::world::World;
+use super::world::{World, packets};
 use crate::sys::Key;
 use crate::sys::{DatagramSettings, Interface, MulticastOut};
 use std::io;
@@ -20,7 +20,7 @@ impl Datagrams {
     ///
     /// The address is in use, or the world has no descriptor to give.
     pub(crate) fn bind(address: SocketAddr, _settings: &DatagramSettings) -> io::Result<Self> {
-        let id = World::here().open_socket(address)?;
+        let id = packets::open_socket(&World::here(), address)?;
         Ok(Self { id })
     }
 
@@ -30,13 +30,13 @@ impl Datagrams {
     ///
     /// Never; the operating system's twin has some.
     pub(crate) fn register(&mut self, poller: &Poller, key: Key) -> io::Result<()> {
-        World::here().register_socket(self.id, Some((poller.id(), key)));
+        packets::register_socket(&World::here(), self.id, Some((poller.id(), key)));
         Ok(())
     }
 
     /// Takes the socket off the poller.
     pub(crate) fn deregister(&mut self, _poller: &Poller) {
-        World::here().register_socket(self.id, None);
+        packets::register_socket(&World::here(), self.id, None);
     }
 
     /// The address of this side.
@@ -45,7 +45,7 @@ impl Datagrams {
     ///
     /// Never; the operating system's twin has some.
     pub(crate) fn local(&self) -> io::Result<SocketAddr> {
-        Ok(World::here().socket_address(self.id))
+        Ok(packets::socket_address(&World::here(), self.id))
     }
 
     /// Sends to and hears from that address alone.
@@ -54,7 +54,7 @@ impl Datagrams {
     ///
     /// Never; the operating system's twin has some.
     pub(crate) fn connect(&self, to: SocketAddr) -> io::Result<()> {
-        World::here().connect_socket(self.id, to);
+        packets::connect_socket(&World::here(), self.id, to);
         Ok(())
     }
 
@@ -64,7 +64,7 @@ impl Datagrams {
     ///
     /// As of a socket.
     pub(crate) fn receive(&self, buf: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        World::here().receive(self.id, buf)
+        packets::receive(&World::here(), self.id, buf)
     }
 
     /// Sends one datagram.
@@ -73,12 +73,12 @@ impl Datagrams {
     ///
     /// As of a socket.
     pub(crate) fn send(&self, data: &[u8], to: Option<SocketAddr>) -> io::Result<usize> {
-        World::here().send(self.id, data, to)
+        packets::send(&World::here(), self.id, data, to)
     }
 
     /// Whether an event will tell, or has still to tell, that there is room to send.
     pub(crate) fn tells_of_room(&self) -> bool {
-        World::here().tells_of_room(self.id)
+        packets::tells_of_room(&World::here(), self.id)
     }
 
     /// There are no groups here.
@@ -103,7 +103,7 @@ impl Datagrams {
 impl Drop for Datagrams {
     fn drop(&mut self) {
         if let Some(world) = World::find() {
-            world.close_socket(self.id);
+            packets::close_socket(&world, self.id);
         }
     }
 }

@@ -3,9 +3,8 @@
 use super::super::dns::{Done, Resolver};
 use super::world::World;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 /// The "thread" that answers lookups.
 const WORKER: u64 = 1_000_000;
@@ -19,15 +18,6 @@ impl JobToken {
     pub(crate) fn cancel(&self) {
         drop(take(&self.0));
     }
-}
-
-/// What the world says of a name: the addresses, or a failure, and when (`None`: never).
-#[derive(Debug, Clone)]
-pub struct Answer {
-    /// The addresses; empty for a name that does not exist.
-    pub addresses: Vec<IpAddr>,
-    /// How long it takes.
-    pub after: Option<Duration>,
 }
 
 /// The twin of the pool of lookup threads.

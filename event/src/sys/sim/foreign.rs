@@ -1,8 +1,7 @@
 //! The twin of descriptors that are not the library's.
 
-use super::pipe::Pipe;
 use super::poller::Poller;
-use super::world::World;
+use super::world::{Pipe, World, pipe};
 use crate::sys::Key;
 use std::io;
 
@@ -41,7 +40,7 @@ pub(crate) fn register(
     key: Key,
     _interest: Interest,
 ) -> io::Result<()> {
-    World::here().register_pipe(source.pipe().id(), Some((poller.id(), key)));
+    pipe::register_pipe(&World::here(), source.pipe().id(), Some((poller.id(), key)));
     Ok(())
 }
 
@@ -61,5 +60,5 @@ pub(crate) fn reregister(
 
 /// Takes it off the poller.
 pub(crate) fn deregister(source: &mut impl ForeignSource, _poller: &Poller) {
-    World::here().register_pipe(source.pipe().id(), None);
+    pipe::register_pipe(&World::here(), source.pipe().id(), None);
 }

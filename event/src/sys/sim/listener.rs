@@ -1,9 +1,9 @@
 //! The twin of a listening socket.
 
-use super::backlog::EXHAUSTED;
 use super::poller::Poller;
 use super::stream::Stream;
 use super::world::World;
+use super::world::backlog::{self, EXHAUSTED};
 use crate::sys::Key;
 use crate::sys::{Address, ListenSettings};
 use std::io;
@@ -21,7 +21,7 @@ impl Listener {
     ///
     /// The address is in use, or the world has no descriptor to give.
     pub(crate) fn bind(address: &Address, settings: &ListenSettings) -> io::Result<Self> {
-        let id = World::here().listen(address, settings)?;
+        let id = backlog::listen(&World::here(), address, settings)?;
         Ok(Self { id })
     }
 
@@ -31,13 +31,13 @@ impl Listener {
     ///
     /// Never; the operating system's twin has some.
     pub(crate) fn register(&mut self, poller: &Poller, key: Key) -> io::Result<()> {
-        World::here().register_ear(self.id, Some((poller.id(), key)));
+        backlog::register_ear(&World::here(), self.id, Some((poller.id(), key)));
         Ok(())
     }
 
     /// Takes the listener off the poller.
     pub(crate) fn deregister(&mut self, _poller: &Poller) {
-        World::here().register_ear(self.id, None);
+        backlog::register_ear(&World::here(), self.id, None);
     }
 
     /// The address that it listens at.
@@ -46,7 +46,7 @@ impl Listener {
     ///
     /// Never; the operating system's twin has some.
     pub(crate) fn local(&self) -> io::Result<Address> {
-        Ok(World::here().ear_address(self.id))
+        Ok(backlog::ear_address(&World::here(), self.id))
     }
 
     /// Takes the next connection that waits.
@@ -55,20 +55,20 @@ impl Listener {
     ///
     /// None waits, or the world says so, by its seed.
     pub(crate) fn accept(&self) -> io::Result<(Stream, Address)> {
-        let (fd, peer) = World::here().accept(self.id)?;
+        let (fd, peer) = backlog::accept(&World::here(), self.id)?;
         Ok((Stream::accepted(fd), peer))
     }
 
     /// Turns the connection that waits longest away.
     pub(crate) fn turn_away(&mut self) -> bool {
-        World::here().turn_away(self.id)
+        backlog::turn_away(&World::here(), self.id)
     }
 }
 
 impl Drop for Listener {
     fn drop(&mut self) {
         if let Some(world) = World::find() {
-            world.close_ear(self.id);
+            backlog::close_ear(&world, self.id);
         }
     }
 }

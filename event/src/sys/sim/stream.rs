@@ -1,8 +1,8 @@
 //! The twin of a non-blocking stream, TCP or Unix.
 
-use super::net::Fd;
 use super::poller::Poller;
 use super::world::World;
+use super::world::fd::Fd;
 use crate::sys::Key;
 use crate::sys::{Address, Got};
 use std::io;

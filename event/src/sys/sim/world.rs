@@ -1,17 +1,49 @@
 //! The clock, the agenda, and who is calling.
 
-use super::dns::Answer;
+pub(super) mod backlog;
+pub(super) mod fd;
+mod link;
+mod net;
+pub(super) mod packets;
+mod peer;
+pub(super) mod pipe;
+mod wire;
+
+pub use self::link::Moved;
+pub use self::net::{Backlog, Route};
+pub use self::packets::{DatagramIo, DatagramPeer};
+pub use self::peer::{Peer, PeerIo};
+pub use self::pipe::Pipe;
+
+use self::fd::{End, Fd};
+use self::net::Net;
 use super::faults::Faults;
-use super::net::{End, Fd, Net};
-use crate::sys::Readiness;
+use crate::sys::{Address, Readiness};
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt, SeedableRng};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
-use std::time::Duration;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+/// What the world says of a name: the addresses, or a failure, and when (`None`: never).
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The addresses; empty for a name that does not exist.
+    pub addresses: Vec<IpAddr>,
+    /// How long it takes.
+    pub after: Option<Duration>,
+}
+
+/// The instant at which every world begins.
+#[allow(clippy::disallowed_methods)] // an `Instant` can be had in no other way
+fn beginning() -> Instant {
+    static BEGINNING: OnceLock<Instant> = OnceLock::new();
+    *BEGINNING.get_or_init(Instant::now)
+}
 
 /// How long a loop without a timer may sleep: whatever there is for it comes sooner.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1000);
@@ -140,8 +172,8 @@ impl World {
     }
 
     /// The time now, as the library reads it.
-    pub fn instant(&self) -> std::time::Instant {
-        super::clock::now()
+    pub fn instant(&self) -> Instant {
+        beginning() + self.elapsed()
     }
 
     /// Lets time pass: what a callback does when it takes long.
@@ -178,6 +210,37 @@ impl World {
             after: Some(Duration::ZERO),
         };
         self.names.borrow().get(host).cloned().unwrap_or(unknown)
+    }
+
+    /// After that time a peer connects to whatever listens there. If nothing does, or its backlog
+    /// is full, the peer is dropped unconnected.
+    pub fn dial(&self, to: impl Into<Address>, after: Duration, peer: Box<dyn Peer>) {
+        backlog::dial(self, to.into(), after, peer);
+    }
+
+    /// Whether something listens there.
+    pub fn listens(&self, at: &Address) -> bool {
+        backlog::listens(self, at)
+    }
+
+    /// From now on somebody is at that address.
+    pub fn datagram_peer(&self, address: SocketAddr, peer: Box<dyn DatagramPeer>) {
+        packets::datagram_peer(self, address, peer);
+    }
+
+    /// Sends a datagram to a socket of the loop's side.
+    pub fn send_to_socket(&self, to: SocketAddr, from: SocketAddr, data: &[u8]) {
+        packets::send_to_socket(self, to, from, data);
+    }
+
+    /// Opens a pipe.
+    pub fn pipe(&self) -> Pipe {
+        pipe::open(self)
+    }
+
+    /// Writes into a pipe's other end.
+    pub fn fill(&self, pipe: usize, data: &[u8]) {
+        pipe::fill(self, pipe, data);
     }
 
     /// The misbehaviour it was made with, or was given since.

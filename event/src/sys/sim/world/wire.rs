@@ -1,13 +1,17 @@
 //! What is under way between the two ends of a connection, and the calls of the peers.
 
-use super::net::{End, Fd, Net, ReadStop, Route, State};
+use super::backlog;
+use super::fd::{End, Fd};
+use super::link::{ReadStop, State};
+use super::net::{Net, Route};
+use super::packets;
 use super::peer::{Peer, PeerIo};
-use super::world::{Happening, World};
+use super::{Happening, World};
 use std::io;
 use std::time::Duration;
 
 impl World {
-    pub(super) fn network(&self, happening: Happening) {
+    pub(in crate::sys::sim) fn network(&self, happening: Happening) {
         match happening {
             Happening::Connected(fd, outcome) => self.connect_ends(fd, outcome),
             Happening::ToLoop(fd, data) => self.arrives(fd, &data),
@@ -39,12 +43,14 @@ impl World {
             }
             Happening::Sip(fd, most) => self.peer_takes(fd, most, true),
             Happening::PeerTimer(fd, tag) => self.call_peer(fd, |peer, io| peer.on_timer(io, tag)),
-            Happening::Dialed(dial) => self.dialed(dial),
-            Happening::ToDatagramPeer(socket, to, data) => self.at_datagram_peer(socket, to, &data),
-            Happening::ToSocket(to, from, data) => self.at_socket(to, from, data),
-            Happening::Room(socket) => self.has_room(socket),
+            Happening::Dialed(dial) => backlog::dialed(self, dial),
+            Happening::ToDatagramPeer(socket, to, data) => {
+                packets::at_datagram_peer(self, socket, to, &data)
+            }
+            Happening::ToSocket(to, from, data) => packets::at_socket(self, to, from, data),
+            Happening::Room(socket) => packets::has_room(self, socket),
             Happening::DatagramTimer(peer, tag) => {
-                self.call_datagram_peer(peer, |peer, io| peer.on_timer(io, tag));
+                packets::call_datagram_peer(self, peer, |peer, io| peer.on_timer(io, tag));
             }
             Happening::Call(..) | Happening::Wake(_) => {}
         }
@@ -187,7 +193,11 @@ impl World {
         }
     }
 
-    pub(super) fn call_peer(&self, fd: Fd, f: impl FnOnce(&mut dyn Peer, &mut PeerIo)) {
+    pub(in crate::sys::sim) fn call_peer(
+        &self,
+        fd: Fd,
+        f: impl FnOnce(&mut dyn Peer, &mut PeerIo),
+    ) {
         let peer = self.net.borrow_mut().link_mut(fd).peer.take();
         let Some(mut peer) = peer else { return };
         let mut io = PeerIo::new(World::here(), fd);
@@ -195,7 +205,7 @@ impl World {
         self.net.borrow_mut().link_mut(fd).peer = Some(peer);
     }
 
-    pub(super) fn peer_sends(&self, fd: Fd, data: &[u8]) {
+    pub(in crate::sys::sim) fn peer_sends(&self, fd: Fd, data: &[u8]) {
         {
             let mut net = self.net.borrow_mut();
             let link = net.link_mut(fd);
@@ -207,7 +217,7 @@ impl World {
         self.transmit(fd);
     }
 
-    pub(super) fn peer_ends(&self, fd: Fd, end: End) {
+    pub(in crate::sys::sim) fn peer_ends(&self, fd: Fd, end: End) {
         {
             let mut net = self.net.borrow_mut();
             let link = net.link_mut(fd);
@@ -222,7 +232,7 @@ impl World {
         self.transmit(fd);
     }
 
-    pub(super) fn peer_reads(&self, fd: Fd, on: bool) {
+    pub(in crate::sys::sim) fn peer_reads(&self, fd: Fd, on: bool) {
         self.net.borrow_mut().link_mut(fd).peer_reads = on;
         if on {
             // From the agenda: the peer is in a call.
@@ -230,18 +240,18 @@ impl World {
         }
     }
 
-    pub(super) fn peer_sips(&self, fd: Fd) {
+    pub(in crate::sys::sim) fn peer_sips(&self, fd: Fd) {
         let most = self.faults().window.div_ceil(20);
         // From the agenda: the peer is in a call.
         self.later(Duration::ZERO, Happening::Sip(fd, most));
     }
 
-    pub(super) fn peer_timer(&self, fd: Fd, after: Duration, tag: u64) {
+    pub(in crate::sys::sim) fn peer_timer(&self, fd: Fd, after: Duration, tag: u64) {
         self.later(after, Happening::PeerTimer(fd, tag));
     }
 
     /// Puts what the peer sent on its way, as far as there is room, and its end behind that.
-    pub(super) fn transmit(&self, fd: Fd) {
+    pub(in crate::sys::sim) fn transmit(&self, fd: Fd) {
         let window = self.faults().window;
         let (data, emptied) = {
             let mut net = self.net.borrow_mut();

@@ -1,14 +1,14 @@
 //! A descriptor of a user's: something to read comes at times.
 
-use super::watch::Watch;
-use super::world::World;
+use super::World;
 use crate::sys::Key;
+use crate::sys::sim::watch::Watch;
 use std::collections::VecDeque;
 use std::io;
 
 /// The state of a [`Pipe`].
-pub(super) struct PipeEnd {
-    pub(super) watch: Watch,
+pub(in crate::sys::sim) struct PipeEnd {
+    pub(in crate::sys::sim) watch: Watch,
     unread: VecDeque<u8>,
 }
 
@@ -53,32 +53,30 @@ impl Drop for Pipe {
     }
 }
 
-impl World {
-    /// Opens a pipe.
-    pub fn pipe(&self) -> Pipe {
-        let mut net = self.net.borrow_mut();
-        net.pipes.push(PipeEnd {
-            watch: Watch::opened(),
-            unread: VecDeque::new(),
-        });
-        Pipe {
-            id: net.pipes.len() - 1,
-        }
+/// Opens a pipe.
+pub(in crate::sys::sim) fn open(world: &World) -> Pipe {
+    let mut net = world.net.borrow_mut();
+    net.pipes.push(PipeEnd {
+        watch: Watch::opened(),
+        unread: VecDeque::new(),
+    });
+    Pipe {
+        id: net.pipes.len() - 1,
     }
+}
 
-    /// Writes into a pipe's other end.
-    pub fn fill(&self, pipe: usize, data: &[u8]) {
-        let short = self.faults().drained_by_short_io;
-        let mut net = self.net.borrow_mut();
-        let pipe = &mut net.pipes[pipe];
-        pipe.unread.extend(data);
-        pipe.watch.readable.mark(short);
-    }
+/// Writes into a pipe's other end.
+pub(in crate::sys::sim) fn fill(world: &World, pipe: usize, data: &[u8]) {
+    let short = world.faults().drained_by_short_io;
+    let mut net = world.net.borrow_mut();
+    let pipe = &mut net.pipes[pipe];
+    pipe.unread.extend(data);
+    pipe.watch.readable.mark(short);
+}
 
-    pub(super) fn register_pipe(&self, id: usize, at: Option<(usize, Key)>) {
-        let mut net = self.net.borrow_mut();
-        let pipe = &mut net.pipes[id];
-        pipe.watch.poller = at;
-        pipe.watch.readable.set |= !pipe.unread.is_empty();
-    }
+pub(in crate::sys::sim) fn register_pipe(world: &World, id: usize, at: Option<(usize, Key)>) {
+    let mut net = world.net.borrow_mut();
+    let pipe = &mut net.pipes[id];
+    pipe.watch.poller = at;
+    pipe.watch.readable.set |= !pipe.unread.is_empty();
 }

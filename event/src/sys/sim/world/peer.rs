@@ -1,7 +1,7 @@
 //! The other ends of connections.
 
-use super::net::{End, Fd};
-use super::world::World;
+use super::World;
+use super::fd::{End, Fd};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ pub struct PeerIo {
 }
 
 impl PeerIo {
-    pub(super) fn new(world: Rc<World>, fd: Fd) -> Self {
+    pub(in crate::sys::sim) fn new(world: Rc<World>, fd: Fd) -> Self {
         Self { world, fd }
     }
 
