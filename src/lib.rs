@@ -14,8 +14,8 @@ pub use hvloop_event::{
     EventLoop, EventLoopThread, EventLoopThreadPool, Growth, Hold, IdleId, Interest, IoHandle,
     JoinError, LengthCoding, LengthField, Listen, ListenError, ListenErrorKind, LoadBalance,
     LocalLoop, LoopClosed, LoopOptions, LoopStatus, Metrics, PolicyError, Proxy, ReconnectPolicy,
-    RunError, SendError, ShutdownReport, StartError, TcpClient, TcpServer, TimerId, TimerThread,
-    UdpChannel, UdpClient, UdpOptions, UdpServer, Unpack, UnpackError,
+    RunError, SendError, ShutdownReport, SocketOptions, StartError, TcpClient, TcpServer, TimerId,
+    TimerThread, UdpChannel, UdpClient, UdpOptions, UdpServer, Unpack, UnpackError,
 };
 #[cfg(feature = "cron")]
 pub use hvloop_event::{CronError, CronSchedule};

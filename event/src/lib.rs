@@ -91,7 +91,7 @@ pub use self::{
     report::ShutdownReport,
     source::{IoHandle, Ready},
     sync::Phase as LoopStatus,
-    sys::{Address, ForeignSource, Interest, Interface, Resolver, SystemResolver},
+    sys::{Address, ForeignSource, Interest, Interface, Resolver, SocketOptions, SystemResolver},
     tcp::{Channel, ChannelId, ConnectError, TcpClient, TcpServer},
     timer_thread::TimerThread,
     udp::{UdpChannel, UdpClient, UdpOptions, UdpServer},

@@ -8,7 +8,7 @@ mod common;
 use crate::common::net::{Net, Peer, Transport};
 use crate::common::ws_peer::WsPeer;
 use hvloop::event::Turn;
-use hvloop::{EventLoop, TcpServer, WebSocketServer, WebSocketService};
+use hvloop::{EventLoop, SocketOptions, TcpServer, WebSocketServer, WebSocketService};
 use hvloop_test_support::{DEADLINE, Monitor};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -63,7 +63,8 @@ fn held(event_loop: &EventLoop, size: usize, send: impl Fn(&[u8]) -> usize) {
 }
 
 fn listen(net: &Net) -> hvloop::Listen {
-    net.listen().send_buffer(Some(16 * 1024))
+    net.listen()
+        .socket(SocketOptions::new().send_buffer(16 * 1024))
 }
 
 fn broadcast_scenario(transport: Transport) {

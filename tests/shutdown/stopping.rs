@@ -7,7 +7,7 @@ use hvloop::event::Resolver;
 use hvloop::ws::Initiator;
 use hvloop::{
     ClientState, EventLoop, EventLoopThread, LoopOptions, LoopStatus, ReconnectPolicy,
-    WebSocketClient,
+    SocketOptions, WebSocketClient,
 };
 use hvloop_test_support::{
     Blackhole, DEADLINE, Event, Latch, Mode, Monitor, ScriptServer, refuse_port,
@@ -181,7 +181,7 @@ fn blackholed(transport: Transport) {
         thread.event_loop(),
         net.options()
             .close_timeout(2 * DEADLINE)
-            .send_buffer(64 * 1024),
+            .socket(SocketOptions::new().send_buffer(64 * 1024)),
     );
     client.client.open(&server.url()).unwrap();
     client.wait_open();

@@ -3,7 +3,7 @@
 use crate::common::loops::{started, stop_clean};
 use crate::common::net::{Net, Transport};
 use crate::common::tcp_server::Recorded;
-use hvloop::{Connect, TcpClient};
+use hvloop::{Connect, SocketOptions, TcpClient};
 use hvloop_test_support::{DEADLINE, Event, Monitor, wait_for};
 use std::io::Read;
 use std::net::TcpStream;
@@ -53,7 +53,8 @@ fn max_connections_per_address() {
     assert!(matches!(over.read(&mut [0; 1]), Ok(0) | Err(_)));
     assert_eq!(server.server.turned_away(), 1);
     let client = TcpClient::new(thread.event_loop());
-    let elsewhere = Connect::to("127.0.0.1", address.port()).bind(([127, 0, 0, 2], 0).into());
+    let elsewhere = Connect::to("127.0.0.1", address.port())
+        .socket(SocketOptions::new().bind(std::net::SocketAddr::from(([127, 0, 0, 2], 0))));
     client.connect(elsewhere).unwrap();
     server.wait("another address", |seen| seen.opened == 3);
     let mut gone = peers.pop().unwrap();
@@ -103,7 +104,10 @@ fn listens_on_ipv6() {
     }
     let (net, thread) = (Net::new(Transport::Tcp), started());
     let server = Recorded::on(&thread);
-    let address = server.listen(net.at("[::1]:0".parse().unwrap()).ipv6_only(true));
+    let address = server.listen(
+        net.at("[::1]:0".parse().unwrap())
+            .socket(SocketOptions::new().ipv6_only(true)),
+    );
     assert!(address.is_ipv6());
     let mut peer = net.connect(address);
     peer.send(b"six");

@@ -8,7 +8,9 @@ use crate::common::socket_path::SocketPath;
 use crate::common::tcp_server::Recorded;
 use crate::over_tcp_and_tls;
 use hvloop::TcpClient;
-use hvloop::{CloseReason, Connect, EventLoop, EventLoopThread, Listen, LoopOptions};
+use hvloop::{
+    CloseReason, Connect, EventLoop, EventLoopThread, Listen, LoopOptions, SocketOptions,
+};
 use hvloop_test_support::{DEADLINE, Monitor};
 use socket2::SockRef;
 use std::net::Shutdown;
@@ -129,7 +131,9 @@ fn lost_at_stop(transport: Transport) {
         assert!(matches!(reason, CloseReason::Forced), "{reason}");
         l.update(|lost| *lost = channel.lost_bytes());
     });
-    let listen = net.listen().send_buffer(Some(64 * 1024));
+    let listen = net
+        .listen()
+        .socket(SocketOptions::new().send_buffer(64 * 1024));
     let mut peer = net.connect(server.listen(listen));
     peer.keep_little();
     peer.expect(1);

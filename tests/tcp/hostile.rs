@@ -3,7 +3,7 @@
 use crate::common::loops::started;
 use crate::common::net::{Net, Transport};
 use crate::common::tcp_server::Recorded;
-use hvloop::{CloseReason, EventLoop, EventLoopThread, LoopOptions, Unpack};
+use hvloop::{CloseReason, EventLoop, EventLoopThread, LoopOptions, SocketOptions, Unpack};
 use hvloop_test_support::{DEADLINE, wait_for};
 
 crate::over_tcp_and_tls! {
@@ -18,9 +18,11 @@ fn flood_scenario(transport: Transport) {
     let server = Recorded::on(&thread);
     server.server.on_message(|channel, _| channel.close());
     let listen = net.listen().close_timeout(DEADLINE);
-    let listen = listen
-        .recv_buffer(Some(32 * 1024))
-        .send_buffer(Some(16 * 1024));
+    let listen = listen.socket(
+        SocketOptions::new()
+            .recv_buffer(32 * 1024)
+            .send_buffer(16 * 1024),
+    );
     let address = server.listen(listen);
     let mut peer = net.connect(address);
     peer.flood();

@@ -3,7 +3,7 @@
 use crate::common::loops::{MS, started, stop_clean};
 use crate::common::net::{Net, Transport};
 use crate::common::tcp_server::{Recorded, inet};
-use hvloop::{CloseReason, Connect, LengthField, TcpClient, TcpServer, Unpack};
+use hvloop::{CloseReason, Connect, LengthField, SocketOptions, TcpClient, TcpServer, Unpack};
 use hvloop_test_support::{DEADLINE, Event, Monitor, ReservedPort, wait_for};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -381,8 +381,7 @@ fn client_binds_its_address() {
     let t = told.clone();
     client.on_message(move |channel, _| t.update(|told| *told = channel.local_addr()));
     let connect = Connect::to("127.0.0.1", address.port())
-        .bind(local)
-        .keepalive(Some(60_000 * MS));
+        .socket(SocketOptions::new().bind(local).keepalive(60_000 * MS));
     client.connect(connect).unwrap();
     assert!(told.wait(DEADLINE, |told| *told == Some(local)));
     stop_clean(&thread);

@@ -4,7 +4,7 @@ use crate::common::loops::{started, stop_clean};
 use crate::common::net::{Net, Transport};
 use crate::common::socket_path::SocketPath;
 use crate::common::tcp_server::{Recorded, inet};
-use hvloop::{Connect, EventLoop, EventLoopThread, Listen, TcpClient};
+use hvloop::{Connect, EventLoop, EventLoopThread, Listen, SocketOptions, TcpClient};
 use hvloop_test_support::{DEADLINE, Event, Monitor};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use socket2::SockRef;
@@ -286,7 +286,7 @@ fn short_writes() {
     let data: Vec<u8> = (0..4_000_000_u32).map(|n| (n % 251) as u8).collect();
     let d = data.clone();
     server.on_connection(move |channel| channel.send(&d).unwrap());
-    let listen = net.listen().send_buffer(Some(4096));
+    let listen = net.listen().socket(SocketOptions::new().send_buffer(4096));
     let address = inet(server.listen(listen).unwrap());
     let mut peer = net.connect(address);
     assert!(peer.expect(data.len()) == data);

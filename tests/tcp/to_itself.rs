@@ -5,7 +5,7 @@
 use crate::common::loops::{MS, resolving, started, started_with, stop_without_panic};
 use crate::common::tcp_client::Recorded;
 use hvloop::event::ReconnectPolicy;
-use hvloop::{CloseReason, Connect};
+use hvloop::{CloseReason, Connect, SocketOptions};
 use hvloop_test_support::{ReservedPort, own_ip};
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, TcpListener};
@@ -46,7 +46,7 @@ fn connect_to_itself_is_refused() {
         let port = reserved.addr().port();
         let from = SocketAddr::new(from.parse().unwrap(), port);
         let client = Recorded::new(thread.event_loop());
-        let options = Connect::to(host, port).bind(from);
+        let options = Connect::to(host, port).socket(SocketOptions::new().bind(from));
         client.client.connect(options).unwrap();
         match client.only_close() {
             CloseReason::Connect(Some(to), e) => {
@@ -77,7 +77,7 @@ fn race_goes_on_behind_a_connect_to_itself() {
     let thread = started_with(resolving(move |_| Ok(both.to_vec())));
     let client = Recorded::new(thread.event_loop());
     let from = SocketAddr::new(both[0], to.port());
-    client.connect(Connect::to("two.test", to.port()).bind(from));
+    client.connect(Connect::to("two.test", to.port()).socket(SocketOptions::new().bind(from)));
     let (peer, address) = listener.accept().unwrap();
     assert_eq!(address, from);
     let channel = client.client.channel().unwrap();
@@ -100,7 +100,7 @@ fn reconnects_past_itself() {
     let from = SocketAddr::new(ip, port);
     client
         .client
-        .connect(Connect::to("127.0.0.1", port).bind(from))
+        .connect(Connect::to("127.0.0.1", port).socket(SocketOptions::new().bind(from)))
         .unwrap();
     client.wait("three attempts", |seen| seen.closed.len() >= 3);
     assert_eq!(client.seen.read(|seen| seen.connected), 0);

@@ -7,7 +7,8 @@ use crate::common::net::{Net, Transport};
 use crate::common::tcp_client::Recorded;
 use hvloop::event::Resolver;
 use hvloop::{
-    CloseReason, Connect, Listen, LoopOptions, TcpServer, UdpClient, UdpOptions, UdpServer,
+    CloseReason, Connect, Listen, LoopOptions, SocketOptions, TcpServer, UdpClient, UdpOptions,
+    UdpServer,
 };
 use hvloop_test_support::Monitor;
 use std::io;
@@ -70,7 +71,7 @@ fn connect_and_listen_in_a_zone() {
         for name in names {
             let client = Recorded::new(thread.event_loop());
             let to = Connect::to(name.as_str(), address.port());
-            client.connect(to.bind(here.at(0)));
+            client.connect(to.socket(SocketOptions::new().bind(here.at(0))));
             client.client.send(b"through").unwrap();
             client.wait("the echo", |seen| seen.bytes == b"through");
             let channel = client.client.channel().unwrap();

@@ -2,7 +2,9 @@
 
 use crate::common::loops::{MS, started, stop_clean};
 use hvloop::event::{ConnectError, DatagramError};
-use hvloop::{CloseReason, EventLoopThread, ListenErrorKind, UdpClient, UdpOptions, UdpServer};
+use hvloop::{
+    CloseReason, EventLoopThread, ListenErrorKind, SocketOptions, UdpClient, UdpOptions, UdpServer,
+};
 use hvloop_test_support::{DEADLINE, Event, Latch, Monitor, own_ip, wait_for};
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -370,6 +372,35 @@ fn udp_sizes_of_ipv6() {
     client.send(&[6; 65_527]).unwrap();
     assert_eq!(socket.recv(&mut buffer).unwrap(), 65_527);
     assert!(client.send(&[6; 65_528]).is_err());
+    stop_clean(&thread);
+}
+
+/// A client sends from the address that it was given, if that is of the peer's family.
+#[test]
+fn udp_client_has_the_address_that_it_was_given() {
+    let thread = started();
+    let (_server, to) = echo(&thread);
+    let opened = |from: SocketAddr| {
+        let client = UdpClient::new(thread.event_loop());
+        let told = Monitor::new((None, None));
+        let (open, closed) = (told.clone(), told.clone());
+        client.on_open(move |channel| open.update(|told| told.0 = Some(channel.local_addr())));
+        client.on_close(move |reason| closed.update(|told| told.1 = Some(reason.clone())));
+        let options = UdpOptions::new().socket(SocketOptions::new().bind(from));
+        client.open("127.0.0.1", to.port(), options).unwrap();
+        assert!(told.wait(DEADLINE, |told| told.0.is_some() || told.1.is_some()));
+        told.read(Clone::clone)
+    };
+    // All of 127/8 is this host on Linux.
+    let last = if cfg!(target_os = "linux") { 9 } else { 1 };
+    let (from, _) = opened(([127, 0, 0, last], 0).into());
+    assert_eq!(from.unwrap().ip(), IpAddr::from([127, 0, 0, last]));
+    let (none, reason) = opened(([0, 0, 0, 0, 0, 0, 0, 1], 0).into());
+    assert!(none.is_none());
+    assert!(
+        matches!(reason, Some(CloseReason::Connect(..))),
+        "{reason:?}"
+    );
     stop_clean(&thread);
 }
 

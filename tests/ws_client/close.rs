@@ -4,7 +4,7 @@ use crate::common::loops::{patient, settle};
 use crate::common::ws_client::{Net, Recorded, Transport};
 use crate::over_both;
 use hvloop::ws::{ClientState, CloseError, ConnectionError, Initiator, PingError};
-use hvloop::{Message, ReconnectPolicy, SendError};
+use hvloop::{Message, ReconnectPolicy, SendError, SocketOptions};
 use hvloop_test_support::{
     DEADLINE, Latch, Mode, Monitor, ScriptServer, encode_frame, opcode, upgrade_response,
 };
@@ -237,7 +237,7 @@ fn written(transport: Transport) {
     let thread = patient();
     let options = net
         .options()
-        .send_buffer(64 * 1024)
+        .socket(SocketOptions::new().send_buffer(64 * 1024))
         .write_timeout(Some(Duration::from_millis(100)));
     let client = Recorded::new(thread.event_loop(), options);
     client

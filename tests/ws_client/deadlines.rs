@@ -4,8 +4,8 @@ use crate::common::loops::{patient, running};
 use crate::common::pace::Pace;
 use crate::common::ws_client::{Net, Recorded, Transport};
 use crate::over_both;
-use hvloop::CloseReason;
 use hvloop::ws::{ConnectionError, Initiator};
+use hvloop::{CloseReason, SocketOptions};
 use hvloop_test_support::{
     DEADLINE, Event, FrameReader, Monitor, ScriptConn, ScriptServer, encode_frame, opcode,
 };
@@ -125,7 +125,7 @@ fn close_stalls(transport: Transport) {
         let thread = patient();
         let options = net
             .options()
-            .send_buffer(64 * 1024)
+            .socket(SocketOptions::new().send_buffer(64 * 1024))
             .write_timeout(stall)
             .close_timeout(stall.map_or(300 * MS, |_| DEADLINE));
         let client = Recorded::new(thread.event_loop(), options);
@@ -248,7 +248,9 @@ fn lost_at_stop(transport: Transport) {
         Ok(())
     });
     let thread = running(300 * MS);
-    let options = net.options().send_buffer(64 * 1024);
+    let options = net
+        .options()
+        .socket(SocketOptions::new().send_buffer(64 * 1024));
     let client = Recorded::new(thread.event_loop(), options);
     let queued = Event::new();
     let q = queued.clone();

@@ -3,7 +3,7 @@
 use crate::common::loops::patient;
 use crate::common::ws_client::{Net, Recorded, Transport};
 use crate::over_both;
-use hvloop::SendError;
+use hvloop::{SendError, SocketOptions};
 use hvloop_test_support::{DEADLINE, Event, Latch, ScriptServer, opcode};
 use std::cell::Cell;
 use std::time::Duration;
@@ -31,7 +31,10 @@ fn queue(transport: Transport) {
     });
     let thread = patient();
     // The system takes little, so that what is full stays so.
-    let options = net.options().send_limit(LIMIT).send_buffer(64 * 1024);
+    let options = net
+        .options()
+        .send_limit(LIMIT)
+        .socket(SocketOptions::new().send_buffer(64 * 1024));
     let client = Recorded::new(thread.event_loop(), options);
     let drained = Event::new();
     let d = drained.clone();

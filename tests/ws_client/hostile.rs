@@ -4,7 +4,7 @@ use crate::common::loops::patient;
 use crate::common::ws_client::{Net, Recorded, Transport};
 use crate::over_both;
 use hvloop::ws::ConnectionError;
-use hvloop::{EventLoop, EventLoopThread, LoopOptions};
+use hvloop::{EventLoop, EventLoopThread, LoopOptions, SocketOptions};
 use hvloop_test_support::{DEADLINE, Event, Monitor, ScriptServer, encode_frame, opcode};
 use socket2::SockRef;
 use std::io;
@@ -57,7 +57,11 @@ fn pings(transport: Transport) {
         conn.finish()
     });
     let thread = patient();
-    let client = Recorded::new(thread.event_loop(), net.options().send_buffer(16 * 1024));
+    let client = Recorded::new(
+        thread.event_loop(),
+        net.options()
+            .socket(SocketOptions::new().send_buffer(16 * 1024)),
+    );
     let queued = Monitor::new(None);
     let q = queued.clone();
     client
@@ -82,7 +86,10 @@ fn flood(transport: Transport) {
         }
     });
     let thread = patient();
-    let options = net.options().close_timeout(DEADLINE).recv_buffer(32 * 1024);
+    let options = net
+        .options()
+        .close_timeout(DEADLINE)
+        .socket(SocketOptions::new().recv_buffer(32 * 1024));
     let client = Recorded::new(thread.event_loop(), options);
     client.client.open(&server.url()).unwrap();
     let event = client.only_close();

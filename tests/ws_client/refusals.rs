@@ -7,7 +7,7 @@ use hvloop::event::tls::{TlsClientConfig, TlsError};
 use hvloop::event::{Proxy, ProxyError};
 use hvloop::ws::handshake::HandshakeError;
 use hvloop::ws::{ConnectionError, Initiator};
-use hvloop::{ClientOptions, CloseEvent, CloseReason};
+use hvloop::{ClientOptions, CloseEvent, CloseReason, SocketOptions};
 use hvloop_test_support::{
     ScriptConn, ScriptServer, TestCa, Tls, encode_frame, opcode, refuse_port, upgrade_response,
 };
@@ -458,7 +458,8 @@ fn who_ended_it_below_websocket() {
     let url = format!("ws://{}/", refuse_port());
     let (event, _) = closed(plain(), &url);
     assert_eq!(event.initiator, Initiator::Remote, "{event:?}");
-    let (event, _) = closed(plain().bind(([192, 0, 2, 1], 0).into()), &url);
+    let from = std::net::SocketAddr::from(([192, 0, 2, 1], 0));
+    let (event, _) = closed(plain().socket(SocketOptions::new().bind(from)), &url);
     assert_eq!(event.initiator, Initiator::Local, "{event:?}");
     // Does not ask the machine's own, which may take its time.
     struct Nobody;

@@ -3,7 +3,7 @@
 use crate::common::loops::patient;
 use crate::common::ws_client::Recorded;
 use hvloop::ws::ConnectionError;
-use hvloop::{ClientOptions, CloseReason};
+use hvloop::{ClientOptions, CloseReason, SocketOptions};
 use hvloop_test_support::{DEADLINE, Monitor, ReservedPort, ScriptServer, Tls};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -38,14 +38,15 @@ fn bound_to_a_local_address() {
         "127.0.0.1:0"
     };
     let local: SocketAddr = local.parse().unwrap();
-    let options = ClientOptions::new().bind(local);
+    let options = ClientOptions::new().socket(SocketOptions::new().bind(local));
     let client = Recorded::new(thread.event_loop(), options);
     client.client.open(&server.url()).unwrap();
     client.wait_open();
     assert_eq!(from.read(|from| from[0].ip()), local.ip());
     client.client.close(1000, "").unwrap();
     assert!(client.only_close().clean);
-    let options = ClientOptions::new().bind("[::1]:0".parse().unwrap());
+    let local: SocketAddr = "[::1]:0".parse().unwrap();
+    let options = ClientOptions::new().socket(SocketOptions::new().bind(local));
     let client = Recorded::new(thread.event_loop(), options);
     client.client.open(&server.url()).unwrap();
     let event = client.only_close();
@@ -65,7 +66,7 @@ fn connect_to_itself_is_refused() {
             continue;
         };
         let local = port.addr();
-        let options = ClientOptions::new().bind(local);
+        let options = ClientOptions::new().socket(SocketOptions::new().bind(local));
         let client = Recorded::new(thread.event_loop(), options);
         client.client.open(&format!("ws://{local}/")).unwrap();
         let event = client.only_close();
@@ -97,7 +98,7 @@ fn keepalive_is_armed() {
     let (server, from) = server();
     let thread = patient();
     for after in [None, Some(Duration::from_secs(500))] {
-        let options = ClientOptions::new().keepalive(after);
+        let options = ClientOptions::new().socket(SocketOptions::new().keepalive(after));
         let client = Recorded::new(thread.event_loop(), options);
         client.client.open(&server.url()).unwrap();
         client.wait_open();
@@ -123,7 +124,7 @@ fn user_timeout_ends_what_is_not_taken() {
     });
     let thread = patient();
     let options = ClientOptions::new()
-        .user_timeout(Some(Duration::from_millis(300)))
+        .socket(SocketOptions::new().user_timeout(Duration::from_millis(300)))
         .write_timeout(None)
         .ping_interval(None);
     let client = Recorded::new(thread.event_loop(), options);

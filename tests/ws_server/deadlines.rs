@@ -9,8 +9,8 @@ use crate::over_tcp_and_tls;
 use hvloop::ws::handshake::HttpResponse;
 use hvloop::ws::{ConnectionError, Initiator};
 use hvloop::{
-    CloseReason, EventLoop, EventLoopThread, LoopOptions, Message, ServiceOptions, WebSocketServer,
-    WebSocketService,
+    CloseReason, EventLoop, EventLoopThread, LoopOptions, Message, ServiceOptions, SocketOptions,
+    WebSocketServer, WebSocketService,
 };
 use hvloop_test_support::{DEADLINE, Event, FrameReader, Monitor, opcode, wait_for};
 use std::time::{Duration, Instant};
@@ -67,7 +67,9 @@ fn given_up(transport: Transport) {
         })
         .on_close(move |_, event| c.update(|closed| *closed = Some(event.clone())));
     server.route("/", service);
-    let listen = net.listen().send_buffer(Some(64 * 1024));
+    let listen = net
+        .listen()
+        .socket(SocketOptions::new().send_buffer(64 * 1024));
     let to = server.listen(listen).unwrap().inet().unwrap();
     let mut peer = WsPeer::open(&net, to, "/");
     peer.peer.keep_little();
@@ -196,7 +198,7 @@ fn cut_page(transport: Transport) {
         });
         let stall = by_stall.then_some(300 * MS);
         let listen = net.listen().write_timeout(stall).close_timeout(DEADLINE);
-        let listen = listen.send_buffer(Some(64 * 1024));
+        let listen = listen.socket(SocketOptions::new().send_buffer(64 * 1024));
         let to = server.server.listen(listen).unwrap().inet().unwrap();
         let mut peer = WsPeer::mute(&net, to);
         peer.peer.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");

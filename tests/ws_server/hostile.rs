@@ -7,7 +7,7 @@ use crate::common::ws_server::echo;
 use crate::over_tcp_and_tls;
 use hvloop::ws::ConnectionError;
 use hvloop::ws::protocol::Limits;
-use hvloop::{SendError, ServiceOptions, WebSocketServer, WebSocketService};
+use hvloop::{SendError, ServiceOptions, SocketOptions, WebSocketServer, WebSocketService};
 use hvloop_test_support::{DEADLINE, Monitor, opcode, wait_for};
 
 over_tcp_and_tls! {
@@ -55,7 +55,9 @@ fn server(
     });
     let server = WebSocketServer::new(thread.event_loop());
     server.route("/*", service);
-    let listen = net.listen().send_buffer(Some(16 * 1024));
+    let listen = net
+        .listen()
+        .socket(SocketOptions::new().send_buffer(16 * 1024));
     let to = server.listen(listen).unwrap().inet().unwrap();
     (server, to, queued)
 }
@@ -106,7 +108,10 @@ fn full_queue_scenario(transport: Transport) {
         .on_message(move |channel, _| q.update(|q| *q = Some(channel.buffered_amount())));
     let server = WebSocketServer::new(thread.event_loop());
     server.route("/*", service);
-    let listen = net.listen().send_buffer(Some(16 * 1024)).send_limit(LIMIT);
+    let listen = net
+        .listen()
+        .socket(SocketOptions::new().send_buffer(16 * 1024))
+        .send_limit(LIMIT);
     let to = server.listen(listen).unwrap().inet().unwrap();
     let mut peer = WsPeer::open(&net, to, "/");
     for _ in 0..2 {
@@ -176,9 +181,11 @@ fn flood_scenario(transport: Transport) {
             });
         server.route("/*", service);
         let listen = net.listen().close_timeout(DEADLINE);
-        let listen = listen
-            .recv_buffer(Some(32 * 1024))
-            .send_buffer(Some(16 * 1024));
+        let listen = listen.socket(
+            SocketOptions::new()
+                .recv_buffer(32 * 1024)
+                .send_buffer(16 * 1024),
+        );
         let to = server.listen(listen).unwrap().inet().unwrap();
         let mut peer = match code {
             0 => WsPeer::mute(&net, to),

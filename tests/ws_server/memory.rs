@@ -5,7 +5,8 @@ use crate::common::ws_peer::{WsPeer, frame};
 use crate::over_tcp_and_tls;
 use hvloop::ws::{ConnectionError, Initiator};
 use hvloop::{
-    CloseEvent, EventLoop, EventLoopThread, LoopOptions, WebSocketServer, WebSocketService,
+    CloseEvent, EventLoop, EventLoopThread, LoopOptions, SocketOptions, WebSocketServer,
+    WebSocketService,
 };
 use hvloop_test_support::{DEADLINE, Monitor, opcode, wait_for};
 use std::net::SocketAddr;
@@ -40,7 +41,9 @@ impl Limited {
             "/*",
             service.on_close(move |_, event| c.update(|c| c.push(event.clone()))),
         );
-        let listen = net.listen().send_buffer(Some(16 * 1024));
+        let listen = net
+            .listen()
+            .socket(SocketOptions::new().send_buffer(16 * 1024));
         let to = server.listen(listen).unwrap().inet().unwrap();
         Self {
             thread,

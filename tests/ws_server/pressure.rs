@@ -8,7 +8,7 @@ use crate::common::ws_server::{client_options, scheme};
 use crate::over_tcp_and_tls;
 use hvloop::ws::{ConnectionError, Initiator};
 use hvloop::{
-    SendError, ServiceOptions, WebSocketChannel, WebSocketClient, WebSocketServer,
+    SendError, ServiceOptions, SocketOptions, WebSocketChannel, WebSocketClient, WebSocketServer,
     WebSocketService, WhenFull,
 };
 use hvloop_test_support::{DEADLINE, Event, Monitor, opcode, wait_for};
@@ -33,7 +33,10 @@ fn stalled_scenario(transport: Transport) {
     let (net, thread) = (Net::new(transport), started());
     let server = Recorded::on(&thread);
     // The system keeps little for the stalled one.
-    let listen = net.listen().send_limit(LIMIT).send_buffer(Some(64 * 1024));
+    let listen = net
+        .listen()
+        .send_limit(LIMIT)
+        .socket(SocketOptions::new().send_buffer(64 * 1024));
     let to = server.server.listen(listen).unwrap().inet().unwrap();
     let mut stalled = WsPeer::open(&net, to, "/");
     stalled.peer.keep_little();
@@ -296,7 +299,7 @@ fn too_slow_and_never_reads() {
     let listen = net
         .listen()
         .send_limit(100_000)
-        .send_buffer(Some(64 * 1024));
+        .socket(SocketOptions::new().send_buffer(64 * 1024));
     // Also where its Close cannot leave.
     let to = server.server.listen(listen.write_timeout(Some(300 * MS)));
     let peer = WsPeer::open(&net, to.unwrap().inet().unwrap(), "/");

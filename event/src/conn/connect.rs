@@ -2,9 +2,9 @@
 
 use super::SendBudget;
 use crate::proxy::{Proxy, ProxyTargetError, Tunnel};
+use crate::sys::SocketOptions;
 use crate::transport::settings::ConnSettings;
 use std::fmt;
-use std::net::SocketAddr;
 #[cfg(unix)]
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,7 +17,6 @@ use std::time::Duration;
 pub struct Connect {
     pub(crate) target: Target,
     pub(crate) proxy: Option<Proxy>,
-    pub(crate) bind: Option<SocketAddr>,
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<crate::tls::TlsClientConfig>,
     pub(crate) settings: ConnSettings,
@@ -82,7 +81,6 @@ impl Connect {
         Self {
             target,
             proxy: None,
-            bind: None,
             #[cfg(feature = "tls")]
             tls: None,
             settings: ConnSettings::new(),
@@ -124,12 +122,9 @@ impl Connect {
         }
     }
 
-    /// Connect from this address; port 0: any port. Addresses of the host that are of the other
-    /// family fail. Means nothing for a Unix socket.
-    ///
-    /// libhv: `TcpClient::bind`, `hio_set_localaddr`.
-    pub fn bind(mut self, local: SocketAddr) -> Self {
-        self.bind = Some(local);
+    /// Options of the socket. Default: [`SocketOptions::new`].
+    pub fn socket(mut self, options: SocketOptions) -> Self {
+        self.settings.socket = options;
         self
     }
 
@@ -164,41 +159,6 @@ impl Connect {
     /// libhv: `hio_set_close_timeout`.
     pub fn close_timeout(mut self, timeout: Duration) -> Self {
         self.settings.close_timeout = timeout;
-        self
-    }
-
-    /// TCP_NODELAY. Default on; the loop writes once a turn anyway.
-    pub fn nodelay(mut self, on: bool) -> Self {
-        self.settings.nodelay = on;
-        self
-    }
-
-    /// Let the system probe a peer that has been silent for this long (SO_KEEPALIVE), so that a
-    /// dead one is noticed. Whole seconds. Default: no.
-    pub fn keepalive(mut self, after: impl Into<Option<Duration>>) -> Self {
-        self.settings.keepalive = after.into();
-        self
-    }
-
-    /// Let the system end a connection when what was sent was not acknowledged, or could not be
-    /// sent, for this long (TCP_USER_TIMEOUT). Whole milliseconds; Linux and Android, elsewhere a
-    /// warning is logged. Default: as the system does, which may take a quarter of an hour.
-    pub fn user_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.settings.user_timeout = timeout.into();
-        self
-    }
-
-    /// The size of the system's buffer for what is sent (SO_SNDBUF), in bytes; the system may take
-    /// another one. Default: as the system chooses.
-    pub fn send_buffer(mut self, bytes: impl Into<Option<usize>>) -> Self {
-        self.settings.send_buffer = bytes.into();
-        self
-    }
-
-    /// The size of the system's buffer for what comes in (SO_RCVBUF), in bytes; the system may take
-    /// another one. Default: as the system chooses.
-    pub fn recv_buffer(mut self, bytes: impl Into<Option<usize>>) -> Self {
-        self.settings.recv_buffer = bytes.into();
         self
     }
 

@@ -2,7 +2,7 @@
 
 use super::listen_error::ListenError;
 use crate::core::slots::OwnKey;
-use crate::sys::{Address, ListenSettings, Listener};
+use crate::sys::{Address, Listener, SocketOptions};
 use crate::transport::budget::SendBudget;
 use crate::transport::settings::ConnSettings;
 use std::fmt;
@@ -19,7 +19,7 @@ use std::time::Duration;
 #[must_use]
 pub struct Listen {
     pub(crate) address: Address,
-    pub(crate) socket: ListenSettings,
+    pub(crate) backlog: u32,
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<crate::tls::TlsServerConfig>,
     pub(crate) settings: ConnSettings,
@@ -51,11 +51,7 @@ impl Listen {
     fn at(address: Address) -> Self {
         Self {
             address,
-            socket: ListenSettings {
-                backlog: Self::DEFAULT_BACKLOG,
-                reuse_port: false,
-                ipv6_only: None,
-            },
+            backlog: Self::DEFAULT_BACKLOG,
             #[cfg(feature = "tls")]
             tls: None,
             settings: ConnSettings::new(),
@@ -71,20 +67,13 @@ impl Listen {
 
     /// Connections that may wait to be accepted; the system may have a lower limit. Default 1024.
     pub fn backlog(mut self, connections: u32) -> Self {
-        self.socket.backlog = connections;
+        self.backlog = connections;
         self
     }
 
-    /// SO_REUSEPORT: several listeners at one address, among which the system shares connections.
-    /// Default off.
-    pub fn reuse_port(mut self, on: bool) -> Self {
-        self.socket.reuse_port = on;
-        self
-    }
-
-    /// Whether an IPv6 listener takes no IPv4 connections. Default: as the system does.
-    pub fn ipv6_only(mut self, on: bool) -> Self {
-        self.socket.ipv6_only = Some(on);
+    /// Options of the listener and of the sockets that it accepts. Default: [`SocketOptions::new`].
+    pub fn socket(mut self, options: SocketOptions) -> Self {
+        self.settings.socket = options;
         self
     }
 
@@ -117,41 +106,6 @@ impl Listen {
     /// libhv: `hio_set_close_timeout`.
     pub fn close_timeout(mut self, timeout: Duration) -> Self {
         self.settings.close_timeout = timeout;
-        self
-    }
-
-    /// TCP_NODELAY. Default on; the loop writes once a turn anyway.
-    pub fn nodelay(mut self, on: bool) -> Self {
-        self.settings.nodelay = on;
-        self
-    }
-
-    /// Let the system probe peers that have been silent for this long (SO_KEEPALIVE). Whole
-    /// seconds. Default: no.
-    pub fn keepalive(mut self, after: impl Into<Option<Duration>>) -> Self {
-        self.settings.keepalive = after.into();
-        self
-    }
-
-    /// Let the system end a connection when what was sent was not acknowledged, or could not be
-    /// sent, for this long (TCP_USER_TIMEOUT). Whole milliseconds; Linux and Android, elsewhere a
-    /// warning is logged. Default: as the system does, which may take a quarter of an hour.
-    pub fn user_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.settings.user_timeout = timeout.into();
-        self
-    }
-
-    /// The size of the system's buffer for what is sent (SO_SNDBUF), in bytes; the system may take
-    /// another one. Default: as the system chooses.
-    pub fn send_buffer(mut self, bytes: impl Into<Option<usize>>) -> Self {
-        self.settings.send_buffer = bytes.into();
-        self
-    }
-
-    /// The size of the system's buffer for what comes in (SO_RCVBUF), in bytes; the system may take
-    /// another one. Default: as the system chooses.
-    pub fn recv_buffer(mut self, bytes: impl Into<Option<usize>>) -> Self {
-        self.settings.recv_buffer = bytes.into();
         self
     }
 
@@ -196,7 +150,7 @@ impl Listen {
     ///
     /// What the system said, usually that the address is in use.
     pub fn bind(mut self) -> Result<Listening, ListenError> {
-        let opened = Listener::bind(&self.address, &self.socket);
+        let opened = Listener::bind(&self.address, self.backlog, &self.settings.socket);
         // Where port 0 led.
         let opened = opened.and_then(|listener| Ok((listener.local()?, listener)));
         let (address, listener) = opened.map_err(|e| ListenError::io(e, self.address.clone()))?;

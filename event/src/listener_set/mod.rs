@@ -145,7 +145,7 @@ impl ListenerSet {
         if several && listen.address.inet().is_none() {
             return refused(ListenErrorKind::SharedPath, listen);
         }
-        listen.socket.reuse_port |= several;
+        listen.settings.socket.reuse_port |= several;
         let closings = lock(&self.listening).closings;
         let mut listeners = Vec::new();
         for event_loop in acceptors {

@@ -1,5 +1,6 @@
 //! Where a stream socket is.
 
+use super::SocketOptions;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 #[cfg(unix)]
@@ -88,28 +89,15 @@ pub(crate) fn unix_name(path: PathBuf) -> PathBuf {
     }
 }
 
-/// How a listener is opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct ListenSettings {
-    /// Connections that may wait to be accepted.
-    pub(crate) backlog: u32,
-    /// SO_REUSEPORT: several listeners at one address, among which the kernel shares connections.
-    pub(crate) reuse_port: bool,
-    /// Whether an IPv6 listener takes IPv6 alone; `None`: as the system does.
-    pub(crate) ipv6_only: Option<bool>,
-}
-
 /// How a datagram socket is opened.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct DatagramSettings {
     /// SO_REUSEADDR: as multicast receivers on one machine need it.
     pub(crate) reuse_address: bool,
-    /// SO_REUSEPORT.
-    pub(crate) reuse_port: bool,
     /// SO_BROADCAST.
     pub(crate) broadcast: bool,
-    /// IPV6_V6ONLY; `None`: as the system does.
-    pub(crate) ipv6_only: Option<bool>,
+    /// What other sockets have, too.
+    pub(crate) options: SocketOptions,
 }
 
 /// One of the machine's network interfaces, for multicast.

@@ -14,6 +14,7 @@ mod readiness;
 mod real;
 #[cfg(hvloop_sim)]
 pub(crate) mod sim;
+mod socket_options;
 
 #[cfg(not(hvloop_sim))]
 use real as world;
@@ -25,12 +26,13 @@ pub(crate) use address::abstract_name;
 #[cfg(unix)]
 pub(crate) use address::unix_name;
 pub use address::{Address, Interface};
-pub(crate) use address::{DatagramSettings, ListenSettings, MulticastOut, same_endpoint};
+pub(crate) use address::{DatagramSettings, MulticastOut, same_endpoint};
 pub use dns::{Resolver, SystemResolver};
 pub(crate) use dns::{literal, split_zone};
 pub(crate) use got::Got;
 pub(crate) use key::Key;
 pub(crate) use readiness::Readiness;
+pub use socket_options::SocketOptions;
 pub(crate) use world::clock;
 pub(crate) use world::datagram::Datagrams;
 pub(crate) use world::dns::{DnsPool, JobToken};

@@ -1,6 +1,5 @@
 //! Accepting connections.
 
-use super::connection::set_up;
 use super::detached::{Parts, Transport};
 use super::out_queue::OutQueue;
 use crate::conn::Listen;
@@ -239,7 +238,7 @@ impl Transport {
         listen: &Listen,
     ) -> Self {
         let settings = listen.settings.for_another();
-        set_up(&stream, &settings);
+        stream.set_up(&settings.socket);
         let parts = Box::new(Parts {
             local,
             stream: Some(stream),

@@ -1,6 +1,7 @@
 //! What a connection is set to, whichever side began it.
 
 use super::budget::SendBudget;
+use crate::sys::SocketOptions;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,15 +21,7 @@ pub(crate) struct Settings {
     pub(crate) open_timeout: Duration,
     pub(crate) write_timeout: Option<Duration>,
     pub(crate) close_timeout: Duration,
-    pub(crate) nodelay: bool,
-    /// SO_KEEPALIVE.
-    pub(crate) keepalive: Option<Duration>,
-    /// TCP_USER_TIMEOUT.
-    pub(crate) user_timeout: Option<Duration>,
-    /// SO_SNDBUF, in bytes.
-    pub(crate) send_buffer: Option<usize>,
-    /// SO_RCVBUF, in bytes.
-    pub(crate) recv_buffer: Option<usize>,
+    pub(crate) socket: SocketOptions,
     /// Nothing read.
     pub(crate) read_timeout: Option<Duration>,
     /// Neither read nor written.
@@ -46,11 +39,7 @@ impl ConnSettings {
             open_timeout: Duration::from_secs(10),
             write_timeout: Some(Duration::from_secs(30)),
             close_timeout: Duration::from_secs(5),
-            nodelay: true,
-            keepalive: None,
-            user_timeout: None,
-            send_buffer: None,
-            recv_buffer: None,
+            socket: SocketOptions::new(),
             read_timeout: None,
             idle_timeout: None,
             allow_half_open: false,

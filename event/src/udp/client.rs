@@ -243,7 +243,9 @@ impl Opening {
             SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
             SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
         };
-        let bind = || Datagrams::bind(SocketAddr::new(any, 0), &self.options.socket);
+        let settings = &self.options.socket;
+        let from = settings.options.bind.unwrap_or(SocketAddr::new(any, 0));
+        let bind = || Datagrams::bind(from, settings);
         let socket = connected(to, bind)?;
         let limit = self.options.send_limit;
         let channel = UdpChannel::new(local.event_loop(), socket.local()?, Some(to), limit);

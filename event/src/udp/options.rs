@@ -1,6 +1,6 @@
 //! What can be set about a UDP socket.
 
-use crate::sys::DatagramSettings;
+use crate::sys::{DatagramSettings, SocketOptions};
 
 /// Options of a UDP socket, for [`UdpServer::bind`](super::UdpServer::bind) and
 /// [`UdpClient::open`](super::UdpClient::open).
@@ -27,22 +27,15 @@ impl UdpOptions {
         self
     }
 
-    /// SO_REUSEPORT: several sockets at one address, among which the system shares datagrams.
-    /// Default off.
-    pub fn reuse_port(mut self, on: bool) -> Self {
-        self.socket.reuse_port = on;
-        self
-    }
-
     /// SO_BROADCAST: may send to broadcast addresses. Default off.
     pub fn broadcast(mut self, on: bool) -> Self {
         self.socket.broadcast = on;
         self
     }
 
-    /// Whether an IPv6 socket hears no IPv4. Default: as the system does.
-    pub fn ipv6_only(mut self, on: bool) -> Self {
-        self.socket.ipv6_only = Some(on);
+    /// Options that other sockets have, too. Default: [`SocketOptions::new`].
+    pub fn socket(mut self, options: SocketOptions) -> Self {
+        self.socket.options = options;
         self
     }
 

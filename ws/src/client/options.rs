@@ -7,10 +7,9 @@ use crate::events::CloseEvent;
 use crate::handshake::{HandshakeLimits, HeadError, credentials};
 use crate::protocol::Limits;
 use crate::websocket::{ConnectionOptions, WhenFull, connection_setters};
-use hvloop_event::{Proxy, ReconnectPolicy};
+use hvloop_event::{Proxy, ReconnectPolicy, SocketOptions};
 use std::borrow::Cow;
 use std::fmt;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -191,46 +190,10 @@ impl ClientOptions {
         self
     }
 
-    /// TCP_NODELAY. Default on.
-    pub fn nodelay(mut self, on: bool) -> Self {
-        self.transport.nodelay = on;
-        self
-    }
-
-    /// Connect from this address; port 0: any port. Addresses of the host that are of the other
-    /// family fail. Means nothing for a Unix socket. Default: as the system chooses.
-    pub fn bind(mut self, local: SocketAddr) -> Self {
-        self.transport.bind = Some(local);
-        self
-    }
-
-    /// Let the system probe a server that has been silent for this long (SO_KEEPALIVE), in whole
-    /// seconds. The client's own Pings ([`ping_interval`](Self::ping_interval)) notice more. Default:
-    /// no.
-    pub fn keepalive(mut self, after: impl Into<Option<Duration>>) -> Self {
-        self.transport.keepalive = after.into();
-        self
-    }
-
-    /// Let the system end the connection when what was sent was not acknowledged, or could not be
-    /// sent, for this long (TCP_USER_TIMEOUT), in whole milliseconds: Linux and Android; elsewhere a
-    /// warning is logged. Default: as the system does, which may take a quarter of an hour.
-    pub fn user_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.transport.user_timeout = timeout.into();
-        self
-    }
-
-    /// The size of the system's buffer for what is sent (SO_SNDBUF), in bytes; the system may take
-    /// another one. Default: as the system chooses, which usually is best.
-    pub fn send_buffer(mut self, bytes: impl Into<Option<usize>>) -> Self {
-        self.transport.send_buffer = bytes.into();
-        self
-    }
-
-    /// The size of the system's buffer for what comes in (SO_RCVBUF), in bytes; the system may take
-    /// another one. Default: as the system chooses, which usually is best.
-    pub fn recv_buffer(mut self, bytes: impl Into<Option<usize>>) -> Self {
-        self.transport.recv_buffer = bytes.into();
+    /// Options of the socket. Default: [`SocketOptions::new`]. The client's own Pings
+    /// ([`ping_interval`](Self::ping_interval)) notice more than the system's probes.
+    pub fn socket(mut self, options: SocketOptions) -> Self {
+        self.transport.socket = options;
         self
     }
 

@@ -1,6 +1,7 @@
 //! UDP sockets.
 
 use super::super::{DatagramSettings, Interface, MulticastOut, Poller};
+use super::options;
 use crate::log;
 use crate::sys::Key;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
@@ -25,13 +26,9 @@ impl Datagrams {
         )?;
         socket.set_nonblocking(true)?;
         socket.set_reuse_address(settings.reuse_address)?;
-        if settings.reuse_port {
-            super::listener::reuse_port(&socket)?;
-        }
         socket.set_broadcast(settings.broadcast)?;
-        if let (Some(only), SocketAddr::V6(_)) = (settings.ipv6_only, address) {
-            socket.set_only_v6(only)?;
-        }
+        options::before_bind(&socket, address, &settings.options)?;
+        options::set_buffers(&socket, &settings.options);
         socket.bind(&address.into())?;
         Ok(Self(mio::net::UdpSocket::from_std(socket.into())))
     }
@@ -114,5 +111,43 @@ impl Datagrams {
             Some(_) => return Err(io::ErrorKind::InvalidInput.into()),
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // in a test, an unwrap that fails is a test that fails
+
+    use super::*;
+    use crate::sys::SocketOptions;
+    use std::net::Ipv6Addr;
+
+    /// What is set is what the system says.
+    #[test]
+    fn options_are_set() {
+        let settings = DatagramSettings {
+            reuse_address: true,
+            broadcast: true,
+            options: SocketOptions::new()
+                .ipv6_only(true)
+                .send_buffer(20_000)
+                .recv_buffer(24_000),
+        };
+        let v4 = Datagrams::bind(([127, 0, 0, 1], 0).into(), &settings).unwrap();
+        let plain = Datagrams::bind(([127, 0, 0, 1], 0).into(), &DatagramSettings::default());
+        let (v4, plain) = (&v4.0, &plain.unwrap().0);
+        let (set, default) = (SockRef::from(v4), SockRef::from(plain));
+        // Linux doubles them, for its own use (socket(7)).
+        let factor = if cfg!(target_os = "linux") { 2 } else { 1 };
+        assert_eq!(set.send_buffer_size().unwrap(), 20_000 * factor);
+        assert_eq!(set.recv_buffer_size().unwrap(), 24_000 * factor);
+        assert!(set.broadcast().unwrap() && set.reuse_address().unwrap());
+        assert!(default.send_buffer_size().unwrap() != 20_000 * factor);
+        assert!(default.recv_buffer_size().unwrap() != 24_000 * factor);
+        assert!(!default.broadcast().unwrap() && !default.reuse_address().unwrap());
+        // Where there is IPv6.
+        if let Ok(v6) = Datagrams::bind((Ipv6Addr::LOCALHOST, 0).into(), &settings) {
+            assert!(SockRef::from(&v6.0).only_v6().unwrap());
+        }
     }
 }

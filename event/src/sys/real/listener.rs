@@ -1,6 +1,7 @@
 //! Listening sockets: TCP and Unix.
 
-use super::super::{Address, ListenSettings, Poller};
+use super::super::{Address, Poller, SocketOptions};
+use super::options::before_bind;
 use super::stream::Stream;
 #[cfg(unix)]
 use super::unix_name::{self, SocketFile};
@@ -48,12 +49,16 @@ impl Listener {
     /// # Errors
     ///
     /// What the system said: the address is in use, there is no descriptor left.
-    pub(crate) fn bind(address: &Address, settings: &ListenSettings) -> io::Result<Self> {
+    pub(crate) fn bind(
+        address: &Address,
+        backlog: u32,
+        options: &SocketOptions,
+    ) -> io::Result<Self> {
         let inner = match address {
-            Address::Inet(address) => Inner::Tcp(bind_tcp(*address, settings)?),
+            Address::Inet(address) => Inner::Tcp(bind_tcp(*address, backlog, options)?),
             #[cfg(unix)]
             Address::Unix(Some(path)) => {
-                let (file, listener) = unix_name::bind(path, settings.backlog)?;
+                let (file, listener) = unix_name::bind(path, backlog)?;
                 Inner::Unix(file, listener)
             }
             #[cfg(unix)]
@@ -171,7 +176,11 @@ fn reserve() -> Option<File> {
     opened.ok()
 }
 
-fn bind_tcp(address: SocketAddr, settings: &ListenSettings) -> io::Result<mio::net::TcpListener> {
+fn bind_tcp(
+    address: SocketAddr,
+    backlog: u32,
+    options: &SocketOptions,
+) -> io::Result<mio::net::TcpListener> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
@@ -182,26 +191,8 @@ fn bind_tcp(address: SocketAddr, settings: &ListenSettings) -> io::Result<mio::n
     // On Windows it would mean that a port in use may be taken.
     #[cfg(not(windows))]
     socket.set_reuse_address(true)?;
-    if settings.reuse_port {
-        reuse_port(&socket)?;
-    }
-    if let (Some(only), SocketAddr::V6(_)) = (settings.ipv6_only, address) {
-        socket.set_only_v6(only)?;
-    }
+    before_bind(&socket, address, options)?;
     socket.bind(&address.into())?;
-    socket.listen(settings.backlog.min(i32::MAX as u32) as i32)?;
+    socket.listen(backlog.min(i32::MAX as u32) as i32)?;
     Ok(mio::net::TcpListener::from_std(socket.into()))
-}
-
-#[cfg(all(unix, not(any(target_os = "solaris", target_os = "illumos"))))]
-pub(super) fn reuse_port(socket: &Socket) -> io::Result<()> {
-    socket.set_reuse_port(true)
-}
-
-#[cfg(not(all(unix, not(any(target_os = "solaris", target_os = "illumos")))))]
-pub(super) fn reuse_port(_socket: &Socket) -> io::Result<()> {
-    Err(io::Error::new(
-        io::ErrorKind::Unsupported,
-        "SO_REUSEPORT is not known here",
-    ))
 }

@@ -6,6 +6,7 @@ pub(crate) mod dns;
 pub(crate) mod entropy;
 pub(crate) mod foreign;
 pub(crate) mod listener;
+mod options;
 pub(crate) mod poller;
 #[cfg(unix)]
 pub(crate) mod signal;

@@ -1,6 +1,7 @@
 //! Non-blocking streams: TCP and Unix sockets.
 
-use super::super::{Address, Got, Poller};
+use super::super::{Address, Got, Poller, SocketOptions};
+use super::options::set_buffers;
 #[cfg(unix)]
 use super::unix_name;
 use crate::log;
@@ -18,6 +19,10 @@ use std::time::Duration;
 /// Of writes it is not asked: they are short only when there is no room, which is rare enough to ask
 /// the system again.
 const SHORT_READ_MEANS_DRAINED: bool = cfg!(any(target_os = "linux", target_os = "android"));
+
+/// Bytes that the system may hold and not have sent: a slow peer's progress is seen, and what is behind
+/// them (a Ping, a Close) is not far behind. No slower on loopback than without.
+const UNSENT_LIMIT: u32 = 64 * 1024;
 
 /// A non-blocking stream, close-on-exec.
 ///
@@ -110,72 +115,29 @@ impl Stream {
         }
     }
 
-    /// Turns Nagle's algorithm off (`true`) or on; there is none on a Unix socket.
-    pub(crate) fn set_nodelay(&self, on: bool) -> io::Result<()> {
-        match self {
-            Self::Tcp(stream) => stream.set_nodelay(on),
-            #[cfg(unix)]
-            Self::Unix(_) => Ok(()),
-        }
-    }
-
-    /// Lets the system probe a peer that has been silent for that time; TCP alone.
-    pub(crate) fn set_keepalive(&self, after: Duration) -> io::Result<()> {
-        match self {
-            Self::Tcp(stream) => {
+    /// Sets its options; none of them is worth a connection.
+    pub(crate) fn set_up(&self, options: &SocketOptions) {
+        if let Self::Tcp(stream) = self {
+            if let Err(e) = stream.set_nodelay(options.nodelay) {
+                log::debug!("hvloop: TCP_NODELAY: {e}");
+            }
+            let socket = SockRef::from(stream);
+            if let Err(e) = limit_unsent(&socket) {
+                log::debug!("hvloop: TCP_NOTSENT_LOWAT: {e}");
+            }
+            let keepalive = options.keepalive.map(|after| {
                 let keepalive = TcpKeepalive::new().with_time(after).with_interval(after);
-                SockRef::from(stream).set_tcp_keepalive(&keepalive)
+                socket.set_tcp_keepalive(&keepalive)
+            });
+            if let Some(Err(e)) = keepalive {
+                log::warn!("hvloop: SO_KEEPALIVE: {e}");
             }
-            #[cfg(unix)]
-            Self::Unix(_) => Ok(()),
+            let user_timeout = options.user_timeout.map(|t| set_user_timeout(&socket, t));
+            if let Some(Err(e)) = user_timeout {
+                log::warn!("hvloop: TCP_USER_TIMEOUT: {e}");
+            }
         }
-    }
-
-    /// Lets the system end the connection when what was sent is not acknowledged for that time; TCP
-    /// alone.
-    pub(crate) fn set_user_timeout(&self, limit: Duration) -> io::Result<()> {
-        match self {
-            #[cfg(any(target_os = "linux", target_os = "android"))]
-            Self::Tcp(stream) => {
-                // Zero is the system's own limit; less than a millisecond is not.
-                let limit = limit.max(Duration::from_millis(1));
-                SockRef::from(stream).set_tcp_user_timeout(Some(limit))
-            }
-            #[cfg(not(any(target_os = "linux", target_os = "android")))]
-            Self::Tcp(_) => {
-                let _ = limit;
-                Err(io::ErrorKind::Unsupported.into())
-            }
-            #[cfg(unix)]
-            Self::Unix(_) => Ok(()),
-        }
-    }
-
-    /// Sets the size of the system's buffer for what is sent.
-    pub(crate) fn set_send_buffer(&self, bytes: usize) -> io::Result<()> {
-        either!(self, s => SockRef::from(s).set_send_buffer_size(bytes))
-    }
-
-    /// Keeps what the system holds and has not sent below about that size, so that its readiness follows
-    /// the peer's reading: Linux tells of room only when a third of its buffer is free, which is up to
-    /// 4 MiB (TCP_NOTSENT_LOWAT). Of TCP, on Linux and Android; elsewhere nothing is done.
-    pub(crate) fn set_unsent_limit(&self, bytes: u32) -> io::Result<()> {
-        match self {
-            #[cfg(any(target_os = "linux", target_os = "android"))]
-            Self::Tcp(stream) => SockRef::from(stream).set_tcp_notsent_lowat(bytes),
-            #[cfg(not(any(target_os = "linux", target_os = "android")))]
-            Self::Tcp(_) => {
-                let _ = bytes;
-                Ok(())
-            }
-            #[cfg(unix)]
-            Self::Unix(_) => Ok(()),
-        }
-    }
-
-    /// Sets the size of the system's buffer for what comes in.
-    pub(crate) fn set_recv_buffer(&self, bytes: usize) -> io::Result<()> {
-        either!(self, s => SockRef::from(s).set_recv_buffer_size(bytes))
+        either!(self, s => set_buffers(&SockRef::from(s), options));
     }
 
     /// The address of the other side.
@@ -242,6 +204,30 @@ impl Stream {
 }
 
 /// A TCP connect from an address of the caller's.
+/// Keeps what the system holds and has not sent below about [`UNSENT_LIMIT`], so that its readiness follows
+/// the peer's reading: Linux tells of room only when a third of its buffer is free, which is up to 4 MiB
+/// (TCP_NOTSENT_LOWAT). On Linux and Android; elsewhere nothing is done.
+fn limit_unsent(socket: &Socket) -> io::Result<()> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    return socket.set_tcp_notsent_lowat(UNSENT_LIMIT);
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    {
+        let _ = (socket, UNSENT_LIMIT);
+        Ok(())
+    }
+}
+
+/// Zero is the system's own limit; less than a millisecond is not.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn set_user_timeout(socket: &Socket, timeout: Duration) -> io::Result<()> {
+    socket.set_tcp_user_timeout(Some(timeout.max(Duration::from_millis(1))))
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn set_user_timeout(_socket: &Socket, _timeout: Duration) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 fn connect_from(bind: SocketAddr, to: SocketAddr) -> io::Result<mio::net::TcpStream> {
     let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;

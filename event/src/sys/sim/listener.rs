@@ -5,7 +5,7 @@ use super::stream::Stream;
 use super::world::World;
 use super::world::backlog::{self, EXHAUSTED};
 use crate::sys::Key;
-use crate::sys::{Address, ListenSettings};
+use crate::sys::{Address, SocketOptions};
 use std::io;
 
 /// A listener of this thread's world; dropping it closes it.
@@ -20,8 +20,12 @@ impl Listener {
     /// # Errors
     ///
     /// The address is in use, or the world has no descriptor to give.
-    pub(crate) fn bind(address: &Address, settings: &ListenSettings) -> io::Result<Self> {
-        let id = backlog::listen(&World::here(), address, settings)?;
+    pub(crate) fn bind(
+        address: &Address,
+        backlog: u32,
+        options: &SocketOptions,
+    ) -> io::Result<Self> {
+        let id = backlog::listen(&World::here(), address, backlog, options.reuse_port)?;
         Ok(Self { id })
     }
 

@@ -4,10 +4,9 @@ use super::poller::Poller;
 use super::world::World;
 use super::world::fd::Fd;
 use crate::sys::Key;
-use crate::sys::{Address, Got};
+use crate::sys::{Address, Got, SocketOptions};
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 /// A stream of this thread's world; dropping it closes its descriptor.
 #[derive(Debug)]
@@ -65,59 +64,8 @@ impl Stream {
     /// Nothing is kept of a connection here.
     pub(crate) fn reset_on_drop(&self) {}
 
-    /// There is no Nagle's algorithm here.
-    ///
-    /// # Errors
-    ///
-    /// Never; the operating system's twin has some.
-    pub(crate) fn set_nodelay(&self, _on: bool) -> io::Result<()> {
-        Ok(())
-    }
-
-    /// Nobody probes a peer here.
-    ///
-    /// # Errors
-    ///
-    /// Never; the operating system's twin has some.
-    pub(crate) fn set_keepalive(&self, _after: Duration) -> io::Result<()> {
-        Ok(())
-    }
-
-    /// Nothing is acknowledged here, or not.
-    ///
-    /// # Errors
-    ///
-    /// Never; the operating system's twin has some.
-    pub(crate) fn set_user_timeout(&self, _limit: Duration) -> io::Result<()> {
-        Ok(())
-    }
-
-    /// The pipes have sizes of their own.
-    ///
-    /// # Errors
-    ///
-    /// Never; the operating system's twin has some.
-    pub(crate) fn set_send_buffer(&self, _bytes: usize) -> io::Result<()> {
-        Ok(())
-    }
-
-    /// The pipes have sizes of their own.
-    ///
-    /// # Errors
-    ///
-    /// Never; the operating system's twin has some.
-    pub(crate) fn set_unsent_limit(&self, _bytes: u32) -> io::Result<()> {
-        Ok(())
-    }
-
-    /// The pipes have sizes of their own.
-    ///
-    /// # Errors
-    ///
-    /// Never; the operating system's twin has some.
-    pub(crate) fn set_recv_buffer(&self, _bytes: usize) -> io::Result<()> {
-        Ok(())
-    }
+    /// The pipes have sizes of their own, and nobody probes a peer here.
+    pub(crate) fn set_up(&self, _options: &SocketOptions) {}
 
     /// The address of the other side.
     ///

@@ -10,7 +10,6 @@ use crate::log;
 use crate::machine::addresses::interleave;
 use crate::machine::race::{Action, ConnectRace};
 use crate::sys::{Address, Key, Stream, clock, literal};
-use crate::transport::settings::ConnSettings;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,10 +19,6 @@ use std::time::Duration;
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 /// How long to wait for room in the backlog of a Unix socket, the first time and at most.
 const BACKLOG_PAUSE: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
-
-/// Bytes that the system may hold and not have sent: a slow peer's progress is seen, and what is behind
-/// them (a Ping, a Close) is not far behind. No slower on loopback than without.
-const UNSENT_LIMIT: u32 = 64 * 1024;
 
 /// See [`LocalLoop::connect`].
 pub(crate) fn connect<'a>(
@@ -153,7 +148,8 @@ fn drive_race(conn: &Conn<'_>) {
 }
 
 fn start_racer(conn: &Conn<'_>, index: usize, address: Address) {
-    let bind = with_connecting(conn, |connecting| connecting.options.bind).flatten();
+    let bind =
+        with_connecting(conn, |connecting| connecting.options.settings.socket.bind).flatten();
     let started = conn.core().with_poller(|poller| {
         let mut stream = Stream::connect(&address, bind)?;
         // All racers of a connection share its key: the winner stays as it is registered, and
@@ -253,7 +249,7 @@ fn connected(conn: &Conn<'_>, stream: Stream) {
             return;
         };
         connecting.race = None;
-        set_up(&stream, &state.settings);
+        stream.set_up(&state.settings.socket);
         state.socket.peer = stream.peer().ok();
         state.socket.local = stream.local().ok().map(Arc::new);
         state.socket.stream = Some(stream);
@@ -294,28 +290,6 @@ fn is_backlog_full(address: &Address, e: &io::Error) -> bool {
         Address::Inet(_) => false,
         #[cfg(unix)]
         Address::Unix(_) => e.kind() == io::ErrorKind::WouldBlock,
-    }
-}
-
-/// Sets the socket's own options; none of them is worth a connection.
-pub(crate) fn set_up(stream: &Stream, settings: &ConnSettings) {
-    if let Err(e) = stream.set_nodelay(settings.nodelay) {
-        log::debug!("hvloop: TCP_NODELAY: {e}");
-    }
-    if let Err(e) = stream.set_unsent_limit(UNSENT_LIMIT) {
-        log::debug!("hvloop: TCP_NOTSENT_LOWAT: {e}");
-    }
-    if let Some(Err(e)) = settings.keepalive.map(|after| stream.set_keepalive(after)) {
-        log::warn!("hvloop: SO_KEEPALIVE: {e}");
-    }
-    if let Some(Err(e)) = settings.user_timeout.map(|t| stream.set_user_timeout(t)) {
-        log::warn!("hvloop: TCP_USER_TIMEOUT: {e}");
-    }
-    if let Some(Err(e)) = settings.send_buffer.map(|n| stream.set_send_buffer(n)) {
-        log::warn!("hvloop: SO_SNDBUF: {e}");
-    }
-    if let Some(Err(e)) = settings.recv_buffer.map(|n| stream.set_recv_buffer(n)) {
-        log::warn!("hvloop: SO_RCVBUF: {e}");
     }
 }
 

@@ -27,7 +27,7 @@ mod write;
 
 #[cfg(feature = "tls")]
 pub(crate) use self::tls_layer::TlsLayer;
-pub(crate) use self::{adopt::adopt, connect::connect, connect::set_up};
+pub(crate) use self::{adopt::adopt, connect::connect};
 
 use crate::conn::{ConnId, Handler};
 use crate::core::LocalLoop;

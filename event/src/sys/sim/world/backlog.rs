@@ -4,9 +4,9 @@ use super::fd::{End, Fd};
 use super::link::{Link, State};
 use super::peer::Peer;
 use super::{Happening, World};
+use crate::sys::Address;
 use crate::sys::Key;
 use crate::sys::sim::watch::Watch;
-use crate::sys::{Address, ListenSettings};
 use std::collections::VecDeque;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -82,7 +82,8 @@ pub(in crate::sys::sim) fn dialed(world: &World, dial: usize) {
 pub(in crate::sys::sim) fn listen(
     world: &World,
     address: &Address,
-    settings: &ListenSettings,
+    backlog: u32,
+    reuse_port: bool,
 ) -> io::Result<usize> {
     if world.chance(|faults| faults.no_fd) {
         return Err(io::Error::other(EXHAUSTED));
@@ -96,14 +97,14 @@ pub(in crate::sys::sim) fn listen(
         inet.set_port(50_000 + (id % 10_000) as u16);
     }
     let mut there = net.ears.iter().filter(|ear| ear.watch.open);
-    if there.any(|ear| ear.address == address && !(ear.reuse_port && settings.reuse_port)) {
+    if there.any(|ear| ear.address == address && !(ear.reuse_port && reuse_port)) {
         return Err(io::ErrorKind::AddrInUse.into());
     }
     net.ears.push(Ear {
         watch: Watch::opened(),
         address,
-        backlog: settings.backlog as usize,
-        reuse_port: settings.reuse_port,
+        backlog: backlog as usize,
+        reuse_port,
         waiting: VecDeque::new(),
         exhausted_until: Duration::ZERO,
     });

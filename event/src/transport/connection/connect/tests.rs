@@ -5,7 +5,7 @@
 use crate::conn::{Acceptor, Conn, Connect, Handler, Listen, Transport};
 use crate::error::CloseReason;
 use crate::sys::Stream;
-use crate::{EventLoop, LocalLoop};
+use crate::{EventLoop, LocalLoop, SocketOptions};
 use socket2::SockRef;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
@@ -103,19 +103,14 @@ fn socket_options_are_set() {
         assert_eq!(told.user_timeout, None);
         assert!(told.buffers != (20_000, 24_000) && told.buffers != (40_000, 48_000));
     }
-    let listen = at()
+    let options = SocketOptions::new()
         .nodelay(false)
-        .keepalive(Some(40 * S))
-        .user_timeout(Some(3 * S))
-        .send_buffer(Some(20_000))
-        .recv_buffer(Some(24_000));
-    let (client, server) = both(listen, |port| {
-        Connect::to("127.0.0.1", port)
-            .nodelay(false)
-            .keepalive(Some(40 * S))
-            .user_timeout(Some(3 * S))
-            .send_buffer(Some(20_000))
-            .recv_buffer(Some(24_000))
+        .keepalive(40 * S)
+        .user_timeout(3 * S)
+        .send_buffer(20_000)
+        .recv_buffer(24_000);
+    let (client, server) = both(at().socket(options.clone()), |port| {
+        Connect::to("127.0.0.1", port).socket(options)
     });
     // Linux doubles them, for its own use (socket(7)).
     let factor = if cfg!(target_os = "linux") { 2 } else { 1 };
