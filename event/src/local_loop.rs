@@ -5,10 +5,12 @@ use crate::conn::{
 };
 use crate::conn::{ListenError, ListenErrorKind};
 use crate::core::attachments::{Attachment, AttachmentId};
+use crate::core::calls::Deferred;
 use crate::core::idle::IdleId;
 use crate::core::lookup::DnsQuery;
+use crate::core::loop_timers::TimerAction;
 use crate::core::timers::TimerId;
-use crate::core::{Deferred, LocalLoop, TimerAction};
+use crate::core::{LocalLoop, lookup};
 #[cfg(feature = "cron")]
 use crate::cron::{self, CronSchedule};
 use crate::error::{CloseReason, LoopClosed};
@@ -45,14 +47,14 @@ impl LocalLoop {
 
     /// Whether the loop was told to stop: it takes no connections any more.
     pub fn is_stopping(&self) -> bool {
-        self.core().is_stopping()
+        self.core().shared.is_stopping()
     }
 
     /// Calls `f` in the task phase of the next turn. Like [`EventLoop::queue_in_loop`], but for
     /// closures that are not `Send`. Where that one refuses, `f` is dropped uncalled: once the loop has
     /// closed, and while it stops if it has no time left for more.
     pub fn queue_in_loop(&self, f: impl FnOnce() + 'static) {
-        if self.core().has_closed() {
+        if self.core().shared.has_closed() {
             // Else a call that queues itself would keep the loop from its end.
             log::debug!("hvloop: a call was queued after the loop had closed");
             return self.core().drop_user(f);
@@ -152,7 +154,7 @@ impl LocalLoop {
     /// libhv: `hloop_set_userdata`.
     pub fn set_context<T: Any>(&self, context: T) {
         let context = Some(Rc::new(context) as Rc<dyn Any>);
-        let old = std::mem::replace(&mut *self.core().context.borrow_mut(), context);
+        let old = std::mem::replace(&mut *self.core().users.context.borrow_mut(), context);
         self.core().drop_user(old);
     }
 
@@ -160,7 +162,7 @@ impl LocalLoop {
     ///
     /// libhv: `hloop_userdata`.
     pub fn context<T: Any>(&self) -> Option<Rc<T>> {
-        let context = self.core().context.borrow().clone();
+        let context = self.core().users.context.borrow().clone();
         context?.downcast().ok()
     }
 
@@ -175,7 +177,7 @@ impl LocalLoop {
     /// libuv: `uv_backend_fd`.
     #[cfg(all(unix, not(hvloop_sim)))]
     pub fn backend_fd(&self) -> io::Result<std::os::fd::RawFd> {
-        self.core().with_poller(|poller| Ok(poller.fd()))
+        self.core().poller.with(|poller| Ok(poller.fd()))
     }
 
     /// Call before the host waits: how long it may wait on [`backend_fd`](LocalLoop::backend_fd)
@@ -287,7 +289,7 @@ impl LocalLoop {
         host: &str,
         f: impl FnOnce(io::Result<Vec<SocketAddr>>) + 'static,
     ) -> io::Result<DnsQuery> {
-        let key = self.core().resolve_dns(host, Box::new(f))?;
+        let key = lookup::begin(self.core(), host, Box::new(f))?;
         Ok(DnsQuery::of(self.core().own(key)))
     }
 
@@ -295,7 +297,7 @@ impl LocalLoop {
     /// already.
     pub fn cancel_dns(&self, query: &DnsQuery) -> bool {
         match query.give_up() {
-            Some(key) => self.core().cancel_dns(self.core().mine(key)),
+            Some(key) => lookup::cancel(self.core(), self.core().mine(key)),
             // On its way here, from another thread.
             None => true,
         }
@@ -316,7 +318,12 @@ impl LocalLoop {
         if self.is_stopping() {
             return Err(LoopClosed(()));
         }
-        let key = self.core().attachments.borrow_mut().insert(attachment);
+        let key = self
+            .core()
+            .users
+            .attachments
+            .borrow_mut()
+            .insert(attachment);
         Ok(AttachmentId(self.core().own(key)))
     }
 
@@ -329,7 +336,7 @@ impl LocalLoop {
     /// The attachment of that id, if it is of type `T`.
     pub fn attachment<T: Attachment>(&self, id: AttachmentId) -> Option<Rc<T>> {
         let key = self.core().mine(id.0);
-        let attachment = self.core().attachments.borrow().get(key).cloned()?;
+        let attachment = self.core().users.attachments.borrow().get(key).cloned()?;
         let any: Rc<dyn Any> = attachment;
         any.downcast().ok()
     }
@@ -337,7 +344,7 @@ impl LocalLoop {
     /// Takes an attachment off the loop.
     pub fn detach(&self, id: AttachmentId) {
         let key = self.core().mine(id.0);
-        let attachment = self.core().attachments.borrow_mut().remove(key);
+        let attachment = self.core().users.attachments.borrow_mut().remove(key);
         self.core().drop_user(attachment);
     }
 

@@ -1,8 +1,9 @@
 //! Descriptors and mio sources of a user's own on the loop.
 
 use crate::core::LocalLoop;
+use crate::core::LoopCore;
+use crate::core::calls::Deferred;
 use crate::core::entity::{Entity, Place, Role};
-use crate::core::{Deferred, LoopCore};
 use crate::error::{CloseReason, LoopClosed};
 use crate::event_loop::EventLoop;
 use crate::log;
@@ -44,7 +45,7 @@ impl IoHandle {
         let key = self.key;
         self.event_loop.with_local(move |local| {
             let call = move |local: &LocalLoop| {
-                if let Some(watching) = local.core().find_as::<Watching>(key) {
+                if let Some(watching) = local.core().registry.find_as::<Watching>(key) {
                     watching.set_interest(local.core(), interest);
                 }
             };
@@ -62,7 +63,7 @@ impl IoHandle {
         let key = self.key;
         self.event_loop.with_local(move |local| {
             let core = local.core();
-            if let Some(watching) = core.find_as::<Watching>(key) {
+            if let Some(watching) = core.registry.find_as::<Watching>(key) {
                 watching.readable.set(true);
                 core.mark_ready(&watching.place);
             }
@@ -146,7 +147,9 @@ impl Watching {
         f: impl FnOnce(&mut dyn Watched, &Poller) -> R,
     ) -> Option<R> {
         let mut watched = self.watched.take()?;
-        let called = core.call_with_poller(what, |poller| f(&mut *watched, poller));
+        let called = core
+            .poller
+            .call(&core.shared, what, |poller| f(&mut *watched, poller));
         self.watched.set(Some(watched));
         called
     }
@@ -282,11 +285,11 @@ impl LocalLoop {
         F: FnMut(&IoHandle, &mut S, Ready) + 'static,
     {
         let core = self.core();
-        if !core.admit(role) {
+        if !core.registry.admit(role) {
             self.drop_user((source, f));
             return Err(io::ErrorKind::NotConnected.into());
         }
-        let watching = core.put(role, |place| Watching {
+        let watching = core.registry.put(role, |place| Watching {
             place,
             name,
             readable: Cell::new(false),
@@ -307,7 +310,7 @@ impl LocalLoop {
                 key,
             }),
             Err(e) => {
-                core.withdraw(&watching.place);
+                core.registry.withdraw(&watching.place);
                 self.drop_user(watching.watched.take());
                 Err(e)
             }

@@ -61,7 +61,7 @@ impl Drop for Arriving {
             return;
         };
         match current::find(&shared) {
-            Some(local) => local.core().load.arrived(&shared),
+            Some(local) => local.core().registry.load.arrived(&shared),
             None => shared.add_load(-1),
         }
     }

@@ -1,9 +1,11 @@
 //! Lookups that users ask for (`resolve_dns`); those of connects are in `transport::connection`.
 
-use super::slots::OwnKey;
+use super::calls::Deferred;
+use super::slots::{OwnKey, Slots};
 use super::{LocalLoop, LoopCore};
 use crate::sys::Key;
 use crate::sys::{JobToken, literal};
+use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
@@ -57,65 +59,72 @@ impl DnsQuery {
     }
 }
 
-impl LoopCore {
-    /// See [`LocalLoop::resolve_dns`].
-    pub(crate) fn resolve_dns(&self, host: &str, answer: OnAnswer) -> io::Result<Key> {
-        let lookup = Lookup { answer, job: None };
-        let key = self.lookups.borrow_mut().insert(lookup);
-        if let Some(address) = literal(host, 0) {
-            let answer = address.map(|address| vec![address]);
-            let call = move |local: &LocalLoop| local.core().answered(key, answer);
-            self.defer(super::Deferred::Call(Box::new(call)));
-            return Ok(key);
+/// Those of a loop.
+pub(super) struct Lookups(pub(super) RefCell<Slots<Lookup>>);
+
+impl Lookups {
+    pub(super) fn new() -> Self {
+        Self(RefCell::new(Slots::new()))
+    }
+}
+
+/// See [`LocalLoop::resolve_dns`].
+pub(crate) fn begin(core: &LoopCore, host: &str, answer: OnAnswer) -> io::Result<Key> {
+    let lookups = &core.users.lookups.0;
+    let key = lookups.borrow_mut().insert(Lookup { answer, job: None });
+    if let Some(address) = literal(host, 0) {
+        let answer = address.map(|address| vec![address]);
+        let call = move |local: &LocalLoop| answered(local.core(), key, answer);
+        core.defer(Deferred::Call(Box::new(call)));
+        return Ok(key);
+    }
+    let shared = core.shared.clone();
+    let done = Box::new(move |answer: io::Result<Vec<SocketAddr>>| {
+        if let Some(permit) = shared.inbox.reserve() {
+            permit.send(Box::new(move |local: &LocalLoop| {
+                answered(local.core(), key, answer);
+            }));
         }
-        let shared = self.shared.clone();
-        let done = Box::new(move |answer: io::Result<Vec<SocketAddr>>| {
-            if let Some(permit) = shared.inbox.reserve() {
-                permit.send(Box::new(move |local: &LocalLoop| {
-                    local.core().answered(key, answer);
-                }));
+    });
+    match core.shared.dns.submit(host.to_owned(), done) {
+        Ok(job) => {
+            if let Some(lookup) = lookups.borrow_mut().get_mut(key) {
+                lookup.job = Some(job);
             }
-        });
-        match self.shared.dns.submit(host.to_owned(), done) {
-            Ok(job) => {
-                if let Some(lookup) = self.lookups.borrow_mut().get_mut(key) {
-                    lookup.job = Some(job);
-                }
-                Ok(key)
-            }
-            Err(e) => {
-                let lookup = self.lookups.borrow_mut().remove(key);
-                self.drop_user(lookup);
-                Err(e)
-            }
+            Ok(key)
+        }
+        Err(e) => {
+            let lookup = lookups.borrow_mut().remove(key);
+            core.drop_user(lookup);
+            Err(e)
         }
     }
+}
 
-    fn answered(&self, key: Key, answer: io::Result<Vec<SocketAddr>>) {
-        let lookup = self.lookups.borrow_mut().remove(key);
-        if let Some(lookup) = lookup {
-            self.call_user("dns", || (lookup.answer)(answer));
-        }
+fn answered(core: &LoopCore, key: Key, answer: io::Result<Vec<SocketAddr>>) {
+    let lookup = core.users.lookups.0.borrow_mut().remove(key);
+    if let Some(lookup) = lookup {
+        core.call_user("dns", || (lookup.answer)(answer));
     }
+}
 
-    /// See [`LocalLoop::cancel_dns`].
-    pub(crate) fn cancel_dns(&self, key: Key) -> bool {
-        let lookup = self.lookups.borrow_mut().remove(key);
-        let existed = lookup.is_some();
-        if let Some(Lookup { answer, job }) = lookup {
-            if let Some(job) = job {
-                job.cancel();
-            }
-            self.drop_user(answer);
+/// See [`LocalLoop::cancel_dns`].
+pub(crate) fn cancel(core: &LoopCore, key: Key) -> bool {
+    let lookup = core.users.lookups.0.borrow_mut().remove(key);
+    let existed = lookup.is_some();
+    if let Some(Lookup { answer, job }) = lookup {
+        if let Some(job) = job {
+            job.cancel();
         }
-        existed
+        core.drop_user(answer);
     }
+    existed
+}
 
-    /// Gives every lookup up: the loop is draining.
-    pub(super) fn cancel_lookups(&self) {
-        let keys = self.lookups.borrow().keys();
-        for key in keys {
-            self.cancel_dns(key);
-        }
+/// Gives every lookup up: the loop is draining.
+pub(super) fn cancel_all(core: &LoopCore) {
+    let keys = core.users.lookups.0.borrow().keys();
+    for key in keys {
+        cancel(core, key);
     }
 }

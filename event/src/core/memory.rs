@@ -5,8 +5,9 @@
 //! Each change is counted where it happens, so that asking costs nothing.
 
 use super::LocalLoop;
-use super::LoopCore;
+use super::buffers::BufferPool;
 use super::entity::Role;
+use super::shared::LoopShared;
 use crate::log;
 use std::cell::Cell;
 use std::cmp::Reverse;
@@ -49,62 +50,60 @@ impl Memory {
     pub(super) fn has_work(&self) -> bool {
         self.more.get()
     }
-}
 
-impl LoopCore {
     /// Bytes that the connections hold.
-    pub(crate) fn memory_used(&self) -> usize {
-        self.memory.own.get() + self.buffers.shared_bytes()
+    fn used(&self, pool: &BufferPool) -> usize {
+        self.own.get() + pool.shared_bytes()
     }
 
     /// The end of a turn: what was closed has given back what it held, but for what others hold, too.
-    pub(super) fn count_memory(&self) {
-        let used = self.memory_used();
-        let over = self
-            .shared
+    pub(super) fn end_turn(&self, shared: &LoopShared, pool: &BufferPool) {
+        let used = self.used(pool);
+        let over = shared
             .options
             .memory_limit
             .is_some_and(|limit| used > limit);
-        self.memory
-            .more
-            .set(self.memory.relieved.replace(false) && over);
-        self.shared.counters.memory.set(used as u64);
+        self.more.set(self.relieved.replace(false) && over);
+        shared.counters.memory.set(used as u64);
     }
+}
 
-    /// Closes the greediest connections if all together hold too much.
-    pub(super) fn relieve(&self, local: &LocalLoop) {
-        match self.shared.options.memory_limit {
-            Some(limit) if self.memory_used() > limit && !self.memory.relieved.get() => {
-                self.close_greediest(local, limit);
-            }
-            _ => {}
+/// Closes the greediest connections if all together hold too much.
+pub(super) fn relieve(local: &LocalLoop) {
+    let core = local.core();
+    match core.shared.options.memory_limit {
+        Some(limit) if core.memory.used(&core.buffers) > limit && !core.memory.relieved.get() => {
+            close_greediest(local, limit);
         }
+        _ => {}
     }
+}
 
-    #[cold]
-    fn close_greediest(&self, local: &LocalLoop, limit: usize) {
-        let used = self.memory_used();
-        let mut greediest: Vec<_> = self
-            .all(|role| role == Role::Connection)
-            .into_iter()
-            .map(|entity| (entity.greed(), entity))
-            .filter(|(greed, entity)| *greed > 0 && !entity.place().is_closing())
-            .collect();
-        self.memory.relieved.set(!greediest.is_empty());
-        greediest.sort_unstable_by_key(|(greed, _)| Reverse(*greed));
-        let mut too_much = used - (limit - limit / FREED);
-        for (greed, entity) in greediest {
-            let (loop_name, name) = (&self.shared.options.name, entity.describe());
-            log::warn!(
-                "hvloop: loop {loop_name} holds {used} bytes for its connections, over its limit of \
-                 {limit}: closing the {name} with {greed}"
-            );
-            self.shared.counters.memory_closes.add(1);
-            entity.relieve(local, limit);
-            match too_much.checked_sub(greed) {
-                None | Some(0) => break,
-                Some(rest) => too_much = rest,
-            }
+#[cold]
+fn close_greediest(local: &LocalLoop, limit: usize) {
+    let core = local.core();
+    let used = core.memory.used(&core.buffers);
+    let mut greediest: Vec<_> = core
+        .registry
+        .all(|role| role == Role::Connection)
+        .into_iter()
+        .map(|entity| (entity.greed(), entity))
+        .filter(|(greed, entity)| *greed > 0 && !entity.place().is_closing())
+        .collect();
+    core.memory.relieved.set(!greediest.is_empty());
+    greediest.sort_unstable_by_key(|(greed, _)| Reverse(*greed));
+    let mut too_much = used - (limit - limit / FREED);
+    for (greed, entity) in greediest {
+        let (loop_name, name) = (&core.shared.options.name, entity.describe());
+        log::warn!(
+            "hvloop: loop {loop_name} holds {used} bytes for its connections, over its limit of \
+             {limit}: closing the {name} with {greed}"
+        );
+        core.shared.counters.memory_closes.add(1);
+        entity.relieve(local, limit);
+        match too_much.checked_sub(greed) {
+            None | Some(0) => break,
+            Some(rest) => too_much = rest,
         }
     }
 }

@@ -6,42 +6,52 @@
 
 pub(crate) mod attachments;
 pub(crate) mod buffers;
+pub(crate) mod calls;
 pub(crate) mod current;
 mod drain;
 pub(crate) mod entity;
-pub(crate) mod guard;
+mod guard;
 pub(crate) mod idle;
 #[cfg(hvloop_sim)]
 mod invariants;
 pub(crate) mod load;
 pub(crate) mod lookup;
+pub(crate) mod loop_timers;
 pub(crate) mod memory;
+mod phases;
+mod polling;
 mod registry;
 pub(crate) mod shared;
 pub(crate) mod slots;
 mod tick;
 pub(crate) mod timers;
+mod turn;
+mod users;
 
 use crate::error::CloseReason;
-use crate::sys::{Key, Poller, Readiness, clock, random_seed, thread};
-use attachments::Attachment;
+use crate::sys::{Key, Poller, clock, random_seed, thread};
 use buffers::BufferPool;
+use calls::{Calls, Deferred, LocalTask};
 use drain::Drain;
-use entity::Entity;
-use load::Load;
+use entity::Place;
+use idle::{IdleId, OnIdle};
+use loop_timers::{LoopTimers, TimerAction};
+use memory::Memory;
+use polling::Polling;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+use registry::Registry;
 use shared::LoopShared;
-use slots::{OwnKey, Slots};
-use std::any::Any;
-use std::cell::{Cell, RefCell};
-use std::collections::{HashSet, VecDeque};
+use slots::OwnKey;
+use std::cell::RefCell;
 use std::fmt;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
-use timers::{TimerId, Timers};
+use std::time::{Duration, Instant};
+use timers::TimerId;
+use turn::Turn;
+use users::Users;
 
 /// The loop as its own thread sees it: what needs no lock, no `Send` and no queue.
 ///
@@ -75,70 +85,17 @@ impl fmt::Debug for LocalLoop {
     }
 }
 
-/// What a timer does when it fires.
-pub(crate) enum TimerAction {
-    /// A user's callback.
-    User(Box<dyn FnMut(TimerId)>),
-    /// One of an entity's own, by its number.
-    Entity(Key, u8),
-}
-
-/// A call put off to the tick's own frame (step 8), so that no API call runs user code.
-pub(crate) enum Deferred {
-    /// One of an entity's own, by its number.
-    Entity(Key, u8),
-    /// Something of the layers above.
-    Call(Box<dyn FnOnce(&LocalLoop)>),
-}
-
-/// A task that is not `Send`.
-pub(crate) type LocalTask = Box<dyn FnOnce()>;
-
-/// A loop on its own thread. One `RefCell` a concern, so that borrows stay small.
+/// A loop on its own thread: each part borrows what is its own for moments.
 pub(crate) struct LoopCore {
     pub(crate) shared: Arc<LoopShared>,
-    /// Gone once the loop has closed: a `LocalLoop` that a user kept holds no fd.
-    poller: RefCell<Option<Poller>>,
-    entities: RefCell<Slots<Rc<dyn Entity>>>,
-    pub(crate) timers: RefCell<Timers<TimerAction>>,
-    /// Timers of other threads that were killed here before they arrived.
-    killed_early: RefCell<HashSet<TimerId>>,
-    deferred: RefCell<VecDeque<Deferred>>,
-    /// Tasks that are not `Send`: each has its place in the inbox, so that their order is kept.
-    local_tasks: RefCell<VecDeque<LocalTask>>,
-    /// What has something to write in step 9.
-    dirty: RefCell<Vec<Key>>,
-    /// What is to be looked at again in the next tick: its budget ended a read early.
-    ready: RefCell<Vec<Key>>,
-    /// What waits for its turn with something that takes long (a TLS handshake), in that order. Marked as
-    /// those of `ready` are.
-    costly: RefCell<VecDeque<Key>>,
-    /// What ends in step 10.
-    closing: RefCell<VecDeque<(Key, CloseReason)>>,
-    pub(crate) attachments: RefCell<Slots<Rc<dyn Attachment>>>,
-    lookups: RefCell<Slots<lookup::Lookup>>,
-    idles: RefCell<Slots<idle::Idle>>,
-    /// The user's, for [`LocalLoop::context`].
-    pub(crate) context: RefCell<Option<Rc<dyn Any>>>,
+    pub(crate) poller: Polling,
+    pub(crate) registry: Registry,
+    pub(crate) timers: LoopTimers,
+    pub(crate) users: Users,
     pub(crate) buffers: BufferPool,
-    pub(crate) memory: memory::Memory,
-    events: Cell<Vec<Readiness>>,
-    now: Cell<Instant>,
-    /// When the last callback had ended.
-    seen: Cell<Instant>,
-    /// A host waits on the poller's descriptor, or is about to.
-    host_waits: Cell<bool>,
-    pub(crate) load: Load,
-    /// `finish` has run.
-    finished: Cell<bool>,
-    /// A tick is on the stack.
-    ticking: Cell<bool>,
-    /// Tasks were left in the inbox by the batch limit.
-    tasks_left: Cell<bool>,
-    /// What the connection that is being read may still bring in this turn, in bytes.
-    allowance: Cell<usize>,
-    /// When a turn in which a stop is asked for, or a shorter limit, comes to its end.
-    hurry: Cell<Option<Instant>>,
+    pub(crate) memory: Memory,
+    calls: Calls,
+    turn: Turn,
     drain: RefCell<Drain>,
     rng: RefCell<StdRng>,
 }
@@ -156,33 +113,15 @@ impl LoopCore {
         };
         let now = clock::now();
         Ok(Self {
+            poller: Polling::new(poller),
+            registry: Registry::new(shared.clone()),
             shared,
-            poller: RefCell::new(Some(poller)),
-            entities: RefCell::new(Slots::new()),
-            timers: RefCell::new(Timers::new()),
-            killed_early: RefCell::default(),
-            deferred: RefCell::default(),
-            local_tasks: RefCell::default(),
-            dirty: RefCell::default(),
-            ready: RefCell::default(),
-            costly: RefCell::default(),
-            closing: RefCell::default(),
-            attachments: RefCell::new(Slots::new()),
-            lookups: RefCell::new(Slots::new()),
-            idles: RefCell::new(Slots::new()),
-            context: RefCell::default(),
+            timers: LoopTimers::new(),
+            users: Users::new(),
             buffers: BufferPool::default(),
-            memory: memory::Memory::default(),
-            events: Cell::default(),
-            now: Cell::new(now),
-            seen: Cell::new(now),
-            host_waits: Cell::new(false),
-            load: Load::default(),
-            finished: Cell::new(false),
-            ticking: Cell::new(false),
-            tasks_left: Cell::new(false),
-            allowance: Cell::new(0),
-            hurry: Cell::new(None),
+            memory: Memory::default(),
+            calls: Calls::default(),
+            turn: Turn::new(now),
             drain: RefCell::new(Drain::new(now)),
             rng: RefCell::new(rng),
         })
@@ -190,7 +129,7 @@ impl LoopCore {
 
     /// The time that this tick works with; taken once a tick, after the poll.
     pub(crate) fn now(&self) -> Instant {
-        self.now.get()
+        self.turn.now.get()
     }
 
     /// The time of the clock, for when something happens or begins: the turn's is behind by as long as
@@ -211,7 +150,7 @@ impl LoopCore {
 
     /// Whether a tick is on the stack.
     pub(crate) fn is_ticking(&self) -> bool {
-        self.ticking.get()
+        self.turn.ticking.get()
     }
 
     /// Whether the calling thread owns the loop (I1): always, but for threads that are simulated.
@@ -221,27 +160,27 @@ impl LoopCore {
 
     /// Ends the wait of a host that this thread is about to begin: there is something to do, or it is due
     /// earlier than the host was told. Costs a look where no host waits.
-    pub(crate) fn tell_host(&self) {
-        if self.host_waits.replace(false) {
+    fn tell_host(&self) {
+        if self.turn.host_waits.replace(false) {
             self.shared.inbox.notify();
         }
     }
 
     /// What is being looked at may bring so many bytes in this turn.
     pub(crate) fn allow(&self, bytes: usize) {
-        self.allowance.set(bytes);
+        self.turn.allowance.set(bytes);
     }
 
     /// Takes `cost` off what it may still bring. `false`: that was all, or the turn has to end.
     pub(crate) fn spend(&self, cost: usize) -> bool {
-        let left = self.allowance.get().saturating_sub(cost);
-        self.allowance.set(left);
-        left > 0 && !self.must_hurry()
+        let left = self.turn.allowance.get().saturating_sub(cost);
+        self.turn.allowance.set(left);
+        left > 0 && !self.check_time()
     }
 
     /// Whether it may still bring something.
     pub(crate) fn may_bring(&self) -> bool {
-        self.allowance.get() > 0 && !self.must_hurry()
+        self.turn.allowance.get() > 0 && !self.check_time()
     }
 
     /// Runs `f` with the loop's random numbers.
@@ -249,22 +188,47 @@ impl LoopCore {
         f(&mut self.rng.borrow_mut())
     }
 
-    /// Runs `f` with the poller, for registering sockets.
-    ///
-    /// # Errors
-    ///
-    /// The loop has closed.
-    pub(crate) fn with_poller<R>(&self, f: impl FnOnce(&Poller) -> io::Result<R>) -> io::Result<R> {
-        match &*self.poller.borrow() {
-            Some(poller) => f(poller),
-            None => Err(io::ErrorKind::NotConnected.into()),
+    /// Marks it for the flush of step 9.
+    pub(crate) fn mark_dirty(&self, place: &Place) {
+        if !place.dirty.replace(true) {
+            self.registry.dirty.borrow_mut().push(place.key());
+            self.tell_host();
+        }
+    }
+
+    /// Marks it to be looked at in the next tick without waiting for the poller.
+    pub(crate) fn mark_ready(&self, place: &Place) {
+        if !place.ready.replace(true) {
+            self.registry.ready.borrow_mut().push(place.key());
+            self.tell_host();
+        }
+    }
+
+    /// Begins the end of what has that key.
+    pub(crate) fn begin_close(&self, local: &LocalLoop, key: Key, reason: CloseReason) {
+        if let Some(entity) = self.registry.find(key) {
+            entity.close(local, reason);
+        }
+    }
+
+    /// Puts it on the list of step 10, which ends and frees it. Only the first reason counts.
+    pub(crate) fn list_closing(&self, place: &Place, reason: CloseReason) {
+        if !place.closing.replace(true) {
+            let closing = &self.registry.closing;
+            closing.borrow_mut().push_back((place.key(), reason));
+            self.tell_host();
         }
     }
 
     /// Puts a call off to step 8 of this tick, or of the next one.
     pub(crate) fn defer(&self, call: Deferred) {
-        self.deferred.borrow_mut().push_back(call);
+        self.calls.deferred.borrow_mut().push_back(call);
         self.tell_host();
+    }
+
+    /// Puts one of its own calls off to step 8 of this tick, or of the next one.
+    pub(crate) fn defer_for(&self, place: &Place, which: u8) {
+        self.defer(Deferred::Entity(place.key(), which));
     }
 
     /// Queues a task that is not `Send`, for step 4 of the next tick.
@@ -272,13 +236,28 @@ impl LoopCore {
         let Some(permit) = self.shared.reserve() else {
             return self.drop_user(task);
         };
-        self.local_tasks.borrow_mut().push_back(task);
+        self.calls.local_tasks.borrow_mut().push_back(task);
         permit.send(Box::new(|local: &LocalLoop| {
-            let task = local.core().local_tasks.borrow_mut().pop_front();
+            let task = local.core().calls.local_tasks.borrow_mut().pop_front();
             if let Some(task) = task {
                 task();
             }
         }));
+    }
+
+    /// See [`LocalLoop::set_idle`].
+    pub(crate) fn set_idle(&self, repeat: Option<u32>, callback: OnIdle) -> IdleId {
+        let key = self.users.idles.add(repeat, callback);
+        self.tell_host();
+        IdleId(self.own(key))
+    }
+
+    /// Takes an idle callback off and drops it, with no borrow held. `false`: there was none.
+    pub(crate) fn kill_idle(&self, id: IdleId) -> bool {
+        let removed = self.users.idles.remove(self.mine(id.0));
+        let existed = removed.is_some();
+        self.drop_user(removed);
+        existed
     }
 
     /// Arms a timer for `deadline`; `None`: later than the clock can tell.
@@ -286,52 +265,70 @@ impl LoopCore {
         &self,
         id: TimerId,
         deadline: Option<Instant>,
-        period: Option<std::time::Duration>,
+        period: Option<Duration>,
         repeat: Option<u32>,
         action: TimerAction,
     ) {
-        let mut timers = self.timers.borrow_mut();
-        timers.insert(id, deadline, period, repeat, action);
-        self.shared.counters.timers.set(timers.len() as u64);
+        self.timers
+            .arm(&self.shared, id, deadline, period, repeat, action);
         self.tell_host();
     }
 
-    /// Lets a timer count from now again. See [`Timers::reset`].
-    pub(crate) fn reset_timer(&self, id: TimerId, period: Option<std::time::Duration>) -> bool {
-        let reset = {
-            let mut timers = self.timers.borrow_mut();
-            timers.reset(id, clock::now(), period)
-        };
+    /// Arms one of its own timers. `None`: too far away for the clock to express, which is no limit.
+    pub(crate) fn arm_for(&self, place: &Place, after: Duration, which: u8) -> Option<TimerId> {
+        let id = self.shared.next_timer_id();
+        let deadline = clock::now().checked_add(after)?;
+        let action = TimerAction::Entity(place.key(), which);
+        self.arm(id, Some(deadline), None, Some(1), action);
+        Some(id)
+    }
+
+    /// Lets a timer count from now again. See [`timers::Timers::reset`].
+    pub(crate) fn reset_timer(&self, id: TimerId, period: Option<Duration>) -> bool {
+        let reset = self.timers.reset(id, period);
         self.tell_host();
         reset
     }
 
     /// Takes a timer off and drops its callback, with no borrow held. `false`: there was none.
     pub(crate) fn kill_timer(&self, id: TimerId) -> bool {
-        let (existed, removed) = {
-            let mut timers = self.timers.borrow_mut();
-            let before = timers.len();
-            let removed = timers.remove(id);
-            let existed = removed.is_some() || timers.len() < before;
-            self.shared.counters.timers.set(timers.len() as u64);
-            (existed, removed)
-        };
-        if !existed && self.shared.is_arming() {
-            self.killed_early.borrow_mut().insert(id);
-        }
+        let (existed, removed) = self.timers.kill(&self.shared, id);
         self.drop_user(removed);
         existed
     }
 
-    /// A timer of another thread arrives. `false`: it was killed before.
-    pub(crate) fn arrives(&self, id: TimerId) -> bool {
-        self.shared.end_arming();
-        let mut killed = self.killed_early.borrow_mut();
-        let wanted = !killed.remove(&id);
-        if !self.shared.is_arming() {
-            killed.clear(); // ids that were over already
+    /// Calls user code. `None`: it panicked, which was logged and counted; what it leaves behind
+    /// is the caller's to close.
+    pub(crate) fn call_user<R>(&self, what: &str, f: impl FnOnce() -> R) -> Option<R> {
+        debug_assert!(self.is_unborrowed(), "a borrow is alive at a user callback");
+        let (result, end) = self.shared.call_user(what, f);
+        self.turn.seen.set(end);
+        result
+    }
+
+    /// Drops what may be the user's: a `Drop` of theirs may call back in, or panic.
+    pub(crate) fn drop_user<T>(&self, value: T) {
+        debug_assert!(self.is_unborrowed(), "a borrow is alive at a user's drop");
+        self.shared.drop_user(value);
+    }
+
+    /// Drops several values, each by itself: a second panic on the way out of the first would end the
+    /// process.
+    fn drop_each<T>(&self, values: impl IntoIterator<Item = T>) {
+        for value in values {
+            self.drop_user(value);
         }
-        wanted
+    }
+
+    /// I4: no borrow is alive.
+    fn is_unborrowed(&self) -> bool {
+        self.poller.is_unborrowed()
+            && self.registry.is_unborrowed()
+            && self.timers.is_unborrowed()
+            && self.users.is_unborrowed()
+            && self.calls.is_unborrowed()
+            && self.drain.try_borrow_mut().is_ok()
+            && self.rng.try_borrow_mut().is_ok()
     }
 }
 

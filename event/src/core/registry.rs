@@ -1,21 +1,56 @@
 //! The entities of a loop, and the lists that say what is to be done for them.
 
-use super::LocalLoop;
 use super::entity::{Entity, Place, Role};
-use super::timers::TimerId;
-use super::{Deferred, LoopCore, TimerAction};
+use super::load::Load;
+use super::shared::LoopShared;
+use super::slots::Slots;
 use crate::error::CloseReason;
-use crate::sys::{Key, clock};
+use crate::sys::Key;
 use std::any::Any;
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::rc::Rc;
-use std::time::Duration;
+use std::sync::Arc;
 
-impl LoopCore {
+/// How many entities are looked at for borrows.
+const FEW: usize = 32;
+
+/// See the module.
+pub(crate) struct Registry {
+    shared: Arc<LoopShared>,
+    pub(super) entities: RefCell<Slots<Rc<dyn Entity>>>,
+    /// What has something to write in step 9.
+    pub(super) dirty: RefCell<Vec<Key>>,
+    /// What is to be looked at again in the next tick: its budget ended a read early.
+    pub(super) ready: RefCell<Vec<Key>>,
+    /// What waits for its turn with something that takes long (a TLS handshake), in that order. Marked as
+    /// those of `ready` are.
+    pub(super) costly: RefCell<VecDeque<Key>>,
+    /// What ends in step 10.
+    pub(super) closing: RefCell<VecDeque<(Key, CloseReason)>>,
+    pub(crate) load: Load,
+}
+
+impl Registry {
+    pub(super) fn new(shared: Arc<LoopShared>) -> Self {
+        Self {
+            shared,
+            entities: RefCell::new(Slots::new()),
+            dirty: RefCell::default(),
+            ready: RefCell::default(),
+            costly: RefCell::default(),
+            closing: RefCell::default(),
+            load: Load::default(),
+        }
+    }
+
     /// Counts one more on the loop (I8). `false`: it takes none.
     pub(crate) fn admit(&self, role: Role) -> bool {
         match role {
-            Role::Background => !self.has_closed(),
-            Role::Connection | Role::Source => !self.is_stopping() && self.shared.gate.acquire(),
+            Role::Background => !self.shared.has_closed(),
+            Role::Connection | Role::Source => {
+                !self.shared.is_stopping() && self.shared.gate.acquire()
+            }
         }
     }
 
@@ -35,10 +70,9 @@ impl LoopCore {
 
     /// Takes something off the loop that was never told of anything, since it could not be registered.
     pub(crate) fn withdraw(&self, place: &Place) {
-        let removed = self.entities.borrow_mut().remove(place.key());
+        let removed = self.remove(place.key());
         place.closing.set(true);
         drop(removed);
-        self.count(place.role(), -1);
         self.release(place.role());
     }
 
@@ -60,22 +94,6 @@ impl LoopCore {
         all.filter(|e| of(e.place().role())).cloned().collect()
     }
 
-    /// Marks it for the flush of step 9.
-    pub(crate) fn mark_dirty(&self, place: &Place) {
-        if !place.dirty.replace(true) {
-            self.dirty.borrow_mut().push(place.key());
-            self.tell_host();
-        }
-    }
-
-    /// Marks it to be looked at in the next tick without waiting for the poller.
-    pub(crate) fn mark_ready(&self, place: &Place) {
-        if !place.ready.replace(true) {
-            self.ready.borrow_mut().push(place.key());
-            self.tell_host();
-        }
-    }
-
     /// Lets what takes long wait for its turn: first come, first served.
     pub(crate) fn queue_costly(&self, place: &Place) {
         if !place.ready.replace(true) {
@@ -83,47 +101,15 @@ impl LoopCore {
         }
     }
 
-    /// Begins the end of what has that key.
-    pub(crate) fn begin_close(&self, local: &LocalLoop, key: Key, reason: CloseReason) {
-        if let Some(entity) = self.find(key) {
-            entity.close(local, reason);
-        }
+    /// Takes it out. Its hold is [released](Self::release) when it has been dropped.
+    pub(super) fn remove(&self, key: Key) -> Option<Rc<dyn Entity>> {
+        let removed = self.entities.borrow_mut().remove(key)?;
+        self.count(removed.place().role(), -1);
+        Some(removed)
     }
 
-    /// Puts it on the list of step 10, which ends and frees it. Only the first reason counts.
-    pub(crate) fn list_closing(&self, place: &Place, reason: CloseReason) {
-        if !place.closing.replace(true) {
-            self.closing.borrow_mut().push_back((place.key(), reason));
-            self.tell_host();
-        }
-    }
-
-    /// Puts one of its own calls off to step 8 of this tick, or of the next one.
-    pub(crate) fn defer_for(&self, place: &Place, which: u8) {
-        self.defer(Deferred::Entity(place.key(), which));
-    }
-
-    /// Arms one of its own timers. `None`: too far away for the clock to express, which is no limit.
-    pub(crate) fn arm_for(&self, place: &Place, after: Duration, which: u8) -> Option<TimerId> {
-        let id = self.shared.next_timer_id();
-        let deadline = clock::now().checked_add(after)?;
-        let action = TimerAction::Entity(place.key(), which);
-        self.arm(id, Some(deadline), None, Some(1), action);
-        Some(id)
-    }
-
-    /// Step 10 for one of them: ended, freed, its hold released.
-    pub(super) fn end(&self, local: &LocalLoop, key: Key, reason: CloseReason) {
-        let Some(entity) = self.find(key) else { return };
-        let role = entity.place().role();
-        entity.end(local, reason);
-        let removed = self.entities.borrow_mut().remove(key);
-        self.drop_user(removed);
-        self.count(role, -1);
-        self.release(role);
-    }
-
-    fn release(&self, role: Role) {
+    /// Gives its count back.
+    pub(super) fn release(&self, role: Role) {
         if role != Role::Background {
             self.shared.release();
         }
@@ -134,5 +120,38 @@ impl LoopCore {
         if role == Role::Connection {
             self.load.add(&self.shared, more);
         }
+    }
+
+    /// Whether anything is on a list.
+    pub(super) fn has_work(&self) -> bool {
+        !self.ready.borrow().is_empty()
+            || !self.costly.borrow().is_empty()
+            || !self.dirty.borrow().is_empty()
+            || !self.closing.borrow().is_empty()
+    }
+
+    /// Whether no borrow is alive, of the first entities either: they are looked at with each callback of a
+    /// debug build.
+    pub(super) fn is_unborrowed(&self) -> bool {
+        let entities = self.entities.try_borrow_mut();
+        entities.is_ok_and(|entities| entities.first(FEW).all(|entity| entity.is_unborrowed()))
+            && self.dirty.try_borrow_mut().is_ok()
+            && self.ready.try_borrow_mut().is_ok()
+            && self.costly.try_borrow_mut().is_ok()
+            && self.closing.try_borrow_mut().is_ok()
+    }
+}
+
+/// Takes a list for a walk in which it may grow anew.
+pub(super) fn take(list: &RefCell<Vec<Key>>) -> Vec<Key> {
+    std::mem::take(&mut *list.borrow_mut())
+}
+
+/// Keeps the capacity of a list that was taken and has been walked.
+pub(super) fn give_back(list: &RefCell<Vec<Key>>, mut walked: Vec<Key>) {
+    walked.clear();
+    let mut list = list.borrow_mut();
+    if list.is_empty() {
+        *list = walked;
     }
 }

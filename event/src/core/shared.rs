@@ -4,7 +4,7 @@ use super::LocalLoop;
 use crate::metrics::{Counters, Metrics};
 use crate::options::LoopOptions;
 use crate::report::ShutdownReport;
-use crate::sync::{Gate, Inbox, Permit};
+use crate::sync::{Gate, Inbox, Permit, Phase};
 use crate::sys::{DnsPool, LoopWaker, Poller, thread};
 use std::collections::BTreeMap;
 use std::io;
@@ -118,6 +118,20 @@ impl LoopShared {
         }
     }
 
+    /// Whether connections are no longer taken.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.gate.stop_requested()
+            || !matches!(
+                self.gate.phase(),
+                Phase::Idle | Phase::Running | Phase::Paused
+            )
+    }
+
+    /// Whether the loop takes no calls any more: what was accepted runs, and that is the end.
+    pub(crate) fn has_closed(&self) -> bool {
+        matches!(self.gate.phase(), Phase::Closing | Phase::Stopped)
+    }
+
     /// The names of the explicit holds that are still there.
     pub(crate) fn hold_names(&self) -> Vec<String> {
         lock(&self.holds).values().map(|n| n.to_string()).collect()
@@ -182,7 +196,7 @@ impl LoopShared {
     /// [`take_poller`](LoopShared::take_poller) opens them again.
     #[cfg(not(hvloop_sim))]
     pub(crate) fn park(&self) {
-        if self.gate.phase() != crate::sync::Phase::Idle || self.inbox.is_empty() {
+        if self.gate.phase() != Phase::Idle || self.inbox.is_empty() {
             return;
         }
         let mut poller = lock(&self.poller);

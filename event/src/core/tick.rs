@@ -1,13 +1,15 @@
 //! One turn of the loop. The numbered steps are part of the API: see `docs/design.md`, section
 //! "The tick".
 
-use super::LocalLoop;
+use super::calls::Deferred;
 use super::entity::{Entity, Role};
-use super::{Deferred, LoopCore, TimerAction};
+use super::idle::IdleId;
+use super::loop_timers::TimerAction;
+use super::{LocalLoop, LoopCore, memory, registry};
 use crate::error::CloseReason;
 use crate::log;
 use crate::sync::Phase;
-use crate::sys::clock;
+use crate::sys::{Key, clock};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -25,12 +27,12 @@ impl LoopCore {
     /// Turns once, blocking in the poll for at most `limit` (`None`: until there is something to
     /// do). `true`: the loop has closed and this was its last turn.
     pub(crate) fn turn(&self, local: &LocalLoop, limit: Option<Duration>) -> bool {
-        self.host_waits.set(false);
-        self.ticking.set(true);
+        self.turn.host_waits.set(false);
+        self.turn.ticking.set(true);
         let closed = self.steps(local, limit);
-        self.ticking.set(false);
+        self.turn.ticking.set(false);
         #[cfg(hvloop_sim)]
-        if let Err(broken) = self.check_invariants() {
+        if let Err(broken) = super::invariants::check(self) {
             crate::sys::sim::World::here().violation(broken);
         }
         closed
@@ -44,7 +46,7 @@ impl LoopCore {
         // 1, 2
         self.poll(limit);
         // 3
-        self.now.set(clock::now());
+        self.turn.now.set(clock::now());
         self.shared.counters.ticks.add(1);
         let stopping = self.shared.gate.stop_requested();
         if self.shared.gate.phase() == Phase::Paused && !stopping {
@@ -61,12 +63,28 @@ impl LoopCore {
         self.run_deferred(local);
         // 9
         self.flush_dirty(local);
-        self.relieve(local);
+        memory::relieve(local);
         // 10
         self.run_closing(local);
-        self.count_memory();
+        self.memory.end_turn(&self.shared, &self.buffers);
         // 11
         self.advance_phase(local)
+    }
+
+    /// Before step 1: calls each idle callback once, if there is nothing else to do.
+    fn run_idle(&self) {
+        let idles = &self.users.idles;
+        if idles.is_empty() || self.has_work() || !self.shared.inbox.is_empty() {
+            return;
+        }
+        for key in idles.keys() {
+            let Some(mut callback) = idles.take(key) else {
+                continue; // killed by one before
+            };
+            self.call_user("idle", || callback(IdleId(self.own(key))));
+            let ended = idles.put_back(key, callback);
+            self.drop_user(ended);
+        }
     }
 
     /// For a host that waits in its own poll: how long it may, before it lets the loop turn
@@ -75,17 +93,13 @@ impl LoopCore {
     pub(crate) fn prepare_wait(&self) -> Option<Duration> {
         let paused =
             self.shared.gate.phase() == Phase::Paused && !self.shared.gate.stop_requested();
-        let more = || {
-            let poller = self.poller.borrow();
-            poller.as_ref().is_some_and(|poller| poller.may_have_more())
-        };
         let timeout = match paused {
             true => None,
-            false if self.has_work() || more() => Some(Duration::ZERO),
+            false if self.has_work() || self.poller.may_have_more() => Some(Duration::ZERO),
             false => self.until_next_deadline(),
         };
         let may_sleep = timeout != Some(Duration::ZERO) && self.shared.inbox.prepare_sleep();
-        self.host_waits.set(may_sleep);
+        self.turn.host_waits.set(may_sleep);
         if may_sleep {
             timeout
         } else {
@@ -111,13 +125,8 @@ impl LoopCore {
         } else {
             Some(Duration::ZERO)
         };
-        let mut events = self.events.take();
-        let polled = match self.poller.borrow_mut().as_mut() {
-            Some(poller) => poller.poll(timeout, &mut events),
-            None => Ok(()),
-        };
+        let polled = self.poller.poll(timeout);
         inbox.awake();
-        self.events.set(events);
         if let Err(e) = polled {
             // Without a poller no connection can finish: close all by force.
             log::error!("hvloop: loop {} cannot poll: {e}", self.shared.options.name);
@@ -127,20 +136,17 @@ impl LoopCore {
 
     /// Whether there is something to do without waiting.
     pub(super) fn has_work(&self) -> bool {
-        self.tasks_left.get()
-            || !self.ready.borrow().is_empty()
-            || !self.costly.borrow().is_empty()
-            || !self.dirty.borrow().is_empty()
-            || !self.deferred.borrow().is_empty()
-            || !self.closing.borrow().is_empty()
+        self.turn.tasks_left.get()
+            || self.registry.has_work()
+            || !self.calls.is_empty()
             || self.memory.has_work()
             || self.phase_is_due()
     }
 
     /// The time until the next timer, or the deadline of the drain.
     fn until_next_deadline(&self) -> Option<Duration> {
-        let timer = self.timers.borrow().next_deadline();
-        let drain = self.drain_deadline();
+        let timer = self.timers.next_deadline();
+        let drain = self.drain.borrow().deadline();
         let next = match (timer, drain) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
@@ -150,21 +156,21 @@ impl LoopCore {
 
     /// Paused: readiness is edge-triggered, so it is kept for when the loop goes on.
     fn stash_events(&self) {
-        let mut events = self.events.take();
+        let mut events = self.poller.events.take();
         for event in events.drain(..) {
-            if let Some(entity) = self.find(event.key) {
+            if let Some(entity) = self.registry.find(event.key) {
                 entity.note(&event);
                 self.mark_ready(entity.place());
             }
         }
-        self.events.set(events);
+        self.poller.events.set(events);
     }
 
     /// Step 4: the tasks that were queued when the step began, at most a batch of them.
     fn run_tasks(&self, local: &LocalLoop) {
         let queued = self.shared.inbox.len();
         self.run_some_tasks(local, queued.min(TASK_BATCH));
-        self.tasks_left.set(!self.shared.inbox.is_empty());
+        self.turn.tasks_left.set(!self.shared.inbox.is_empty());
     }
 
     /// Runs so many tasks; no more than take a moment once a stop is wanted that step 11 has not noticed,
@@ -174,14 +180,14 @@ impl LoopCore {
         let mut last = start;
         for done in 0..count {
             let long = done >= TASKS_A_LOOK || last.saturating_duration_since(start) >= A_MOMENT;
-            if long && self.must_move_on() {
+            if long && self.check_stop() {
                 break;
             }
             let Some(task) = self.shared.inbox.pop() else {
                 break;
             };
             self.run_task(local, task);
-            let end = self.seen.get();
+            let end = self.turn.seen.get();
             self.note_task_time(end.saturating_duration_since(last));
             last = end;
         }
@@ -190,16 +196,16 @@ impl LoopCore {
     /// Runs one task.
     pub(super) fn run_task(&self, local: &LocalLoop, task: super::shared::Task) {
         self.shared.counters.tasks.add(1);
-        self.note_task();
+        self.drain.borrow_mut().note_task();
         self.call_user("task", || task(local));
     }
 
     /// Steps 5 and 6: what the poller said, then reads that a budget ended early.
     fn run_io(&self, local: &LocalLoop) {
-        let leftover = std::mem::take(&mut *self.ready.borrow_mut());
-        let mut events = self.events.take();
+        let leftover = registry::take(&self.registry.ready);
+        let mut events = self.poller.events.take();
         for event in events.drain(..) {
-            let Some(entity) = self.find(event.key) else {
+            let Some(entity) = self.registry.find(event.key) else {
                 continue; // stale
             };
             entity.note(&event);
@@ -208,32 +214,24 @@ impl LoopCore {
                 self.look_at_in_time(local, entity);
             }
         }
-        self.events.set(events);
-        for entity in leftover.iter().filter_map(|key| self.find(*key)) {
+        self.poller.events.set(events);
+        for entity in leftover.iter().filter_map(|key| self.registry.find(*key)) {
             entity.place().ready.set(false);
             self.look_at_in_time(local, entity);
         }
-        // Keep the list's capacity.
-        let mut leftover = leftover;
-        leftover.clear();
-        {
-            let mut ready = self.ready.borrow_mut();
-            if ready.is_empty() {
-                *ready = leftover;
-            }
-        }
+        registry::give_back(&self.registry.ready, leftover);
         self.run_costly(local);
     }
 
     /// The end of step 6: what takes long, first come, first served.
     fn run_costly(&self, local: &LocalLoop) {
         for _ in 0..COSTLY {
-            if self.must_hurry() {
+            if self.check_time() {
                 break;
             }
-            let next = self.costly.borrow_mut().pop_front();
+            let next = self.registry.costly.borrow_mut().pop_front();
             let Some(key) = next else { break };
-            if let Some(entity) = self.find(key) {
+            if let Some(entity) = self.registry.find(key) {
                 entity.place().ready.set(false);
                 entity.costly(local);
             }
@@ -242,19 +240,19 @@ impl LoopCore {
 
     /// Now, or in the next turn if this one has to end.
     fn look_at_in_time(&self, local: &LocalLoop, entity: Rc<dyn Entity>) {
-        if self.must_hurry() {
+        if self.check_time() {
             return self.mark_ready(entity.place());
         }
         entity.ready(local);
-        self.relieve(local);
+        memory::relieve(local);
     }
 
     /// Step 7: the timers that are due, of those armed before the step.
     fn run_timers(&self, local: &LocalLoop) {
-        let now = self.now.get();
-        let batch = self.timers.borrow_mut().begin_batch();
+        let now = self.now();
+        let batch = self.timers.begin_batch();
         loop {
-            let fired = self.timers.borrow_mut().pop_due(now, &batch);
+            let fired = self.timers.pop_due(now, &batch);
             let Some(mut fired) = fired else { break };
             let id = fired.id();
             match fired.callback_mut() {
@@ -263,30 +261,29 @@ impl LoopCore {
                     self.call_user("timer", || callback(id));
                 }
                 TimerAction::Entity(key, which) => {
-                    if let Some(entity) = self.find(*key) {
+                    if let Some(entity) = self.registry.find(*key) {
                         entity.timer(local, *which);
                     }
                 }
             }
-            let done = self.timers.borrow_mut().finish(fired, now);
+            let done = self.timers.finish(fired, now);
             self.drop_user(done);
-            if self.is_overdue() {
+            if self.check_deadline() {
                 break;
             }
         }
-        let armed = self.timers.borrow().len() as u64;
-        self.shared.counters.timers.set(armed);
+        self.shared.counters.timers.set(self.timers.len());
     }
 
     /// Step 8: calls put off to here; those they put off in turn wait for the next tick.
     pub(super) fn run_deferred(&self, local: &LocalLoop) {
-        let queued = self.deferred.borrow().len();
+        let queued = self.calls.deferred.borrow().len();
         for _ in 0..queued.min(DEFERRED_BATCH) {
-            let call = self.deferred.borrow_mut().pop_front();
+            let call = self.calls.deferred.borrow_mut().pop_front();
             match call {
                 None => break,
                 Some(Deferred::Entity(key, which)) => {
-                    if let Some(entity) = self.find(key) {
+                    if let Some(entity) = self.registry.find(key) {
                         entity.deferred(local, which);
                     }
                 }
@@ -299,50 +296,59 @@ impl LoopCore {
 
     /// Step 9: one write for each that has something to send.
     fn flush_dirty(&self, local: &LocalLoop) {
-        let mut dirty = std::mem::take(&mut *self.dirty.borrow_mut());
-        for key in dirty.drain(..) {
-            if self.must_hurry() {
+        let dirty = registry::take(&self.registry.dirty);
+        for key in &dirty {
+            if self.check_time() {
                 // Marked as it is, for the next turn.
-                self.dirty.borrow_mut().push(key);
+                self.registry.dirty.borrow_mut().push(*key);
                 continue;
             }
-            if let Some(entity) = self.find(key) {
+            if let Some(entity) = self.registry.find(*key) {
                 entity.place().dirty.set(false);
                 entity.flush(local);
             }
         }
-        let mut list = self.dirty.borrow_mut();
-        if list.is_empty() {
-            *list = dirty;
-        }
+        registry::give_back(&self.registry.dirty, dirty);
     }
 
     /// Step 10: ends what is on the closing list, as it was when the step began.
     fn run_closing(&self, local: &LocalLoop) {
-        let listed = self.closing.borrow().len();
+        let listed = self.registry.closing.borrow().len();
         for _ in 0..listed {
-            let next = self.closing.borrow_mut().pop_front();
+            let next = self.registry.closing.borrow_mut().pop_front();
             let Some((key, reason)) = next else { break };
             self.end(local, key, reason);
         }
     }
 
+    /// Step 10 for one of them: ended, freed, its hold released.
+    fn end(&self, local: &LocalLoop, key: Key, reason: CloseReason) {
+        let Some(entity) = self.registry.find(key) else {
+            return;
+        };
+        let role = entity.place().role();
+        entity.end(local, reason);
+        let removed = self.registry.remove(key);
+        self.drop_user(removed);
+        self.registry.release(role);
+    }
+
     /// Whether anything is waiting for step 8 or 10.
     pub(super) fn has_calls_pending(&self) -> bool {
-        !self.deferred.borrow().is_empty() || !self.closing.borrow().is_empty()
+        !self.calls.is_empty() || !self.registry.closing.borrow().is_empty()
     }
 
     /// Ends everything on the closing list until none is left, as the loop closes.
     pub(super) fn run_all_closing(&self, local: &LocalLoop) {
-        while !self.closing.borrow().is_empty() {
+        while !self.registry.closing.borrow().is_empty() {
             self.run_closing(local);
         }
     }
 
     /// Closes everything by force, connections first.
     pub(super) fn force_all(&self, local: &LocalLoop, reason: &CloseReason) {
-        let connections = self.all(|role| role == Role::Connection);
-        let others = self.all(|role| role != Role::Connection);
+        let connections = self.registry.all(|role| role == Role::Connection);
+        let others = self.registry.all(|role| role != Role::Connection);
         for entity in connections.into_iter().chain(others) {
             entity.force(local, reason.clone());
         }

@@ -114,7 +114,7 @@ impl EventLoop {
         };
         let arriving = Arriving::at(&self.shared);
         permit.send(Box::new(move |local: &LocalLoop| {
-            local.core().load.arrives_now();
+            local.core().registry.load.arrives_now();
             f(local);
             drop(arriving); // it is there by now, or has failed
         }));
@@ -181,7 +181,7 @@ impl EventLoop {
             None => {
                 self.shared.begin_arming();
                 let posted = self.post_event(move |local| {
-                    if local.core().arrives(id) {
+                    if local.core().timers.arrives(&local.core().shared, id) {
                         local.arm(id, now, period, repeat, f);
                     } else {
                         local.drop_user(f);

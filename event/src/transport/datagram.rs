@@ -2,8 +2,9 @@
 
 use super::budget::SendBudget;
 use crate::core::LocalLoop;
+use crate::core::LoopCore;
+use crate::core::calls::Deferred;
 use crate::core::entity::{Entity, Place, Role};
-use crate::core::{Deferred, LoopCore};
 use crate::error::{CloseReason, DatagramError, SendError};
 use crate::sys::{Datagrams, Key, Readiness};
 use std::cell::{Cell, RefCell};
@@ -87,10 +88,10 @@ pub(crate) fn add(
     handler: Box<dyn DatagramHandler>,
 ) -> Result<Key, (CloseReason, Box<dyn DatagramHandler>)> {
     let core = local.core();
-    if !core.admit(Role::Source) {
+    if !core.registry.admit(Role::Source) {
         return Err((CloseReason::Stopped, handler));
     }
-    let added = core.put(Role::Source, |place| DatagramSocket {
+    let added = core.registry.put(Role::Source, |place| DatagramSocket {
         place,
         name,
         handler: Cell::new(Some(handler)),
@@ -104,13 +105,13 @@ pub(crate) fn add(
         })),
     });
     let key = added.place.key();
-    let registered = core.with_poller(|poller| {
+    let registered = core.poller.with(|poller| {
         let registered = added.with_state(|state| state.socket.register(poller, key));
         registered.unwrap_or(Ok(()))
     });
     match (registered, added.handler.take()) {
         (Err(e), Some(handler)) => {
-            core.withdraw(&added.place);
+            core.registry.withdraw(&added.place);
             Err((CloseReason::Io(Arc::new(e)), handler))
         }
         (_, handler) => {
@@ -127,7 +128,7 @@ pub(crate) fn tell_later(
     f: impl FnOnce(&mut dyn DatagramHandler, &LocalLoop) + 'static,
 ) {
     let call = move |local: &LocalLoop| {
-        if let Some(socket) = local.core().find_as::<DatagramSocket>(key) {
+        if let Some(socket) = local.core().registry.find_as::<DatagramSocket>(key) {
             socket.with_handler(|handler| f(handler, local));
         }
     };
@@ -143,7 +144,7 @@ pub(crate) fn send(
     to: Option<SocketAddr>,
     reserved: bool,
 ) -> Result<(), DatagramError> {
-    let socket = core.find_as::<DatagramSocket>(key);
+    let socket = core.registry.find_as::<DatagramSocket>(key);
     let sent = socket.and_then(|socket| socket.with_state(|state| state.send(data, to, reserved)));
     if sent.ok_or(DatagramError::NotOpen)?? {
         core.shared.counters.bytes_out.add(data.len() as u64);
@@ -153,7 +154,7 @@ pub(crate) fn send(
 
 /// Closes the socket when all that is queued is sent.
 pub(crate) fn finish(local: &LocalLoop, key: Key, reason: CloseReason) {
-    if let Some(socket) = local.core().find_as::<DatagramSocket>(key) {
+    if let Some(socket) = local.core().registry.find_as::<DatagramSocket>(key) {
         socket.finish(local, reason);
     }
 }
@@ -164,7 +165,7 @@ pub(crate) fn with_socket<R>(
     key: Key,
     f: impl FnOnce(&Datagrams) -> R,
 ) -> Option<R> {
-    let socket = core.find_as::<DatagramSocket>(key)?;
+    let socket = core.registry.find_as::<DatagramSocket>(key)?;
     socket.with_state(|state| f(&state.socket))
 }
 
@@ -196,7 +197,7 @@ impl Entity for DatagramSocket {
         let core = local.core();
         let state = self.state.borrow_mut().take();
         if let Some(mut state) = state {
-            let _a_closed_loop_has_none = core.with_poller(|poller| {
+            let _a_closed_loop_has_none = core.poller.with(|poller| {
                 state.socket.deregister(poller);
                 Ok(())
             });

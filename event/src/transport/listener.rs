@@ -67,10 +67,10 @@ pub(crate) fn listen(
     acceptor: Box<dyn Acceptor>,
 ) -> Result<Key, (io::Error, Box<dyn Acceptor>)> {
     let core = local.core();
-    if !core.admit(Role::Source) {
+    if !core.registry.admit(Role::Source) {
         return Err((io::ErrorKind::NotConnected.into(), acceptor));
     }
-    let accepting = core.put(Role::Source, |place| Accepting {
+    let accepting = core.registry.put(Role::Source, |place| Accepting {
         place,
         listener: RefCell::new(Some(listener)),
         readable: Cell::new(false),
@@ -81,13 +81,15 @@ pub(crate) fn listen(
         back_off: Cell::new(BACK_OFF.0),
     });
     let key = accepting.place.key();
-    let registered = core.with_poller(|poller| match &mut *accepting.listener.borrow_mut() {
-        Some(listener) => listener.register(poller, key),
-        None => Ok(()),
-    });
+    let registered = core
+        .poller
+        .with(|poller| match &mut *accepting.listener.borrow_mut() {
+            Some(listener) => listener.register(poller, key),
+            None => Ok(()),
+        });
     match (registered, accepting.acceptor.take()) {
         (Err(e), Some(acceptor)) => {
-            core.withdraw(&accepting.place);
+            core.registry.withdraw(&accepting.place);
             Err((e, acceptor))
         }
         (_, acceptor) => {
@@ -136,7 +138,7 @@ impl Entity for Accepting {
         let core = local.core();
         let listener = self.listener.borrow_mut().take();
         if let Some(mut listener) = listener {
-            let _a_closed_loop_has_none = core.with_poller(|poller| {
+            let _a_closed_loop_has_none = core.poller.with(|poller| {
                 listener.deregister(poller);
                 Ok(())
             });

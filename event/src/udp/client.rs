@@ -1,8 +1,8 @@
 //! A UDP socket with one peer.
 
 use super::{Callbacks, UdpChannel, UdpHandler, UdpOptions};
-use crate::core::Deferred;
 use crate::core::LocalLoop;
+use crate::core::calls::Deferred;
 use crate::core::lookup::DnsQuery;
 use crate::core::shared::lock;
 use crate::error::{CloseReason, DatagramError};

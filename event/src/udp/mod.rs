@@ -10,8 +10,8 @@ pub use self::client::UdpClient;
 pub use self::options::UdpOptions;
 pub use self::server::UdpServer;
 
-use crate::core::Deferred;
 use crate::core::LocalLoop;
+use crate::core::calls::Deferred;
 use crate::error::CloseReason;
 use crate::log;
 use crate::sys::Datagrams;

@@ -23,7 +23,7 @@ pub(crate) fn adopt<'a>(
     let moved = transport.parts.moved;
     let taken = match moved {
         true => core.shared.gate.acquire(),
-        false => core.admit(Role::Connection),
+        false => core.registry.admit(Role::Connection),
     };
     if !taken {
         return Err(LoopClosed((transport, handler)));
@@ -37,14 +37,16 @@ pub(crate) fn adopt<'a>(
     state.charge(&core.memory);
     let deadline = state.settings.open_timeout;
     let unsent = state.wants_write();
-    let connection = core.put(Role::Connection, |place| {
+    let connection = core.registry.put(Role::Connection, |place| {
         Connection::new(place, state, Some(handler))
     });
     let conn = Conn::new(local, connection);
-    let registered = core.with_poller(|poller| match conn.state().socket.stream.as_mut() {
-        Some(stream) => stream.register(poller, conn.place().key()),
-        None => Err(io::ErrorKind::NotConnected.into()),
-    });
+    let registered = core
+        .poller
+        .with(|poller| match conn.state().socket.stream.as_mut() {
+            Some(stream) => stream.register(poller, conn.place().key()),
+            None => Err(io::ErrorKind::NotConnected.into()),
+        });
     if let Err(e) = registered {
         close::now(&conn, CloseReason::Io(Arc::new(e)));
         return Ok(conn);

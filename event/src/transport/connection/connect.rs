@@ -27,7 +27,7 @@ pub(crate) fn connect<'a>(
     handler: Box<dyn Handler>,
 ) -> Result<Conn<'a>, LoopClosed<Box<dyn Handler>>> {
     let core = local.core();
-    if !core.admit(Role::Connection) {
+    if !core.registry.admit(Role::Connection) {
         return Err(LoopClosed(handler));
     }
     let deadline = options.settings.open_timeout;
@@ -37,7 +37,7 @@ pub(crate) fn connect<'a>(
         Err(e) => (None, Some(CloseReason::Proxy(e.into()))),
     };
     let state = ConnState::new(options, tunnel, clock::now());
-    let connection = core.put(Role::Connection, |place| {
+    let connection = core.registry.put(Role::Connection, |place| {
         Connection::new(place, state, Some(handler))
     });
     let conn = Conn::new(local, connection);
@@ -85,7 +85,7 @@ fn look_up(conn: &Conn<'_>, host: String, port: u16) {
 
 /// The answer of a lookup. `key` may be stale.
 fn answered(local: &LocalLoop, key: Key, answer: io::Result<Vec<Address>>) {
-    if let Some(connection) = local.core().find_as::<Connection>(key) {
+    if let Some(connection) = local.core().registry.find_as::<Connection>(key) {
         resolved(&Conn::new(local, connection), answer);
     }
 }
@@ -150,7 +150,7 @@ fn drive_race(conn: &Conn<'_>) {
 fn start_racer(conn: &Conn<'_>, index: usize, address: Address) {
     let bind =
         with_connecting(conn, |connecting| connecting.options.settings.socket.bind).flatten();
-    let started = conn.core().with_poller(|poller| {
+    let started = conn.core().poller.with(|poller| {
         let mut stream = Stream::connect(&address, bind)?;
         // All racers of a connection share its key: the winner stays as it is registered, and
         // an event of a loser is a spurious one for the winner.

@@ -10,7 +10,7 @@ use crate::transport::detached::{Parts, Transport};
 pub(super) fn may(conn: &Conn<'_>) -> bool {
     let state = conn.state();
     let open = state.life.is_up() && state.was_open && state.write.side == WriteSide::Open;
-    open && !conn.core().is_stopping()
+    open && !conn.core().shared.is_stopping()
 }
 
 /// The socket of a connection that leaves this loop, off the poller, with all that is not sent.
@@ -22,7 +22,7 @@ pub(super) fn take_off(conn: &Conn<'_>) -> Option<Transport> {
         _ => return None,
     }
     let mut stream = state.socket.stream.take()?;
-    let off = core.with_poller(|poller| {
+    let off = core.poller.with(|poller| {
         stream.deregister(poller);
         Ok(())
     });

@@ -230,7 +230,7 @@ impl<'a> Conn<'a> {
 
     pub(crate) fn find(local: &'a LocalLoop, id: ConnId) -> Option<Self> {
         let core = local.core();
-        let connection: Rc<Connection> = core.find_as(core.mine(id.0))?;
+        let connection: Rc<Connection> = core.registry.find_as(core.mine(id.0))?;
         let there = !connection.place.is_closing();
         there.then_some(Self { local, connection })
     }
@@ -284,7 +284,7 @@ impl<'a> Conn<'a> {
     /// Takes sockets off the poller and closes them.
     fn close_sockets(&self, sockets: Vec<Stream>) {
         for mut socket in sockets {
-            let _a_closed_loop_has_none = self.core().with_poller(|poller| {
+            let _a_closed_loop_has_none = self.core().poller.with(|poller| {
                 socket.deregister(poller);
                 Ok(())
             });

@@ -31,7 +31,9 @@ pub(super) fn ready(conn: &Conn<'_>, has_turn: bool) {
         Lifecycle::Resolving | Lifecycle::Closed => {}
         // Or adopted, and not up yet: then there are no racers, and what came is noted.
         Lifecycle::Connecting => connect::check_racers(conn),
-        Lifecycle::Securing if readable && !has_turn => conn.core().queue_costly(conn.place()),
+        Lifecycle::Securing if readable && !has_turn => {
+            conn.core().registry.queue_costly(conn.place())
+        }
         _ => {
             check_half_open(conn);
             if flush {

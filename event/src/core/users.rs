@@ -1,0 +1,49 @@
+//! What users keep on a loop.
+
+use super::attachments::Attachment;
+use super::idle::Idles;
+use super::lookup::Lookups;
+use super::slots::Slots;
+use std::any::Any;
+use std::cell::RefCell;
+use std::rc::Rc;
+
+/// See the module.
+pub(crate) struct Users {
+    pub(crate) attachments: RefCell<Slots<Rc<dyn Attachment>>>,
+    /// For [`LocalLoop::context`](super::LocalLoop::context).
+    pub(crate) context: RefCell<Option<Rc<dyn Any>>>,
+    pub(super) idles: Idles,
+    pub(super) lookups: Lookups,
+}
+
+impl Users {
+    pub(super) fn new() -> Self {
+        Self {
+            attachments: RefCell::new(Slots::new()),
+            context: RefCell::default(),
+            idles: Idles::new(),
+            lookups: Lookups::new(),
+        }
+    }
+
+    /// The attachments that are there, for a walk in which some come and go.
+    pub(super) fn attached(&self) -> Vec<Rc<dyn Attachment>> {
+        let attachments = self.attachments.borrow();
+        attachments.iter().map(|(_, one)| one.clone()).collect()
+    }
+
+    pub(super) fn is_unborrowed(&self) -> bool {
+        self.attachments.try_borrow_mut().is_ok()
+            && self.context.try_borrow_mut().is_ok()
+            && self.idles.0.try_borrow_mut().is_ok()
+            && self.lookups.0.try_borrow_mut().is_ok()
+    }
+
+    #[cfg(hvloop_sim)]
+    pub(super) fn check_invariants(&self) -> Result<(), String> {
+        self.attachments.borrow().check_invariants()?;
+        self.lookups.0.borrow().check_invariants()?;
+        self.idles.0.borrow().check_invariants()
+    }
+}
