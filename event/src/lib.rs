@@ -26,7 +26,6 @@
 #![cfg_attr(not(test), warn(clippy::expect_used))]
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
-pub mod conn;
 mod core;
 #[cfg(feature = "cron")]
 mod cron;
@@ -94,6 +93,7 @@ pub use self::{
     sys::{Address, ForeignSource, Interest, Interface, Resolver, SocketOptions, SystemResolver},
     tcp::{Channel, ChannelId, ConnectError, TcpClient, TcpServer},
     timer_thread::TimerThread,
+    transport::conn,
     udp::{UdpChannel, UdpClient, UdpOptions, UdpServer},
 };
 #[cfg(feature = "tls")]
