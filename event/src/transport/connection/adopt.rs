@@ -1,6 +1,7 @@
 //! Taking on a connected socket: accepted, or come from another loop.
 
-use super::state::{ConnState, Timer};
+use super::parts::Timer;
+use super::state::ConnState;
 use super::{Call, Conn, Connection, close, tls};
 use crate::conn::{AdoptError, Handler};
 use crate::core::LocalLoop;
@@ -72,7 +73,7 @@ pub(super) fn comes_up(conn: &Conn<'_>) {
         let mut state = conn.state();
         // While there are racers it is no adopted one.
         let up = state.connecting.is_none() && state.life.connected(false);
-        let untimed = !state.is_armed(Timer::Open);
+        let untimed = !state.timers.is_armed(Timer::Open);
         (up, untimed.then_some(state.settings.open_timeout))
     };
     if !up {

@@ -1,6 +1,7 @@
 //! What must hold of a connection between two turns. For the simulation.
 
-use super::state::{ConnState, Timer};
+use super::parts::Timer;
+use super::state::ConnState;
 use crate::core::entity::Place;
 use crate::machine::lifecycle::Lifecycle;
 use std::collections::BTreeMap;
@@ -45,19 +46,22 @@ pub(super) fn check(state: &ConnState, place: &Place) -> Result<(), String> {
         | Lifecycle::Connecting
         | Lifecycle::Tunnelling
         | Lifecycle::Securing
-        | Lifecycle::Opening => state.is_armed(Timer::Open),
-        Lifecycle::Flushing => place.is_dirty() || state.is_armed(Timer::Stall),
-        Lifecycle::Lingering => state.is_armed(Timer::Linger),
+        | Lifecycle::Opening => state.timers.is_armed(Timer::Open),
+        Lifecycle::Flushing => place.is_dirty() || state.timers.is_armed(Timer::Stall),
+        Lifecycle::Lingering => state.timers.is_armed(Timer::Linger),
         Lifecycle::Open | Lifecycle::Closed => true,
     };
     let stands = live && state.socket.stream.is_some() && state.wants_write() && !place.is_dirty();
-    if stands && state.stall_limit().is_some() && !state.is_armed(Timer::Stall) {
+    if stands && state.stall_limit().is_some() && !state.timers.is_armed(Timer::Stall) {
         return Err("a queue stands without a limit".to_owned());
     }
     if !timed {
         return Err(format!("{:?} without a deadline", state.life));
     }
-    if state.life == Lifecycle::Lingering && state.is_flooded() && !state.is_armed(Timer::Flood) {
+    if state.life == Lifecycle::Lingering
+        && state.is_flooded()
+        && !state.timers.is_armed(Timer::Flood)
+    {
         return Err("flooded, without a deadline".to_owned());
     }
     Ok(())

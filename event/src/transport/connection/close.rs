@@ -1,6 +1,6 @@
 //! Ending connections: finishing in order, and the closing phase.
 
-use super::state::Timer;
+use super::parts::Timer;
 use super::{Conn, leave, proxy};
 use crate::error::CloseReason;
 use crate::machine::lifecycle::{Finish, Lifecycle};
@@ -75,7 +75,7 @@ pub(super) fn fail(conn: &Conn<'_>, reason: CloseReason) {
 pub(super) fn await_end(conn: &Conn<'_>) {
     let linger = {
         let state = conn.state();
-        (!state.is_armed(Timer::Linger)).then_some(state.settings.close_timeout)
+        (!state.timers.is_armed(Timer::Linger)).then_some(state.settings.close_timeout)
     };
     if let Some(linger) = linger {
         conn.arm(Timer::Linger, linger);
@@ -110,7 +110,7 @@ pub(super) fn end(conn: &Conn<'_>, reason: CloseReason) {
                 lookup.cancel();
             }
         }
-        let timers = Timer::ALL.map(|which| state.take_timer(which));
+        let timers = Timer::ALL.map(|which| state.timers.take(which));
         (sockets, timers, state.was_open, state.lost())
     };
     for timer in timers.into_iter().flatten() {

@@ -1,6 +1,7 @@
 //! Making connections: lookup, the race over the addresses (RFC 8305), then what `proxy` and `tls` hold.
 
-use super::state::{ConnState, Connecting, FullBacklog, Timer};
+use super::parts::{Connecting, FullBacklog, Timer};
+use super::state::ConnState;
 use super::{Conn, Connection, close, proxy, tls, write};
 use crate::conn::{Connect, Handler, Target};
 use crate::core::LocalLoop;

@@ -1,6 +1,6 @@
 //! What happens when one of a connection's own timers fires.
 
-use super::state::Timer;
+use super::parts::Timer;
 use super::{Conn, close, connect, proxy, write};
 use crate::error::{CloseReason, ConnectPhase};
 use crate::machine::lifecycle::Lifecycle;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// The timer has fired.
 pub(super) fn fired(conn: &Conn<'_>, which: Timer) {
-    conn.state().take_timer(which);
+    conn.state().timers.take(which);
     match which {
         Timer::Open => {
             let (phase, limit) = {
@@ -76,7 +76,7 @@ fn end_flood(conn: &Conn<'_>) {
 pub(super) fn watch_quiet(conn: &Conn<'_>) {
     let first = {
         let mut state = conn.state();
-        if state.is_armed(Timer::Quiet) {
+        if state.timers.is_armed(Timer::Quiet) {
             return;
         }
         state.read.last = conn.core().clock_now();

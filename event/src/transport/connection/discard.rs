@@ -7,7 +7,8 @@
 //! more, which costs nothing, and the peer has a short time for what was sent last.
 
 use super::Conn;
-use super::state::{ConnState, Timer};
+use super::parts::Timer;
+use super::state::ConnState;
 use crate::machine::ending::Ending;
 use crate::machine::lifecycle::Lifecycle;
 use std::time::Duration;
@@ -22,7 +23,7 @@ pub(super) fn watch(conn: &Conn<'_>) {
     let waits = {
         let state = conn.state();
         let flooded = state.life == Lifecycle::Lingering && state.is_flooded();
-        flooded && !state.is_armed(Timer::Flood)
+        flooded && !state.timers.is_armed(Timer::Flood)
     };
     if waits {
         conn.arm(Timer::Flood, GRACE);

@@ -1,6 +1,6 @@
 //! What can be asked of a connection, and told to it.
 
-use super::state::Timer;
+use super::parts::Timer;
 use super::{Call, Conn, close, deadlines, leave, write};
 use crate::conn::{ConnId, SendBudget};
 use crate::core::LocalLoop;

@@ -12,6 +12,7 @@ mod deadlines;
 mod discard;
 mod handle;
 mod leave;
+mod parts;
 mod proxy;
 mod read;
 mod sending;
@@ -37,7 +38,8 @@ use crate::error::CloseReason;
 use crate::machine::ending::Ending;
 use crate::machine::lifecycle::Lifecycle;
 use crate::sys::{Readiness, Stream, clock};
-use state::{ConnState, Timer};
+use parts::Timer;
+use state::ConnState;
 use std::cell::{Cell, RefCell, RefMut};
 use std::fmt;
 use std::rc::Rc;
@@ -271,11 +273,11 @@ impl<'a> Conn<'a> {
     fn arm(&self, which: Timer, after: Duration) {
         self.disarm(which);
         let timer = self.core().arm_for(self.place(), after, which as u8);
-        self.state().set_timer(which, timer);
+        self.state().timers.set(which, timer);
     }
 
     fn disarm(&self, which: Timer) {
-        let timer = self.state().take_timer(which);
+        let timer = self.state().timers.take(which);
         if let Some(timer) = timer {
             self.core().kill_timer(timer);
         }

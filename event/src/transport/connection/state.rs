@@ -1,53 +1,22 @@
 //! What the loop keeps of a connection.
 
+use super::parts::{Connecting, End, Held, OwnTimers, Reading, Socket, Writing};
 use crate::conn::Connect;
 use crate::core::buffers::BufferPool;
 use crate::core::memory::Memory;
-use crate::core::timers::TimerId;
 use crate::error::CloseReason;
 use crate::log;
 use crate::machine::ending::Ending;
 use crate::machine::lifecycle::Lifecycle;
-use crate::machine::race::ConnectRace;
 use crate::machine::read_side::{ReadSide, ShortReads};
 use crate::machine::write_side::WriteSide;
 use crate::proxy::Tunnel;
-use crate::sys::{Address, Got, JobToken, Readiness, Stream};
+use crate::sys::{Got, Readiness};
 use crate::transport::detached::Transport;
 use crate::transport::out_queue::OutQueue;
 use crate::transport::settings::ConnSettings;
 use std::io;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// The deadlines that a connection has of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Timer {
-    /// Open by now, or time out.
-    Open,
-    /// The next address of the race.
-    Race,
-    /// Some of the queue written by now, or stalled.
-    Stall,
-    /// The peer's end has come by now, or closed by force.
-    Linger,
-    /// Something read (or written) by now, or quiet for too long.
-    Quiet,
-    /// Closed by now, as the peer goes on sending.
-    Flood,
-}
-
-impl Timer {
-    /// All of them, each at its number.
-    pub(crate) const ALL: [Self; 6] = [
-        Self::Open,
-        Self::Race,
-        Self::Stall,
-        Self::Linger,
-        Self::Quiet,
-        Self::Flood,
-    ];
-}
 
 /// All of a connection but its handler; borrowed for moments (I4).
 pub(crate) struct ConnState {
@@ -66,61 +35,8 @@ pub(crate) struct ConnState {
     pub(crate) end: Option<Box<End>>,
     /// The protocol above had opened, for the report.
     pub(crate) was_open: bool,
-    /// Its own timers, each at its [`Timer`]. Apart: most connections have none.
-    timers: Option<Box<[Option<TimerId>; Timer::ALL.len()]>>,
+    pub(crate) timers: OwnTimers,
     pub(crate) held: Held,
-}
-
-/// The socket, which has gone where there are still addresses.
-#[derive(Default)]
-pub(crate) struct Socket {
-    pub(crate) stream: Option<Stream>,
-    pub(crate) peer: Option<Address>,
-    pub(crate) local: Option<Arc<Address>>,
-}
-
-/// What comes in.
-pub(crate) struct Reading {
-    pub(crate) side: ReadSide,
-    /// The user reads no further for now.
-    pub(crate) paused: bool,
-    /// The handler has kept some of what was read, and goes on with it before more is read.
-    pub(crate) behind: bool,
-    /// When something was last read.
-    pub(crate) last: Instant,
-}
-
-/// What goes out.
-pub(crate) struct Writing {
-    pub(crate) side: WriteSide,
-    /// The socket takes more, as far as is known.
-    pub(crate) writable: bool,
-    /// The low and the high mark of the queue, in bytes; it never holds more than `usize::MAX`.
-    pub(crate) marks: (usize, usize),
-    /// The queue passed the high mark, and the handler waits for the low one.
-    pub(crate) above_high: bool,
-    /// Bytes of the queue that go before the handler is told that they have gone; 0: it is not.
-    pub(crate) ahead: usize,
-    /// When the socket last took bytes, or the queue became non-empty.
-    pub(crate) progress: Instant,
-}
-
-/// What is counted of it.
-#[derive(Default)]
-pub(crate) struct Held {
-    /// Bytes of memory that the handler holds of what came.
-    pub(crate) gathered: usize,
-    /// What is on the loop's account of memory for this connection.
-    pub(crate) charged: usize,
-}
-
-/// How it ends.
-pub(crate) struct End {
-    pub(crate) ending: Ending<CloseReason>,
-    /// Bytes that are still read, and discarded.
-    pub(crate) may_discard: usize,
-    /// Bytes accepted that nobody will send: known once it is closed.
-    pub(crate) lost: usize,
 }
 
 /// Bytes of one connection written in one tick.
@@ -137,28 +53,6 @@ pub(crate) enum Flushed {
     Budget,
     /// Writing failed.
     Failed(io::Error),
-}
-
-/// What is needed only until there is a stream to the target.
-pub(crate) struct Connecting {
-    pub(crate) options: Connect,
-    /// The handshake with the proxy, if there is one.
-    pub(crate) tunnel: Option<Tunnel>,
-    pub(crate) race: Option<ConnectRace<Address>>,
-    pub(crate) sockets: Vec<(usize, Address, Stream)>,
-    pub(crate) lookup: Option<JobToken>,
-    /// The one address, of a Unix socket, whose backlog is full.
-    pub(crate) full: Option<Box<FullBacklog>>,
-    pub(crate) last_error: Option<(Address, Arc<io::Error>)>,
-}
-
-/// A connect that is tried again at the next [`Timer::Race`].
-#[derive(Debug, Clone)]
-pub(crate) struct FullBacklog {
-    pub(crate) index: usize,
-    pub(crate) address: Address,
-    /// How long it waits the next time.
-    pub(crate) pause: Duration,
 }
 
 /// One read from the socket.
@@ -241,7 +135,7 @@ impl ConnState {
             },
             end: None,
             was_open: false,
-            timers: None,
+            timers: OwnTimers::default(),
             held: Held::default(),
         }
     }
@@ -284,29 +178,6 @@ impl ConnState {
         let urgent = event.urgent;
         self.read.side.told(event.readable, event.hangup, urgent);
         self.write.writable |= event.writable;
-    }
-
-    /// Whether a timer of its own is armed.
-    pub(crate) fn is_armed(&self, which: Timer) -> bool {
-        let timers = self.timers.as_ref();
-        timers.is_some_and(|timers| timers[which as usize].is_some())
-    }
-
-    /// One of its own is armed.
-    pub(crate) fn set_timer(&mut self, which: Timer, timer: Option<TimerId>) {
-        if timer.is_some() {
-            self.timers.get_or_insert_default()[which as usize] = timer;
-        }
-    }
-
-    /// One of its own has fired, or is to be killed.
-    pub(crate) fn take_timer(&mut self, which: Timer) -> Option<TimerId> {
-        let timers = self.timers.as_mut()?;
-        let timer = timers[which as usize].take();
-        if timers.iter().all(Option::is_none) {
-            self.timers = None;
-        }
-        timer
     }
 
     /// Whether it may be sent to.

@@ -1,6 +1,7 @@
 //! The write path: queue to socket.
 
-use super::state::{Flushed, Timer};
+use super::parts::Timer;
+use super::state::Flushed;
 use super::{Call, Conn, close, discard};
 use crate::error::CloseReason;
 use crate::machine::lifecycle::Lifecycle;
@@ -113,7 +114,7 @@ fn watch_stall(conn: &Conn<'_>) {
     let limit = {
         let state = conn.state();
         let limit = state.stall_limit();
-        limit.filter(|_| !state.is_armed(Timer::Stall))
+        limit.filter(|_| !state.timers.is_armed(Timer::Stall))
     };
     if let Some((limit, _)) = limit {
         conn.arm(Timer::Stall, limit);
