@@ -1,11 +1,11 @@
 //! A loop on a thread of its own.
 
-use crate::core::shared::lock;
 use crate::error::{JoinError, RunError, StartError};
 use crate::event_loop::EventLoop;
 use crate::log;
 use crate::panic::drop_payload;
 use crate::report::ShutdownReport;
+use crate::sync::lock;
 use crate::sys::thread;
 use std::fmt;
 use std::io;

@@ -2,9 +2,9 @@
 
 use crate::conn::{ConnId, Handler, Transport};
 use crate::core::LocalLoop;
-use crate::core::shared::lock;
 use crate::error::{CloseReason, LoopClosed};
 use crate::event_loop::EventLoop;
+use crate::sync::lock;
 use std::sync::{Arc, Mutex};
 
 /// Takes a connection to a loop, at once if it is `from`, where this is called: there `on_close` is

@@ -1,10 +1,10 @@
 //! Signals of the system, as callbacks of a loop.
 
-use crate::core::shared::lock;
 use crate::error::LoopClosed;
 use crate::event_loop::EventLoop;
 use crate::log;
 use crate::source::IoHandle;
+use crate::sync::lock;
 use crate::sys::{Interest, SignalPipe};
 use std::fmt;
 use std::io;

@@ -18,6 +18,7 @@ pub(crate) mod load;
 pub(crate) mod lookup;
 pub(crate) mod loop_timers;
 pub(crate) mod memory;
+mod parked;
 mod phases;
 mod polling;
 mod registry;

@@ -4,15 +4,16 @@ use super::LocalLoop;
 use crate::metrics::{Counters, Metrics};
 use crate::options::LoopOptions;
 use crate::report::ShutdownReport;
-use crate::sync::{Gate, Inbox, Permit, Phase};
-use crate::sys::{DnsPool, LoopWaker, Poller, thread};
+use crate::sync::{Gate, Inbox, Permit, Phase, lock};
+use crate::sys::{DnsPool, Poller, thread};
 use std::collections::BTreeMap;
 use std::io;
 use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::parked::Parked;
 use super::timers::TimerId;
 
 /// Work for the loop's thread.
@@ -34,7 +35,6 @@ pub(crate) struct LoopShared {
     pub(crate) gate: Gate,
     pub(crate) counters: Counters,
     pub(crate) dns: DnsPool,
-    waker: LoopWaker,
     /// Timers that other threads have armed and the loop does not know yet.
     arming: AtomicU64,
     /// Connections that there are, and that are on their way to the loop, which does not know of them
@@ -42,9 +42,7 @@ pub(crate) struct LoopShared {
     load: AtomicI64,
     /// How many tasks may wait, once a stop was asked for.
     room: AtomicU64,
-    /// The poller, until a thread runs the loop. `None` although none does: see
-    /// [`park`](LoopShared::park).
-    poller: Mutex<Option<Poller>>,
+    parked: Parked,
     /// Explicit holds by name, for the report.
     holds: Mutex<BTreeMap<u64, Arc<str>>>,
     report: Mutex<Option<ShutdownReport>>,
@@ -53,21 +51,17 @@ pub(crate) struct LoopShared {
 impl LoopShared {
     /// Opens a loop's poller and makes its shared half.
     pub(crate) fn new(options: LoopOptions) -> io::Result<Arc<Self>> {
-        let (poller, waker) = Poller::new()?;
+        let (parked, waker) = Parked::new()?;
         Ok(Arc::new(Self {
-            inbox: Inbox::new({
-                let waker = waker.clone();
-                Box::new(move || waker.wake())
-            }),
+            inbox: Inbox::new(Box::new(move || waker.wake())),
             gate: Gate::new(options.drain_timeout),
             counters: Counters::default(),
             dns: DnsPool::new(options.resolver.clone()),
-            waker,
             number: next_id(),
             arming: AtomicU64::new(0),
             load: AtomicI64::new(0),
             room: AtomicU64::new(u64::MAX),
-            poller: Mutex::new(Some(poller)),
+            parked,
             holds: Mutex::default(),
             report: Mutex::default(),
             options,
@@ -185,10 +179,7 @@ impl LoopShared {
     ///
     /// What the system said to the latter.
     pub(crate) fn take_poller(&self) -> io::Result<Poller> {
-        match lock(&self.poller).take() {
-            Some(poller) => Ok(poller),
-            None => Poller::open_again(&self.waker),
-        }
+        self.parked.take()
     }
 
     /// Called when a handle goes. A call that waits for a loop that nobody has run yet may have the last
@@ -199,11 +190,7 @@ impl LoopShared {
         if self.gate.phase() != Phase::Idle || self.inbox.is_empty() {
             return;
         }
-        let mut poller = lock(&self.poller);
-        if let Some(poller) = poller.take() {
-            drop(poller);
-            self.waker.close();
-        }
+        self.parked.park();
     }
 
     /// Ends a loop that nobody has run, and that nobody is to run any more: what was queued is dropped,
@@ -212,7 +199,6 @@ impl LoopShared {
         if !self.gate.claim(thread::token()) {
             return false;
         }
-        drop(lock(&self.poller).take());
         self.close(ShutdownReport::default());
         true
     }
@@ -234,7 +220,7 @@ impl LoopShared {
     pub(crate) fn close(&self, report: ShutdownReport) {
         self.inbox.close();
         self.drop_tasks();
-        self.waker.close();
+        self.parked.close();
         *lock(&self.report) = Some(report);
         self.gate.finish();
     }
@@ -269,9 +255,3 @@ const LAST_MOMENT: Duration = Duration::from_millis(200);
 const MOST_ROOM: u64 = 16 * 1024;
 const FIRST_ROOM: u64 = 2 * 1024;
 const TASKS_TO_JUDGE_BY: u64 = 64;
-
-/// Locks. A panic while one of these locks is held cannot leave its data half changed, so that a
-/// poisoned lock is as good as any.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}

@@ -3,11 +3,11 @@
 use super::network::Network;
 use crate::conn::ConnId;
 use crate::core::LocalLoop;
-use crate::core::shared::lock;
 use crate::error::CloseReason;
 use crate::event_loop::EventLoop;
 use crate::load_balance::{Chooser, LoadBalance};
 use crate::log;
+use crate::sync::lock;
 use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;

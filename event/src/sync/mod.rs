@@ -7,8 +7,10 @@
 
 mod gate;
 mod inbox;
+mod lock;
 mod shim;
 
 pub use gate::Phase;
 pub(crate) use gate::{BeginRunError, Gate};
 pub(crate) use inbox::{Inbox, Permit};
+pub(crate) use lock::lock;

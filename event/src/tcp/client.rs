@@ -5,13 +5,13 @@ use super::retry::Retry;
 use super::session::{Callbacks, Current, Session, Waiting};
 use crate::conn::Connect;
 use crate::core::LocalLoop;
-use crate::core::shared::lock;
 use crate::error::{CloseReason, SendError};
 use crate::event_loop::EventLoop;
 use crate::framing::Unpack;
 use crate::log;
 use crate::machine::backoff::{PolicyError, ReconnectPolicy};
 use crate::proxy::ProxyTargetError;
+use crate::sync::lock;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 

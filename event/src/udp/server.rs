@@ -2,9 +2,9 @@
 
 use super::{Callbacks, UdpChannel, UdpHandler, UdpOptions, refuse};
 use crate::conn::{ListenError, ListenErrorKind};
-use crate::core::shared::lock;
 use crate::error::{CloseReason, DatagramError};
 use crate::event_loop::EventLoop;
+use crate::sync::lock;
 use crate::sys::Datagrams;
 use std::fmt;
 use std::io;

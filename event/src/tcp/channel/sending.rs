@@ -2,8 +2,8 @@
 
 use super::Channel;
 use crate::core::LocalLoop;
-use crate::core::shared::lock;
 use crate::error::SendError;
+use crate::sync::lock;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 

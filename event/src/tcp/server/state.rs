@@ -1,11 +1,11 @@
 //! What a server and its connections share.
 
 use crate::core::LocalLoop;
-use crate::core::shared::lock;
 use crate::error::CloseReason;
 use crate::event_loop::EventLoop;
 use crate::framing::Unpack;
 use crate::log;
+use crate::sync::lock;
 use crate::sys::Address;
 use crate::tcp::channel::{Channel, ChannelId};
 use std::collections::HashMap;

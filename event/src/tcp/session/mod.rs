@@ -10,12 +10,12 @@ use super::retry::{Announced, Retry};
 use crate::conn::{Conn, ConnId, Connect, Handler, Transport};
 use crate::core::LocalLoop;
 use crate::core::attachments::AttachmentId;
-use crate::core::shared::lock;
 use crate::error::{CloseReason, LoopClosed};
 use crate::event_loop::EventLoop;
 use crate::framing::Unpack;
 use crate::handover::send_to;
 use crate::sessions::Sessions;
+use crate::sync::lock;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 

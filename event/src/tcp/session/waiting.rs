@@ -3,9 +3,9 @@
 use super::Session;
 use crate::core::LocalLoop;
 use crate::core::attachments::{Attachment, AttachmentId};
-use crate::core::shared::lock;
 use crate::core::timers::TimerId;
 use crate::error::CloseReason;
+use crate::sync::lock;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;

@@ -1,0 +1,9 @@
+//! Locks of data that is whole whoever has them.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Locks. A panic while one of these locks is held cannot leave its data half changed, so that a
+/// poisoned lock is as good as any.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
