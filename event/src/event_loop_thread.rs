@@ -34,14 +34,14 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 /// libhv: `hv::EventLoopThread`.
 pub struct EventLoopThread {
     event_loop: EventLoop,
-    state: Arc<State>,
+    state: Arc<ThreadState>,
     handle: Mutex<Option<thread::JoinHandle<()>>>,
     process: u32,
 }
 
 /// What the thread and those who wait for it share.
 #[derive(Default)]
-struct State {
+struct ThreadState {
     stage: Mutex<Stage>,
     changed: Condvar,
     /// The token of the loop's thread, 0 before it is started.
@@ -240,7 +240,7 @@ impl Drop for EventLoopThread {
     }
 }
 
-impl State {
+impl ThreadState {
     fn set(&self, stage: Stage) {
         *lock(&self.stage) = stage;
         self.changed.notify_all();

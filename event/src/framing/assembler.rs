@@ -10,7 +10,7 @@ pub(super) const KEEP: usize = 256;
 
 /// What to do after a package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum AfterPackage {
     /// Go on by the same rule.
     Go,
     /// Go on by another one.
@@ -107,7 +107,7 @@ impl Assembler {
     pub(super) fn run(
         &mut self,
         data: &mut [u8],
-        each: impl FnMut(&mut [u8]) -> Step,
+        each: impl FnMut(&mut [u8]) -> AfterPackage,
     ) -> Result<(), UnpackError> {
         self.check()?;
         let result = self.cut(data, each);
@@ -126,7 +126,7 @@ impl Assembler {
     fn cut(
         &mut self,
         mut data: &mut [u8],
-        mut each: impl FnMut(&mut [u8]) -> Step,
+        mut each: impl FnMut(&mut [u8]) -> AfterPackage,
     ) -> Result<(), UnpackError> {
         loop {
             let head = self.head;
@@ -159,9 +159,9 @@ impl Assembler {
                 }
             };
             match step {
-                Step::Go => {}
-                Step::Change(rule) => self.rule = rule,
-                Step::Stop => {
+                AfterPackage::Go => {}
+                AfterPackage::Change(rule) => self.rule = rule,
+                AfterPackage::Stop => {
                     self.append(data);
                     return Ok(());
                 }

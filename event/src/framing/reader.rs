@@ -1,6 +1,6 @@
 //! One read at a time (libhv: `hio_read_once` and those built on it).
 
-use super::assembler::{Assembler, Step};
+use super::assembler::{AfterPackage, Assembler};
 use super::delimiter::Delimiter;
 use super::error::UnpackError;
 use super::rule::Rule;
@@ -104,9 +104,9 @@ impl Reader {
             match each(bytes) {
                 Some(mode) => {
                     *asked = true;
-                    Step::Change(mode.rule())
+                    AfterPackage::Change(mode.rule())
                 }
-                None => Step::Stop,
+                None => AfterPackage::Stop,
             }
         })
     }

@@ -1,6 +1,6 @@
 //! All packages of a stream, one after the other (libhv: `hio_unpack`).
 
-use super::assembler::{Assembler, Step};
+use super::assembler::{AfterPackage, Assembler};
 use super::error::UnpackError;
 use super::setting::Unpack;
 use std::ops::ControlFlow;
@@ -50,8 +50,8 @@ impl Unpacker {
         mut each: impl FnMut(&mut [u8]) -> ControlFlow<()>,
     ) -> Result<(), UnpackError> {
         self.assembler.run(data, |package| match each(package) {
-            ControlFlow::Continue(()) => Step::Go,
-            ControlFlow::Break(()) => Step::Stop,
+            ControlFlow::Continue(()) => AfterPackage::Go,
+            ControlFlow::Break(()) => AfterPackage::Stop,
         })
     }
 

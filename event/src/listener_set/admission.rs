@@ -27,7 +27,7 @@ pub(super) struct Admission {
     turned_away: AtomicU64,
     tickets: AtomicU64,
     by_address: Mutex<ByAddress>,
-    state: Mutex<State>,
+    state: Mutex<AdmissionState>,
 }
 
 #[derive(Default)]
@@ -37,7 +37,7 @@ struct ByAddress {
 }
 
 #[derive(Default)]
-struct State {
+struct AdmissionState {
     /// Counts stops: what was accepted before one is closed by it, wherever it is on its way.
     stops: u64,
     /// Accepted and not up yet, by ticket: the worker, and the connection there.

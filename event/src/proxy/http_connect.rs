@@ -3,7 +3,7 @@
 use super::answer::ProxyAnswer;
 use super::error::ProxyError;
 use super::settings::Proxy;
-use super::target::Target;
+use super::target::ProxyTarget;
 use crate::http::{BodyLength, BodyPrefix, HeadOf, HeadScan, ScanError};
 use data_encoding::BASE64;
 use std::net::IpAddr;
@@ -56,11 +56,11 @@ impl From<ScanError> for ProxyError {
 }
 
 impl HttpConnect {
-    pub(super) fn new(proxy: &Proxy, target: &Target, port: u16) -> Self {
+    pub(super) fn new(proxy: &Proxy, target: &ProxyTarget, port: u16) -> Self {
         let authority = match target {
-            Target::Ip(IpAddr::V6(ip)) => format!("[{ip}]:{port}"),
-            Target::Ip(IpAddr::V4(ip)) => format!("{ip}:{port}"),
-            Target::Name(name) => format!("{name}:{port}"),
+            ProxyTarget::Ip(IpAddr::V6(ip)) => format!("[{ip}]:{port}"),
+            ProxyTarget::Ip(IpAddr::V4(ip)) => format!("{ip}:{port}"),
+            ProxyTarget::Name(name) => format!("{name}:{port}"),
         };
         let mut request = format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n");
         let mut line = |name: &str, value: &str| {

@@ -1,7 +1,7 @@
 //! Which proxy, and with what.
 
 use super::error::{ProxyConfigError, ProxyTargetError};
-use super::target::Target;
+use super::target::ProxyTarget;
 use crate::sys::split_zone;
 use crate::zone::put_zone;
 use std::fmt;
@@ -143,7 +143,7 @@ impl Proxy {
     ///
     /// See [`ProxyTargetError`]. An attempt to connect there ends with the same.
     pub fn check_target(&self, host: &str) -> Result<(), ProxyTargetError> {
-        Target::new(host).map(|_| ())
+        ProxyTarget::new(host).map(|_| ())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::error::{ProxyError, SocksReply};
 use super::settings::Proxy;
-use super::target::Target;
+use super::target::ProxyTarget;
 use std::net::IpAddr;
 
 const VERSION: u8 = 5;
@@ -35,7 +35,7 @@ pub(crate) struct Socks5 {
 }
 
 impl Socks5 {
-    pub(super) fn new(proxy: &Proxy, target: &Target, port: u16) -> Self {
+    pub(super) fn new(proxy: &Proxy, target: &ProxyTarget, port: u16) -> Self {
         let login = proxy.credentials.as_ref().map(|(user, password)| {
             let mut login = vec![LOGIN_VERSION];
             push_short(&mut login, user.as_bytes());
@@ -44,15 +44,15 @@ impl Socks5 {
         });
         let mut request = vec![VERSION, CONNECT, 0];
         match target {
-            Target::Ip(IpAddr::V4(ip)) => {
+            ProxyTarget::Ip(IpAddr::V4(ip)) => {
                 request.push(IPV4);
                 request.extend_from_slice(&ip.octets());
             }
-            Target::Ip(IpAddr::V6(ip)) => {
+            ProxyTarget::Ip(IpAddr::V6(ip)) => {
                 request.push(IPV6);
                 request.extend_from_slice(&ip.octets());
             }
-            Target::Name(name) => {
+            ProxyTarget::Name(name) => {
                 request.push(NAME);
                 push_short(&mut request, name.as_bytes());
             }

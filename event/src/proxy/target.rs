@@ -9,12 +9,12 @@ const MAX_NAME: usize = 255;
 
 /// Where the proxy is to lead.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Target {
+pub(super) enum ProxyTarget {
     Ip(IpAddr),
     Name(String),
 }
 
-impl Target {
+impl ProxyTarget {
     /// A name that may stand in a request line, or an IP address.
     pub(super) fn new(host: &str) -> Result<Self, ProxyTargetError> {
         if let Ok(ip) = host.parse() {

@@ -4,7 +4,7 @@ use super::error::{ProxyError, ProxyTargetError};
 use super::http_connect::HttpConnect;
 use super::settings::{Kind, Proxy};
 use super::socks5::Socks5;
-use super::target::Target;
+use super::target::ProxyTarget;
 
 /// A handshake, from the connect to the proxy until the proxy's stream is the target's.
 pub(crate) enum Tunnel {
@@ -15,7 +15,7 @@ pub(crate) enum Tunnel {
 impl Tunnel {
     /// A handshake that has not begun.
     pub(crate) fn new(proxy: &Proxy, host: &str, port: u16) -> Result<Self, ProxyTargetError> {
-        let target = Target::new(host)?;
+        let target = ProxyTarget::new(host)?;
         Ok(match proxy.kind {
             Kind::Http => Self::Http(HttpConnect::new(proxy, &target, port)),
             Kind::Socks5 => Self::Socks5(Socks5::new(proxy, &target, port)),

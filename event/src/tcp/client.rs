@@ -2,7 +2,7 @@
 
 use super::channel::Channel;
 use super::retry::Retry;
-use super::session::{Callbacks, Current, Session, Waiting};
+use super::session::{BackOffWait, ClientCallbacks, CurrentSession, Session};
 use crate::conn::Connect;
 use crate::core::LocalLoop;
 use crate::error::{CloseReason, SendError};
@@ -40,14 +40,14 @@ use std::sync::{Arc, Mutex};
 /// libhv: `hv::TcpClient`.
 pub struct TcpClient {
     event_loop: EventLoop,
-    callbacks: Mutex<Callbacks>,
-    settings: Mutex<Settings>,
-    current: Arc<Mutex<Current>>,
+    callbacks: Mutex<ClientCallbacks>,
+    settings: Mutex<NextConnect>,
+    current: Arc<Mutex<CurrentSession>>,
 }
 
 /// What holds for the next `connect`.
 #[derive(Default)]
-struct Settings {
+struct NextConnect {
     reconnect: Option<ReconnectPolicy>,
     unpack: Option<Unpack>,
 }
@@ -273,7 +273,7 @@ impl TcpClient {
                 conn.finish(CloseReason::Local);
             }
             if let Some(waiting) = waiting {
-                Waiting::cancel(local, waiting);
+                BackOffWait::cancel(local, waiting);
             }
         });
         if closed.is_err() {

@@ -121,9 +121,9 @@ impl Loaded {
 
 /// Chooses the certificate for each handshake, of those loaded last.
 #[derive(Debug)]
-struct Chooser(RwLock<Arc<Loaded>>);
+struct CertificateChooser(RwLock<Arc<Loaded>>);
 
-impl ResolvesServerCert for Chooser {
+impl ResolvesServerCert for CertificateChooser {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let loaded = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let loaded = loaded.clone();
@@ -137,7 +137,7 @@ impl ResolvesServerCert for Chooser {
 pub struct TlsServerConfig {
     rustls: Arc<ServerConfig>,
     /// `None`: rustls' own configuration chooses.
-    chooser: Option<(Arc<Chooser>, Arc<CryptoProvider>)>,
+    chooser: Option<(Arc<CertificateChooser>, Arc<CryptoProvider>)>,
 }
 
 impl TlsServerConfig {
@@ -270,7 +270,7 @@ impl TlsServerConfigBuilder {
             .or_else(compiled_in_provider)
             .ok_or(TlsConfigError::NoCryptoProvider)?;
         let loaded = self.identities.load(&provider)?;
-        let chooser = Arc::new(Chooser(RwLock::new(Arc::new(loaded))));
+        let chooser = Arc::new(CertificateChooser(RwLock::new(Arc::new(loaded))));
         let versions = self.min_version.unwrap_or(TlsVersion::Tls12).and_later();
         let builder = ServerConfig::builder_with_provider(provider.clone())
             .with_protocol_versions(versions)

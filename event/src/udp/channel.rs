@@ -19,10 +19,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 /// libhv: `hv::SocketChannel` of a `UdpClient` or `UdpServer`.
 #[derive(Clone)]
 pub struct UdpChannel {
-    inner: Arc<Inner>,
+    inner: Arc<UdpShared>,
 }
 
-struct Inner {
+struct UdpShared {
     event_loop: EventLoop,
     /// The token of its key; [`NONE`] before the loop knows of it, [`CLOSED`] after the end.
     key: AtomicU64,
@@ -46,7 +46,7 @@ impl UdpChannel {
         send_limit: usize,
     ) -> Self {
         Self {
-            inner: Arc::new(Inner {
+            inner: Arc::new(UdpShared {
                 event_loop,
                 key: AtomicU64::new(NONE),
                 closing: AtomicBool::new(false),

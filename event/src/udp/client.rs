@@ -1,6 +1,6 @@
 //! A UDP socket with one peer.
 
-use super::{Callbacks, UdpChannel, UdpHandler, UdpOptions};
+use super::{UdpCallbacks, UdpChannel, UdpHandler, UdpOptions};
 use crate::core::LocalLoop;
 use crate::core::calls::Deferred;
 use crate::core::lookup::DnsQuery;
@@ -25,7 +25,7 @@ use std::sync::{Arc, Mutex};
 /// libhv: `hv::UdpClient`.
 pub struct UdpClient {
     event_loop: EventLoop,
-    callbacks: Mutex<Callbacks>,
+    callbacks: Mutex<UdpCallbacks>,
     current: Arc<Mutex<Current>>,
 }
 
@@ -177,7 +177,7 @@ impl UdpClient {
 
 /// An open that looks for its peer.
 struct Opening {
-    callbacks: Callbacks,
+    callbacks: UdpCallbacks,
     current: Arc<Mutex<Current>>,
     number: u64,
     port: u16,
@@ -194,7 +194,7 @@ impl Opening {
             return self.refuse(local, CloseReason::Local);
         }
         // In a cell of its own: a lookup that the loop gives up drops its callback uncalled.
-        let mut waiting = Waiting(Some(self));
+        let mut waiting = LookupWait(Some(self));
         let here = local.clone();
         let asked = local.resolve_scoped(host, move |answer| waiting.answered(&here, answer));
         match asked {
@@ -292,9 +292,9 @@ fn end(current: &Mutex<Current>, number: u64) {
 }
 
 /// An open whose lookup is under way; dropped with it, it still gets its `on_close`.
-struct Waiting(Option<Opening>);
+struct LookupWait(Option<Opening>);
 
-impl Waiting {
+impl LookupWait {
     fn answered(&mut self, local: &LocalLoop, answer: io::Result<Vec<SocketAddr>>) {
         let Some(opening) = self.0.take() else { return };
         let given_up = {
@@ -316,7 +316,7 @@ impl Waiting {
     }
 }
 
-impl Drop for Waiting {
+impl Drop for LookupWait {
     fn drop(&mut self) {
         if let (Some(opening), Some(local)) = (self.0.take(), EventLoop::current()) {
             let given_up = lock(&opening.current).sessions.is_given_up();

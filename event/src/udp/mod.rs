@@ -28,7 +28,7 @@ type OnClose = Box<dyn FnMut(&CloseReason) + Send>;
 
 /// What both sides have.
 #[derive(Default)]
-struct Callbacks {
+struct UdpCallbacks {
     open: Option<OnChannel>,
     message: Option<OnDatagram>,
     write_complete: Option<OnChannel>,
@@ -38,7 +38,7 @@ struct Callbacks {
 
 /// One socket's callbacks, on the loop.
 struct UdpHandler {
-    callbacks: Callbacks,
+    callbacks: UdpCallbacks,
     channel: UdpChannel,
     /// Told when the socket has closed, before the user.
     ended: Box<dyn FnMut() + Send>,

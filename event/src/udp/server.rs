@@ -1,6 +1,6 @@
 //! A UDP socket at an address of its own.
 
-use super::{Callbacks, UdpChannel, UdpHandler, UdpOptions, refuse};
+use super::{UdpCallbacks, UdpChannel, UdpHandler, UdpOptions, refuse};
 use crate::conn::{ListenError, ListenErrorKind};
 use crate::error::{CloseReason, DatagramError};
 use crate::event_loop::EventLoop;
@@ -33,7 +33,7 @@ use std::sync::{Arc, Mutex};
 /// libhv: `hv::UdpServer`.
 pub struct UdpServer {
     event_loop: EventLoop,
-    callbacks: Mutex<Callbacks>,
+    callbacks: Mutex<UdpCallbacks>,
     channel: Arc<Mutex<Option<UdpChannel>>>,
     /// On its way to the loop, which may never run: closing it must not wait for that.
     on_its_way: Arc<Mutex<Option<Datagrams>>>,

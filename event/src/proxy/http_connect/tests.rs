@@ -6,7 +6,7 @@ type End = Result<Option<usize>, ProxyError>;
 
 fn asked(proxy: &Proxy, host: &str, port: u16) -> String {
     let mut out = Vec::new();
-    let mut http = HttpConnect::new(proxy, &Target::new(host).unwrap(), port);
+    let mut http = HttpConnect::new(proxy, &ProxyTarget::new(host).unwrap(), port);
     http.start(&mut out);
     String::from_utf8(out).unwrap()
 }
@@ -39,7 +39,7 @@ fn requests() {
 
 /// The answer in one piece, and byte by byte.
 fn answered(bytes: &[u8]) -> End {
-    let new = || HttpConnect::new(&Proxy::http("p", 1), &Target::new("h").unwrap(), 1);
+    let new = || HttpConnect::new(&Proxy::http("p", 1), &ProxyTarget::new("h").unwrap(), 1);
     // Then the stream ends.
     let ended = |http: &mut HttpConnect| match http.end() {
         Some(refusal) => Err(refusal),

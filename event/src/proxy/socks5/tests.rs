@@ -5,12 +5,16 @@ use super::*;
 type End = Result<Option<usize>, ProxyError>;
 
 fn new(host: &str) -> Socks5 {
-    Socks5::new(&Proxy::socks5("p", 1), &Target::new(host).unwrap(), 443)
+    Socks5::new(
+        &Proxy::socks5("p", 1),
+        &ProxyTarget::new(host).unwrap(),
+        443,
+    )
 }
 
 fn with_login() -> Socks5 {
     let proxy = Proxy::socks5("p", 1).credentials("me", "pw").unwrap();
-    Socks5::new(&proxy, &Target::new("h").unwrap(), 443)
+    Socks5::new(&proxy, &ProxyTarget::new("h").unwrap(), 443)
 }
 
 /// Starts, feeds byte by byte, and compares with feeding at once; what was sent, and what came of it.

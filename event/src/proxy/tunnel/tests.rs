@@ -29,7 +29,13 @@ fn what_is_behind_the_answer_is_the_targets() {
 
 #[test]
 fn targets() {
-    assert_eq!(Target::new("::1"), Ok(Target::Ip("::1".parse().unwrap())));
-    assert_eq!(Target::new("a.b"), Ok(Target::Name("a.b".to_owned())));
-    assert_eq!(Target::new("a\nb"), Err(ProxyTargetError::BadName));
+    assert_eq!(
+        ProxyTarget::new("::1"),
+        Ok(ProxyTarget::Ip("::1".parse().unwrap()))
+    );
+    assert_eq!(
+        ProxyTarget::new("a.b"),
+        Ok(ProxyTarget::Name("a.b".to_owned()))
+    );
+    assert_eq!(ProxyTarget::new("a\nb"), Err(ProxyTargetError::BadName));
 }

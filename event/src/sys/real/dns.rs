@@ -66,7 +66,7 @@ impl JobToken {
 struct Workers {
     resolver: Arc<dyn Resolver>,
     limits: Limits,
-    state: Mutex<State>,
+    state: Mutex<PoolState>,
     /// A call waits for a thread, or the pool is gone.
     work: Condvar,
 }
@@ -80,9 +80,9 @@ struct Limits {
 }
 
 #[derive(Default)]
-struct State {
+struct PoolState {
     /// By number, and so in the order in which they were asked for.
-    calls: HashMap<u64, Call>,
+    calls: HashMap<u64, Question>,
     /// Those for each name, at most [`CALLS_OF_A_NAME`], the oldest first.
     names: HashMap<String, Vec<u64>>,
     /// Those that wait for a thread.
@@ -96,7 +96,7 @@ struct State {
 }
 
 /// One question to the resolver.
-struct Call {
+struct Question {
     host: String,
     /// Who wants the answer. Nobody: it was given up while the resolver hangs.
     askers: Askers,
@@ -107,7 +107,7 @@ struct Call {
 /// The callbacks of lookups, in their order.
 type Askers = BTreeMap<u64, Done>;
 
-impl State {
+impl PoolState {
     fn number(&mut self) -> u64 {
         self.numbers += 1;
         self.numbers
@@ -127,7 +127,7 @@ impl State {
     fn add(&mut self, host: String, asker: u64, done: Done) -> u64 {
         let number = self.number();
         self.names.entry(host.clone()).or_default().push(number);
-        let call = Call {
+        let call = Question {
             host,
             askers: Askers::from([(asker, done)]),
             began: None,
@@ -257,7 +257,7 @@ impl Drop for DnsPool {
 
 impl Workers {
     /// Starts a thread, if there may be one more.
-    fn add_thread(workers: &Arc<Self>, state: &mut State) -> io::Result<()> {
+    fn add_thread(workers: &Arc<Self>, state: &mut PoolState) -> io::Result<()> {
         let Limits { own, most, .. } = workers.limits;
         if state.threads >= most {
             return Ok(());

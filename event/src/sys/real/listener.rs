@@ -15,14 +15,14 @@ use std::net::SocketAddr;
 /// A non-blocking listening socket, close-on-exec.
 #[derive(Debug)]
 pub(crate) struct Listener {
-    inner: Inner,
+    inner: Bound,
     /// A file descriptor to give up when there is no other, so that a connection which waits can be
     /// turned away: else it, and all behind it, would wait for ever.
     reserve: Option<File>,
 }
 
 #[derive(Debug)]
-enum Inner {
+enum Bound {
     Tcp(mio::net::TcpListener),
     /// The file goes with the listener, and before it.
     #[cfg(unix)]
@@ -36,9 +36,9 @@ enum Inner {
 macro_rules! either {
     ($inner:expr, $l:ident => $call:expr) => {
         match $inner {
-            Inner::Tcp($l) => $call,
+            Bound::Tcp($l) => $call,
             #[cfg(unix)]
-            Inner::Unix(_, $l) => $call,
+            Bound::Unix(_, $l) => $call,
         }
     };
 }
@@ -55,11 +55,11 @@ impl Listener {
         options: &SocketOptions,
     ) -> io::Result<Self> {
         let inner = match address {
-            Address::Inet(address) => Inner::Tcp(bind_tcp(*address, backlog, options)?),
+            Address::Inet(address) => Bound::Tcp(bind_tcp(*address, backlog, options)?),
             #[cfg(unix)]
             Address::Unix(Some(path)) => {
                 let (file, listener) = unix_name::bind(path, backlog)?;
-                Inner::Unix(file, listener)
+                Bound::Unix(file, listener)
             }
             #[cfg(unix)]
             Address::Unix(None) => return Err(io::ErrorKind::AddrNotAvailable.into()),
@@ -87,9 +87,9 @@ impl Listener {
     /// The address that it listens at.
     pub(crate) fn local(&self) -> io::Result<Address> {
         match &self.inner {
-            Inner::Tcp(listener) => listener.local_addr().map(Address::Inet),
+            Bound::Tcp(listener) => listener.local_addr().map(Address::Inet),
             #[cfg(unix)]
-            Inner::Unix(_, listener) => listener.local_addr().map(|a| unix_name::address(&a)),
+            Bound::Unix(_, listener) => listener.local_addr().map(|a| unix_name::address(&a)),
         }
     }
 
@@ -100,12 +100,12 @@ impl Listener {
     /// `WouldBlock`: none waits. See [`AcceptError`] for the others.
     pub(crate) fn accept(&self) -> io::Result<(Stream, Address)> {
         match &self.inner {
-            Inner::Tcp(listener) => {
+            Bound::Tcp(listener) => {
                 let (stream, peer) = listener.accept()?;
                 Ok((Stream::Tcp(stream), Address::Inet(peer)))
             }
             #[cfg(unix)]
-            Inner::Unix(_, listener) => {
+            Bound::Unix(_, listener) => {
                 let (stream, peer) = listener.accept()?;
                 super::stream::no_sigpipe(&stream)?;
                 Ok((Stream::Unix(stream), unix_name::address(&peer)))

@@ -1,6 +1,6 @@
 //! A server's connection on its loop.
 
-use super::state::{Callbacks, ServerState};
+use super::state::{ServerCallbacks, ServerState};
 use crate::conn::{Conn, Handler, Transport};
 use crate::error::CloseReason;
 use crate::handover::send_to;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// A connection that a server has accepted.
 pub(super) struct ServerConnection {
     server: Arc<ServerState>,
-    callbacks: Arc<Callbacks>,
+    callbacks: Arc<ServerCallbacks>,
     loop_side: LoopSide,
     channel: Option<Channel>,
     ticket: Ticket,
@@ -30,7 +30,7 @@ impl ServerConnection {
         }
     }
 
-    fn deliver(callbacks: &Callbacks) -> impl FnMut(&Channel, &mut [u8]) {
+    fn deliver(callbacks: &ServerCallbacks) -> impl FnMut(&Channel, &mut [u8]) {
         |channel, data| {
             if let Some(f) = &callbacks.message {
                 f(channel, data);

@@ -19,13 +19,13 @@ type OnFailed = Arc<dyn Fn(Option<&Address>, &CloseReason) + Send + Sync>;
 /// What the server and its connections share.
 #[derive(Default)]
 pub(super) struct ServerState {
-    callbacks: Mutex<Arc<Callbacks>>,
+    callbacks: Mutex<Arc<ServerCallbacks>>,
     unpack: Mutex<Option<Unpack>>,
     channels: Mutex<HashMap<ChannelId, Channel>>,
 }
 
 #[derive(Clone, Default)]
-pub(super) struct Callbacks {
+pub(super) struct ServerCallbacks {
     pub(super) connection: Option<OnChannel>,
     pub(super) message: Option<OnMessage>,
     pub(super) write_complete: Option<OnChannel>,
@@ -81,17 +81,17 @@ impl ServerState {
         sent
     }
 
-    pub(super) fn set(&self, f: impl FnOnce(&mut Callbacks)) {
+    pub(super) fn set(&self, f: impl FnOnce(&mut ServerCallbacks)) {
         let old = {
             let mut callbacks = lock(&self.callbacks);
-            let mut fresh = Callbacks::clone(&callbacks);
+            let mut fresh = ServerCallbacks::clone(&callbacks);
             f(&mut fresh);
             std::mem::replace(&mut *callbacks, Arc::new(fresh))
         };
         drop(old); // with no lock held: what it had alone is the user's
     }
 
-    pub(super) fn callbacks(&self) -> Arc<Callbacks> {
+    pub(super) fn callbacks(&self) -> Arc<ServerCallbacks> {
         lock(&self.callbacks).clone()
     }
 

@@ -2,7 +2,7 @@
 
 mod waiting;
 
-pub(super) use self::waiting::Waiting;
+pub(super) use self::waiting::BackOffWait;
 
 use super::channel::Channel;
 use super::loop_side::LoopSide;
@@ -25,7 +25,7 @@ type OnClose = Box<dyn FnMut(Option<&Channel>, &CloseReason) + Send>;
 type ReconnectIf = Box<dyn FnMut(&CloseReason) -> bool + Send>;
 
 #[derive(Default)]
-pub(super) struct Callbacks {
+pub(super) struct ClientCallbacks {
     pub(super) connect: Option<OnChannel>,
     pub(super) message: Option<OnMessage>,
     pub(super) write_complete: Option<OnChannel>,
@@ -36,7 +36,7 @@ pub(super) struct Callbacks {
 
 /// The session that handles on other threads mean.
 #[derive(Default)]
-pub(super) struct Current {
+pub(super) struct CurrentSession {
     pub(super) sessions: Sessions,
     /// The attempt under way.
     pub(super) id: Option<ConnId>,
@@ -51,11 +51,11 @@ pub(super) struct Current {
 
 /// See the module: its callbacks and state.
 pub(super) struct Session {
-    callbacks: Callbacks,
+    callbacks: ClientCallbacks,
     unpack: Option<Unpack>,
     loop_side: LoopSide,
     channel: Option<Channel>,
-    current: Arc<Mutex<Current>>,
+    current: Arc<Mutex<CurrentSession>>,
     number: u64,
     /// The client's own loop, from which it may have moved.
     home: EventLoop,
@@ -68,9 +68,9 @@ pub(super) struct Session {
 impl Session {
     pub(super) fn new(
         number: u64,
-        current: Arc<Mutex<Current>>,
+        current: Arc<Mutex<CurrentSession>>,
         home: EventLoop,
-        callbacks: Callbacks,
+        callbacks: ClientCallbacks,
         unpack: Option<Unpack>,
         retry: Option<Retry>,
     ) -> Self {
@@ -92,7 +92,7 @@ impl Session {
         match self.retry.as_mut().and_then(Retry::take_due) {
             Some(due) => {
                 let delay = due.saturating_duration_since(local.now());
-                Waiting::begin(self, local, delay);
+                BackOffWait::begin(self, local, delay);
             }
             None => self.connect(local, options),
         }
@@ -188,7 +188,7 @@ impl Session {
             sessions.is(self.number) && !sessions.is_given_up()
         };
         match delay.filter(|_| goes_on) {
-            Some(delay) => Waiting::begin(self, local, delay),
+            Some(delay) => BackOffWait::begin(self, local, delay),
             None => local.drop_user(self),
         }
     }

@@ -11,12 +11,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 /// See the module.
-pub(in crate::tcp) struct Waiting {
+pub(in crate::tcp) struct BackOffWait {
     session: RefCell<Option<Box<Session>>>,
     timer: Cell<Option<TimerId>>,
 }
 
-impl Waiting {
+impl BackOffWait {
     pub(super) fn begin(session: Box<Session>, local: &LocalLoop, delay: Duration) {
         let (current, again) = (session.current.clone(), session.begun);
         let waiting = Rc::new(Self {
@@ -82,7 +82,7 @@ impl Waiting {
     }
 }
 
-impl Attachment for Waiting {
+impl Attachment for BackOffWait {
     fn on_stop(&self, local: &LocalLoop) {
         self.give_up(local, CloseReason::Stopped);
     }

@@ -1,7 +1,7 @@
 //! Listeners, and connections that wait for them.
 
 use super::fd::{End, Fd};
-use super::link::{Link, State};
+use super::link::{Link, LinkState};
 use super::peer::Peer;
 use super::{Happening, World};
 use crate::sys::Address;
@@ -68,7 +68,7 @@ pub(in crate::sys::sim) fn dialed(world: &World, dial: usize) {
         }
         let from = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 20_000 + (fd % 20_000) as u16);
         let mut link = Link::new(from.into(), to.clone(), window);
-        link.state = State::Up;
+        link.state = LinkState::Up;
         link.waiting = true;
         link.peer = Some(peer);
         net.links.push(link);

@@ -9,7 +9,7 @@ use std::io;
 use std::time::Duration;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::sys::sim) enum State {
+pub(in crate::sys::sim) enum LinkState {
     Connecting,
     Up,
     Failed(io::ErrorKind),
@@ -32,7 +32,7 @@ pub(crate) struct Link {
     pub(in crate::sys::sim) address: Address,
     /// Of the loop's side.
     pub(in crate::sys::sim) local: Address,
-    pub(in crate::sys::sim) state: State,
+    pub(in crate::sys::sim) state: LinkState,
     pub(in crate::sys::sim) open: bool,
     /// In a listener's backlog: no descriptor of the loop's yet.
     pub(in crate::sys::sim) waiting: bool,
@@ -93,10 +93,10 @@ impl Link {
     /// Whether the connect has ended.
     pub(in crate::sys::sim) fn connected(&mut self) -> io::Result<bool> {
         match self.state {
-            State::Connecting => Ok(false),
-            State::Up if self.is_broken() => Err(io::ErrorKind::ConnectionReset.into()),
-            State::Up => Ok(true),
-            State::Failed(kind) => Err(kind.into()),
+            LinkState::Connecting => Ok(false),
+            LinkState::Up if self.is_broken() => Err(io::ErrorKind::ConnectionReset.into()),
+            LinkState::Up => Ok(true),
+            LinkState::Failed(kind) => Err(kind.into()),
         }
     }
 
@@ -105,7 +105,7 @@ impl Link {
         Self {
             address,
             local,
-            state: State::Connecting,
+            state: LinkState::Connecting,
             open: true,
             waiting: false,
             poller: None,
@@ -136,14 +136,14 @@ impl Link {
 
     pub(in crate::sys::sim) fn peer_addr(&self) -> io::Result<Address> {
         match self.state {
-            State::Up => Ok(self.address.clone()),
+            LinkState::Up => Ok(self.address.clone()),
             _ => Err(io::ErrorKind::NotConnected.into()),
         }
     }
 
     /// A poller that begins to look tells what holds already.
     pub(super) fn looked_at(&mut self) {
-        if self.state == State::Up {
+        if self.state == LinkState::Up {
             let ended = self.inbound_end.is_some();
             self.readable = Edge::default();
             self.writable = Edge::default();

@@ -2,7 +2,7 @@
 
 use super::backlog::Ear;
 use super::fd::{End, Fd};
-use super::link::{Link, Moved, State};
+use super::link::{Link, LinkState, Moved};
 use super::packets::{DatagramPeer, Socket};
 use super::peer::Peer;
 use super::pipe::PipeEnd;
@@ -236,7 +236,7 @@ impl World {
             let link = net.link_mut(fd);
             link.open = false;
             link.poller = None;
-            if link.state != State::Up || link.is_broken() {
+            if link.state != LinkState::Up || link.is_broken() {
                 None
             } else if !link.inbound.is_empty() {
                 link.lost = lossy;

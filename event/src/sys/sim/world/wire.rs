@@ -2,7 +2,7 @@
 
 use super::backlog;
 use super::fd::{End, Fd};
-use super::link::{ReadStop, State};
+use super::link::{LinkState, ReadStop};
 use super::net::{Net, Route};
 use super::packets;
 use super::peer::{Peer, PeerIo};
@@ -61,20 +61,20 @@ impl World {
             let mut net = self.net.borrow_mut();
             let Net { links, routes, .. } = &mut *net;
             let link = &mut links[fd as usize];
-            if !link.open || link.state != State::Connecting {
+            if !link.open || link.state != LinkState::Connecting {
                 return;
             }
             link.writable.set = true;
             link.hangup |= outcome.is_err();
             match (outcome, routes.get_mut(&link.address)) {
                 (Ok(()), Some(Route::Accept(_, accept))) => {
-                    link.state = State::Up;
+                    link.state = LinkState::Up;
                     link.peer = Some(accept(fd));
                     true
                 }
                 (Ok(()), _) => false,
                 (Err(kind), _) => {
-                    link.state = State::Failed(kind);
+                    link.state = LinkState::Failed(kind);
                     false
                 }
             }
@@ -125,8 +125,8 @@ impl World {
             return;
         }
         self.note(|| format!("fd {fd}: {end:?} from the peer"));
-        if link.state == State::Connecting {
-            link.state = State::Failed(io::ErrorKind::ConnectionReset);
+        if link.state == LinkState::Connecting {
+            link.state = LinkState::Failed(io::ErrorKind::ConnectionReset);
         }
         link.inbound_end = Some(end);
         link.hangup = true;
@@ -142,7 +142,7 @@ impl World {
         let data = {
             let mut net = self.net.borrow_mut();
             let link = net.link_mut(fd);
-            if link.state != State::Up || !(link.peer_reads || sips) {
+            if link.state != LinkState::Up || !(link.peer_reads || sips) {
                 // A reset is noticed by who does not read, too.
                 if link.end_for_peer != Some(End::Reset) {
                     return;
