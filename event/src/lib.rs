@@ -22,6 +22,25 @@
 //! assert!(thread.join()?.is_clean());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # Callbacks
+//!
+//! - They run on the loop's thread, one at a time and never inside one another: what a callback asks for
+//!   (a send, a close, a stop) has its callbacks after it has returned.
+//! - Everything may be called inside of them, also what ends the connection, its server or its loop.
+//! - They are set before the call that begins (`connect`, `listen`, `open`, `bind`) and belong to it. Its
+//!   last callback is `on_close`, once, with the reason; then they are dropped, on the loop's thread.
+//! - One that panics ends its connection, and nothing else: the panic is caught and counted in
+//!   [`Metrics::panics`].
+//! - A slow one keeps its loop waiting, but is not taken for a slow peer: limits of time count from when it
+//!   has returned.
+//!
+//! # Options
+//!
+//! Options are values with one setter a field, which takes them and gives them back. What may be absent is
+//! set by the value or `None`. A limit on waiting is a `…_timeout`, a period an `…_interval`, and both are a
+//! [`Duration`](std::time::Duration); sizes are bytes. No setter fails: what is out of range is an error of
+//! the call that uses it.
 #![forbid(unsafe_code)]
 #![cfg_attr(not(test), warn(clippy::expect_used))]
 #![cfg_attr(test, allow(clippy::disallowed_methods))]

@@ -508,7 +508,7 @@ fn shake_hands(request: &UpgradeRequest, choose: Option<&'static str>) -> Option
             assert_eq!(said, [Said::Text("first".to_owned())]);
             response.subprotocol
         }
-        Progress::NeedMore => panic!("the answer is whole"),
+        _ => panic!("the answer is not whole"),
     }
 }
 

@@ -45,7 +45,7 @@ pub struct EventLoop {
     shared: Arc<LoopShared>,
 }
 
-/// What a turn of [`EventLoop::run_once`] left behind.
+/// What a turn of [`EventLoop::run_once`] left behind: one of two, of which there will be no more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub enum Turn {

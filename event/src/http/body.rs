@@ -4,6 +4,7 @@ use std::fmt;
 
 /// How long a body is, as a head says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum BodyLength {
     /// So many bytes: `Content-Length`.
     Known(u64),

@@ -1,8 +1,12 @@
 //! Where a head ends, in bytes that come in pieces.
 
+use std::error::Error;
+use std::fmt;
+
 /// Whose head is scanned. With anything else at its beginning the peer does not speak HTTP/1, and
 /// there is no point in waiting for the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum HeadOf {
     /// A server's answer: it begins with its version.
     Answer,
@@ -15,6 +19,7 @@ const START: &[u8] = b"HTTP/1.";
 
 /// What ends a scan that found no head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ScanError {
     /// It does not begin as HTTP/1 does.
     NotHttp,
@@ -32,6 +37,21 @@ pub enum ScanError {
         limit: usize,
     },
 }
+
+impl fmt::Display for ScanError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotHttp => f.write_str("it does not begin as HTTP/1 does"),
+            Self::LineEnd => f.write_str("a line does not end in CR and LF"),
+            Self::TooLarge { limit } => write!(f, "a head is over the limit of {limit} bytes"),
+            Self::TooManyHeaders { limit } => {
+                write!(f, "a head has more headers than the limit of {limit}")
+            }
+        }
+    }
+}
+
+impl Error for ScanError {}
 
 /// Where a line is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -83,6 +83,12 @@ impl std::error::Error for ConnectError {
     }
 }
 
+impl From<ProxyTargetError> for ConnectError {
+    fn from(e: ProxyTargetError) -> Self {
+        Self::Proxy(e)
+    }
+}
+
 impl TcpClient {
     /// A client on that loop, which need not run yet: what is asked for waits until it does. The
     /// client never starts, runs or stops the loop.
@@ -204,7 +210,7 @@ impl TcpClient {
     ///
     /// libhv: `TcpClient::createsocket` and `start`.
     pub fn connect(&self, options: Connect) -> Result<(), ConnectError> {
-        options.tunnel().map_err(ConnectError::Proxy)?;
+        options.tunnel()?;
         // At once, and not by an `on_close`, which may call this again, and so on.
         if self.event_loop.is_stopping() {
             return Err(ConnectError::LoopClosed);

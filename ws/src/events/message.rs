@@ -2,7 +2,7 @@
 
 use crate::protocol::OpCode;
 
-/// A message, borrowed for the time of the callback.
+/// A message, borrowed for the time of the callback: one of two kinds, of which there will be no more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Message<'a> {
     /// A text message (opcode 1), valid UTF-8.

@@ -44,6 +44,7 @@ impl UpgradeResponse {
 
 /// How far a handshake is.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Progress {
     /// The answer is not all there. If the connection ends now, the handshake failed, and
     /// [`ClientHandshake::end`] says how.
@@ -240,9 +241,9 @@ impl From<ScanError> for HandshakeError {
     fn from(e: ScanError) -> Self {
         match e {
             ScanError::NotHttp => Self::Malformed("it does not begin with HTTP/1.".to_owned()),
-            ScanError::LineEnd => Self::Malformed("a line does not end in CR and LF".to_owned()),
             ScanError::TooLarge { limit } => Self::HeadersTooLarge { limit },
             ScanError::TooManyHeaders { limit } => Self::TooManyHeaders { limit },
+            _ => Self::Malformed(e.to_string()),
         }
     }
 }

@@ -82,6 +82,7 @@ pub enum UpgradeError {
 
 /// How far a request is.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum RequestProgress {
     /// Its head is not all there.
     NeedMore,
@@ -308,9 +309,9 @@ impl From<ScanError> for BadRequest {
     fn from(e: ScanError) -> Self {
         match e {
             ScanError::NotHttp => Self::Malformed("it does not begin with a method".to_owned()),
-            ScanError::LineEnd => Self::Malformed("a line does not end in CR and LF".to_owned()),
             ScanError::TooLarge { limit } => Self::HeadersTooLarge { limit },
             ScanError::TooManyHeaders { limit } => Self::TooManyHeaders { limit },
+            _ => Self::Malformed(e.to_string()),
         }
     }
 }

@@ -6,6 +6,7 @@ use tungstenite::protocol::frame::coding;
 /// What a frame is. The reserved opcodes are none of these: a peer that uses one is refused
 /// ([`ProtocolError::ReservedOpcode`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum OpCode {
     /// A further fragment of the message begun before.
     Continuation = 0x0,

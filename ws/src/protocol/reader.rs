@@ -22,7 +22,8 @@ use std::fmt;
 use std::ops::Range;
 use std::str;
 
-/// What a peer said. Borrowed from the input when it lay there as a whole, else from the reader.
+/// What a peer said. Borrowed from the input when it lay there as a whole, else from the reader. The
+/// protocol has no others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event<'a> {
     /// A text message.
