@@ -3,9 +3,9 @@
 use super::state::{ServerCallbacks, ServerState};
 use crate::conn::{Conn, Handler, Transport};
 use crate::error::CloseReason;
-use crate::handover::send_to;
 use crate::listener_set::Ticket;
 use crate::log;
+use crate::migrate::send_to;
 use crate::tcp::channel::Channel;
 use crate::tcp::loop_side::LoopSide;
 use std::sync::Arc;

@@ -13,7 +13,7 @@ use crate::core::attachments::AttachmentId;
 use crate::error::{CloseReason, LoopClosed};
 use crate::event_loop::EventLoop;
 use crate::framing::Unpack;
-use crate::handover::send_to;
+use crate::migrate::send_to;
 use crate::sessions::Sessions;
 use crate::sync::lock;
 use std::sync::{Arc, Mutex};
