@@ -51,8 +51,7 @@ impl LocalLoop {
     }
 
     /// Calls `f` in the task phase of the next turn. Like [`EventLoop::queue_in_loop`], but for
-    /// closures that are not `Send`. Where that one refuses, `f` is dropped uncalled: once the loop has
-    /// closed, and while it stops if it has no time left for more.
+    /// closures that are not `Send`. Where that one refuses, `f` is dropped uncalled.
     pub fn queue_in_loop(&self, f: impl FnOnce() + 'static) {
         if self.core().shared.has_closed() {
             // Else a call that queues itself would keep the loop from its end.

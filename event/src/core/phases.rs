@@ -117,11 +117,7 @@ impl LoopCore {
             return true;
         }
         self.follow_limit();
-        let due = self
-            .drain
-            .borrow()
-            .deadline()
-            .is_some_and(|at| clock::now() >= at);
+        let due = self.drain.borrow().is_over(clock::now());
         if due {
             self.force(local);
         }

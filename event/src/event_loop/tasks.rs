@@ -22,7 +22,7 @@ impl EventLoop {
     ///
     /// # Errors
     ///
-    /// The loop is closed; `f` comes back.
+    /// The loop takes no more, as it has closed or is about to; `f` comes back.
     ///
     /// libhv: `EventLoop::runInLoop`.
     pub fn run_in_loop<F: FnOnce() + Send + 'static>(&self, f: F) -> Result<(), LoopClosed<F>> {
@@ -45,7 +45,7 @@ impl EventLoop {
     ///
     /// # Errors
     ///
-    /// The loop is closed, or is stopping and has no time left for more; `f` comes back.
+    /// The loop takes no more, as it has closed or is about to; `f` comes back.
     ///
     /// libhv: `EventLoop::queueInLoop`.
     pub fn queue_in_loop<F: FnOnce() + Send + 'static>(&self, f: F) -> Result<(), LoopClosed<F>> {
@@ -63,7 +63,7 @@ impl EventLoop {
     ///
     /// # Errors
     ///
-    /// The loop is closed; `f` comes back.
+    /// The loop takes no more, as it has closed or is about to; `f` comes back.
     ///
     /// libhv: `EventLoop::postEvent`.
     pub fn post_event<F>(&self, f: F) -> Result<(), LoopClosed<F>>
@@ -84,7 +84,7 @@ impl EventLoop {
     ///
     /// # Errors
     ///
-    /// The loop is closed; `f` was dropped.
+    /// The loop takes no more, as it has closed or is about to; `f` was dropped.
     pub fn with_local<F>(&self, f: F) -> Result<(), LoopClosed>
     where
         F: FnOnce(&LocalLoop) + Send + 'static,
@@ -104,7 +104,7 @@ impl EventLoop {
     ///
     /// # Errors
     ///
-    /// The loop is closed; `f` comes back.
+    /// The loop takes no more, as it has closed or is about to; `f` comes back.
     pub fn post_connect<F>(&self, f: F) -> Result<(), LoopClosed<F>>
     where
         F: FnOnce(&LocalLoop) + Send + 'static,
@@ -126,7 +126,7 @@ impl EventLoop {
     ///
     /// # Errors
     ///
-    /// The loop is closed.
+    /// The loop takes no more, as it has closed or is about to.
     ///
     /// libhv: `EventLoop::setTimeout`.
     pub fn set_timeout<F>(&self, delay: Duration, f: F) -> Result<TimerId, LoopClosed>
@@ -147,7 +147,7 @@ impl EventLoop {
     ///
     /// # Errors
     ///
-    /// The loop is closed.
+    /// The loop takes no more, as it has closed or is about to.
     ///
     /// libhv: `EventLoop::setInterval`.
     pub fn set_interval<F>(&self, period: Duration, f: F) -> Result<TimerId, LoopClosed>
@@ -161,7 +161,7 @@ impl EventLoop {
     ///
     /// # Errors
     ///
-    /// The loop is closed.
+    /// The loop takes no more, as it has closed or is about to.
     ///
     /// libhv: `EventLoop::setTimer`.
     pub fn set_timer<F>(
@@ -200,7 +200,7 @@ impl EventLoop {
     ///
     /// # Errors
     ///
-    /// The loop is closed, and its timers are gone anyway.
+    /// The loop takes no more, as it has closed or is about to, and its timers with it.
     ///
     /// libhv: `EventLoop::killTimer`.
     pub fn kill_timer(&self, id: TimerId) -> Result<(), LoopClosed> {
@@ -213,7 +213,7 @@ impl EventLoop {
     ///
     /// # Errors
     ///
-    /// The loop is closed.
+    /// The loop takes no more, as it has closed or is about to.
     ///
     /// libhv: `EventLoop::resetTimer`.
     pub fn reset_timer(&self, id: TimerId, period: Option<Duration>) -> Result<(), LoopClosed> {
@@ -234,7 +234,7 @@ impl EventLoop {
     ///
     /// # Errors
     ///
-    /// The loop is closed.
+    /// The loop takes no more, as it has closed or is about to.
     ///
     /// libhv: `htimer_add_period`.
     #[cfg(feature = "cron")]
@@ -258,7 +258,7 @@ impl EventLoop {
     ///
     /// # Errors
     ///
-    /// The loop is closed. That the system had no thread to give is told by `f`.
+    /// The loop takes no more, as it has closed or is about to. That the system had no thread to give is told by `f`.
     ///
     /// libhv: `hloop_resolve_dns`; libuv: `uv_getaddrinfo`.
     pub fn resolve_dns<F>(&self, host: &str, f: F) -> Result<DnsQuery, LoopClosed>
@@ -302,7 +302,7 @@ impl EventLoop {
     ///
     /// # Errors
     ///
-    /// The loop is closed, and its lookups are gone anyway.
+    /// The loop takes no more, as it has closed or is about to, and its lookups with it.
     pub fn cancel_dns(&self, query: &DnsQuery) -> Result<(), LoopClosed> {
         let query = query.clone();
         self.with_local(move |local| {
