@@ -5,8 +5,6 @@ use crate::core::timers::TimerId;
 use crate::sys::clock;
 use chrono::{DateTime, Datelike, Local, NaiveDate};
 use croner::{Cron, CronComponent, Weekday, YEAR_LOWER_LIMIT, YEAR_UPPER_LIMIT};
-use std::error::Error;
-use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -32,16 +30,9 @@ const MAX_PATTERN: usize = 1024;
 const YEARS: usize = 8;
 
 /// What is wrong with a schedule.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not a schedule: {0}")]
 pub struct CronError(String);
-
-impl fmt::Display for CronError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "not a schedule: {}", self.0)
-    }
-}
-
-impl Error for CronError {}
 
 impl CronSchedule {
     /// The usual five fields: minute, hour, day of the month, month, day of the week (0 and 7 are

@@ -12,7 +12,8 @@ use std::time::Duration;
 /// The loop takes no more work: it has stopped, or is too far on the way there.
 ///
 /// Holds what was refused, so that nothing is lost in silence.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the event loop is closed")]
 pub struct LoopClosed<T = ()>(pub T);
 
 impl<T> LoopClosed<T> {
@@ -33,119 +34,67 @@ impl<T> fmt::Debug for LoopClosed<T> {
     }
 }
 
-impl<T> fmt::Display for LoopClosed<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the event loop is closed")
-    }
-}
-
-impl<T> Error for LoopClosed<T> {}
-
 /// Why [`EventLoop::run`](crate::EventLoop::run) or
 /// [`run_once`](crate::EventLoop::run_once) did not run the loop.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
     /// The loop is running, or is owned by another thread which called `run_once`.
+    #[error("the event loop is already running")]
     AlreadyRunning,
     /// Called inside a callback of a loop: a thread runs one loop at a time.
+    #[error("run() was called inside a callback of a loop")]
     InsideCallback,
     /// The loop has stopped; a stopped loop stays stopped.
+    #[error("the event loop is closed")]
     Closed,
     /// The system failed while the loop was set up or polled.
-    Io(io::Error),
-}
-
-impl fmt::Display for RunError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::AlreadyRunning => f.write_str("the event loop is already running"),
-            Self::InsideCallback => f.write_str("run() was called inside a callback of a loop"),
-            Self::Closed => f.write_str("the event loop is closed"),
-            Self::Io(e) => write!(f, "the event loop failed: {e}"),
-        }
-    }
-}
-
-impl Error for RunError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Io(e) => Some(e),
-            _ => None,
-        }
-    }
-}
-
-impl From<io::Error> for RunError {
-    fn from(e: io::Error) -> Self {
-        Self::Io(e)
-    }
+    #[error("the event loop failed: {0}")]
+    Io(#[from] io::Error),
 }
 
 /// Why [`EventLoopThread::join`](crate::EventLoopThread::join) has no report to give.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum JoinError {
     /// Called on the loop's own thread, which would wait for itself.
+    #[error("join() was called on the loop's own thread")]
     WouldDeadlock,
     /// The thread was never started.
+    #[error("the loop thread was never started")]
     NotStarted,
     /// The loop ended with an error instead of a report.
+    #[error("the loop ended with an error: {0}")]
     Failed(Arc<str>),
 }
 
-impl fmt::Display for JoinError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::WouldDeadlock => f.write_str("join() was called on the loop's own thread"),
-            Self::NotStarted => f.write_str("the loop thread was never started"),
-            Self::Failed(why) => write!(f, "the loop ended with an error: {why}"),
-        }
-    }
-}
-
-impl Error for JoinError {}
-
 /// Why [`EventLoopThread::start`](crate::EventLoopThread::start) failed.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
     /// It was started before. A stopped loop stays stopped: make a new one.
+    #[error("the loop thread was started before")]
     AlreadyStarted,
     /// The loop is run by somebody else, or has stopped.
-    Run(RunError),
+    #[error("the loop thread could not run its loop: {0}")]
+    Run(#[source] RunError),
     /// The system had no thread to give.
-    Spawn(io::Error),
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::AlreadyStarted => f.write_str("the loop thread was started before"),
-            Self::Run(e) => write!(f, "the loop thread could not run its loop: {e}"),
-            Self::Spawn(e) => write!(f, "the loop thread could not be spawned: {e}"),
-        }
-    }
-}
-
-impl Error for StartError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::AlreadyStarted => None,
-            Self::Run(e) => Some(e),
-            Self::Spawn(e) => Some(e),
-        }
-    }
+    #[error("the loop thread could not be spawned: {0}")]
+    Spawn(#[source] io::Error),
 }
 
 /// Why bytes or a message were not accepted for sending. What was refused is still the caller's:
 /// sending borrows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
     /// There is no open connection: not open yet, closing or closed.
+    #[error("the connection is not open")]
     NotOpen,
     /// The send queue has no room: the peer reads slower than this side sends.
+    #[error(
+        "the send queue is full: {queued} bytes queued, {size} more are over the limit of {limit}"
+    )]
     QueueFull {
         /// The limit of the queue, in bytes.
         limit: usize,
@@ -155,27 +104,9 @@ pub enum SendError {
         size: usize,
     },
     /// The loop takes no more work.
+    #[error("the event loop is closed")]
     LoopClosed,
 }
-
-impl fmt::Display for SendError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotOpen => f.write_str("the connection is not open"),
-            Self::QueueFull {
-                limit,
-                queued,
-                size,
-            } => write!(
-                f,
-                "the send queue is full: {queued} bytes queued, {size} more are over the limit of {limit}"
-            ),
-            Self::LoopClosed => f.write_str("the event loop is closed"),
-        }
-    }
-}
-
-impl Error for SendError {}
 
 /// Why a datagram was not accepted for sending, or not sent.
 #[derive(Debug, Clone)]

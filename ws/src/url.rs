@@ -5,7 +5,6 @@ mod unix;
 
 use http::uri::PathAndQuery;
 use hvloop_event::zone::{BadZone, cut_zone, put_zone};
-use std::error::Error;
 use std::fmt;
 use std::net::IpAddr;
 #[cfg(unix)]
@@ -236,72 +235,52 @@ impl fmt::Display for WsUrl {
 }
 
 /// Why a text is not the URL of a WebSocket.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UrlError {
     /// It is no URL at all, or its port or host is malformed.
-    Syntax(ParseError),
+    #[error("not a URL: {0}")]
+    Syntax(#[source] ParseError),
     /// The scheme is not one of a WebSocket: `ws`, `wss`, and on Unix `ws+unix` and `wss+unix`.
+    #[error("{}", unsupported(.0))]
     UnsupportedScheme(String),
     /// There is no `//` after the scheme.
+    #[error("the scheme is not followed by //")]
     MissingSlashes,
     /// There is no host.
+    #[error("the URL has no host")]
     EmptyHost,
     /// What stands behind the `%` of an IPv6 address is not a zone.
+    #[error(
+        "what is behind the % of the IPv6 address is not a zone (write %25eth0, or %25 and a number)"
+    )]
     Zone,
     /// There is a fragment, `#...`: RFC 6455 section 3 forbids it; `%23` is the character.
+    #[error("a WebSocket URL has no fragment (write %23 for the character #)")]
     Fragment,
     /// There is a user name or a password.
+    #[error("a user name or password in the URL is not sent: use an Authorization header")]
     UserInfo,
     /// There is a tab, a line end or another control character.
+    #[error("the URL contains a control character")]
     ControlCharacter,
     /// The path or the query cannot go into a request line.
+    #[error("the path or query contains a character that HTTP does not allow")]
     Resource,
     /// There is no absolute path of a Unix socket, or it has a NUL, or a `?` that is not written
     /// `%3F`.
+    #[error("there is no absolute path of a Unix socket (write %3A for :, %3F for ? in it)")]
     SocketPath,
     /// The URL of a Unix socket has a host.
+    #[error("the URL of a Unix socket has no host")]
     SocketHost,
 }
 
-impl fmt::Display for UrlError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Syntax(error) => write!(f, "not a URL: {error}"),
-            Self::UnsupportedScheme(scheme) => match scheme.to_ascii_lowercase().as_str() {
-                "http" => f.write_str("the scheme is http; a WebSocket's is ws"),
-                "https" => f.write_str("the scheme is https; a WebSocket's is wss"),
-                _ => write!(f, "the scheme {scheme:?} is neither ws nor wss"),
-            },
-            Self::MissingSlashes => f.write_str("the scheme is not followed by //"),
-            Self::EmptyHost => f.write_str("the URL has no host"),
-            Self::Zone => f.write_str(
-                "what is behind the % of the IPv6 address is not a zone (write %25eth0, or %25 and a number)",
-            ),
-            Self::Fragment => {
-                f.write_str("a WebSocket URL has no fragment (write %23 for the character #)")
-            }
-            Self::UserInfo => f.write_str(
-                "a user name or password in the URL is not sent: use an Authorization header",
-            ),
-            Self::ControlCharacter => f.write_str("the URL contains a control character"),
-            Self::Resource => {
-                f.write_str("the path or query contains a character that HTTP does not allow")
-            }
-            Self::SocketPath => f.write_str(
-                "there is no absolute path of a Unix socket (write %3A for :, %3F for ? in it)",
-            ),
-            Self::SocketHost => f.write_str("the URL of a Unix socket has no host"),
-        }
-    }
-}
-
-impl Error for UrlError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Syntax(error) => Some(error),
-            _ => None,
-        }
+fn unsupported(scheme: &str) -> String {
+    match scheme.to_ascii_lowercase().as_str() {
+        "http" => "the scheme is http; a WebSocket's is ws".to_owned(),
+        "https" => "the scheme is https; a WebSocket's is wss".to_owned(),
+        _ => format!("the scheme {scheme:?} is neither ws nor wss"),
     }
 }
 

@@ -1,18 +1,16 @@
 //! What can be wrong with a stream of packages, and with a setting for one.
 
-use std::error::Error;
-use std::fmt;
-
 /// The longest delimiter, in bytes (libhv: `PACKAGE_MAX_DELIMITER_BYTES`, which is 8).
 pub(super) const MAX_DELIMITER: usize = 16;
 
 /// Why a stream cannot be cut into packages any further. The place where the next package would
 /// begin is lost: the connection is of no more use (libhv closes it).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UnpackError {
     /// A package is over the limit, be it by its length field, or because its delimiter is not
     /// among the first `limit` bytes (libhv: `ERR_OVER_LIMIT`).
+    #[error("a package {}is over the limit of {limit} bytes", of_size(*.size))]
     TooLong {
         /// The most a package may have, in bytes, head and delimiter included.
         limit: usize,
@@ -21,9 +19,11 @@ pub enum UnpackError {
     },
     /// A length in varint coding does not end within ten bytes, or does not fit into 64 bits
     /// (libhv: `ERR_OVER_LIMIT`).
+    #[error("the length of a package is no varint of 64 bits")]
     BadVarint,
     /// The adjustment takes more off the length field than there is: the body would have less than
     /// no bytes (libhv: `ERR_INVALID_PACKAGE`).
+    #[error("the length of a package, {length}, adjusted by {adjustment}, is negative")]
     NegativeLength {
         /// What the length field says.
         length: u64,
@@ -32,38 +32,20 @@ pub enum UnpackError {
     },
 }
 
-impl fmt::Display for UnpackError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TooLong {
-                limit,
-                size: Some(size),
-            } => write!(
-                f,
-                "a package of {size} bytes is over the limit of {limit} bytes"
-            ),
-            Self::TooLong { limit, size: None } => {
-                write!(f, "a package is over the limit of {limit} bytes")
-            }
-            Self::BadVarint => f.write_str("the length of a package is no varint of 64 bits"),
-            Self::NegativeLength { length, adjustment } => write!(
-                f,
-                "the length of a package, {length}, adjusted by {adjustment}, is negative"
-            ),
-        }
-    }
+fn of_size(size: Option<u64>) -> String {
+    size.map_or_else(String::new, |size| format!("of {size} bytes "))
 }
-
-impl Error for UnpackError {}
 
 /// What is wrong with the setting that [`UnpackBuilder::build`](super::UnpackBuilder::build)
 /// refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UnpackSettingError {
     /// A fixed length of no bytes.
+    #[error("the fixed package length is zero")]
     ZeroLength,
     /// The fixed length is over the greatest size of a package.
+    #[error("the fixed package length, {len} bytes, is over the limit of {max} bytes")]
     FixedOverMax {
         /// The fixed length, in bytes.
         len: usize,
@@ -71,11 +53,13 @@ pub enum UnpackSettingError {
         max: usize,
     },
     /// The delimiter is empty, or has more than 16 bytes.
+    #[error("the delimiter has {len} bytes, which is not from 1 to {MAX_DELIMITER}")]
     DelimiterLength {
         /// How many bytes it has.
         len: usize,
     },
     /// The delimiter alone is over the greatest size of a package.
+    #[error("the delimiter, {len} bytes, is over the package limit of {max} bytes")]
     DelimiterOverMax {
         /// How many bytes it has.
         len: usize,
@@ -84,6 +68,7 @@ pub enum UnpackSettingError {
     },
     /// The width of the length field is out of its range: from 1 to 8 bytes, for a varint from 1
     /// to 10.
+    #[error("the length field has {bytes} bytes, which is not from 1 to {most}")]
     FieldBytes {
         /// The width that was asked for.
         bytes: usize,
@@ -91,6 +76,7 @@ pub enum UnpackSettingError {
         most: usize,
     },
     /// The body begins before the length field ends.
+    #[error("the body at {body_offset} begins inside the length field, {bytes} bytes at {offset}")]
     BodyInField {
         /// Where the body begins.
         body_offset: usize,
@@ -100,6 +86,7 @@ pub enum UnpackSettingError {
         bytes: usize,
     },
     /// The head alone is over the greatest size of a package.
+    #[error("the head, {head} bytes, is over the package limit of {max} bytes")]
     HeadOverMax {
         /// The least length of a head, in bytes.
         head: usize,
@@ -108,49 +95,9 @@ pub enum UnpackSettingError {
     },
     /// With this adjustment, no value of the length field would stand for a package from an empty
     /// body to the greatest size.
+    #[error("no package can have a length adjusted by {adjustment}")]
     AdjustmentOutOfRange {
         /// The adjustment, in bytes.
         adjustment: i32,
     },
 }
-
-impl fmt::Display for UnpackSettingError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::ZeroLength => f.write_str("the fixed package length is zero"),
-            Self::FixedOverMax { len, max } => write!(
-                f,
-                "the fixed package length, {len} bytes, is over the limit of {max} bytes"
-            ),
-            Self::DelimiterLength { len } => write!(
-                f,
-                "the delimiter has {len} bytes, which is not from 1 to {MAX_DELIMITER}"
-            ),
-            Self::DelimiterOverMax { len, max } => write!(
-                f,
-                "the delimiter, {len} bytes, is over the package limit of {max} bytes"
-            ),
-            Self::FieldBytes { bytes, most } => write!(
-                f,
-                "the length field has {bytes} bytes, which is not from 1 to {most}"
-            ),
-            Self::BodyInField {
-                body_offset,
-                offset,
-                bytes,
-            } => write!(
-                f,
-                "the body at {body_offset} begins inside the length field, {bytes} bytes at {offset}"
-            ),
-            Self::HeadOverMax { head, max } => write!(
-                f,
-                "the head, {head} bytes, is over the package limit of {max} bytes"
-            ),
-            Self::AdjustmentOutOfRange { adjustment } => {
-                write!(f, "no package can have a length adjusted by {adjustment}")
-            }
-        }
-    }
-}
-
-impl Error for UnpackSettingError {}

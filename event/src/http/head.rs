@@ -1,7 +1,5 @@
 //! Where a head ends, in bytes that come in pieces.
 
-use std::error::Error;
-use std::fmt;
 
 /// Whose head is scanned. With anything else at its beginning the peer does not speak HTTP/1, and
 /// there is no point in waiting for the end.
@@ -18,40 +16,29 @@ pub enum HeadOf {
 const START: &[u8] = b"HTTP/1.";
 
 /// What ends a scan that found no head.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ScanError {
     /// It does not begin as HTTP/1 does.
+    #[error("it does not begin as HTTP/1 does")]
     NotHttp,
     /// A carriage return or a line feed alone: what one side takes for a line's end and another for
     /// a part of it (RFC 9112 section 2.2).
+    #[error("a line does not end in CR and LF")]
     LineEnd,
     /// The heads are longer than `limit` bytes, interim answers included.
+    #[error("a head is over the limit of {limit} bytes")]
     TooLarge {
         /// The limit, in bytes.
         limit: usize,
     },
     /// A head has more than `limit` headers.
+    #[error("a head has more headers than the limit of {limit}")]
     TooManyHeaders {
         /// The limit.
         limit: usize,
     },
 }
-
-impl fmt::Display for ScanError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotHttp => f.write_str("it does not begin as HTTP/1 does"),
-            Self::LineEnd => f.write_str("a line does not end in CR and LF"),
-            Self::TooLarge { limit } => write!(f, "a head is over the limit of {limit} bytes"),
-            Self::TooManyHeaders { limit } => {
-                write!(f, "a head has more headers than the limit of {limit}")
-            }
-        }
-    }
-}
-
-impl Error for ScanError {}
 
 /// Where a line is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

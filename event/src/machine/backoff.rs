@@ -1,7 +1,5 @@
 //! When to connect again after a connection has ended (libhv: `reconn_setting_t`).
 
-use std::error::Error;
-use std::fmt;
 use std::time::{Duration, Instant};
 
 /// How the delay grows from one attempt to the next (libhv: `delay_policy`).
@@ -156,12 +154,14 @@ impl Default for ReconnectPolicy {
 }
 
 /// What is wrong with a [`ReconnectPolicy`].
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PolicyError {
     /// `min_delay` is zero: a client of a server that refuses would never rest.
+    #[error("the least reconnect delay is zero")]
     ZeroDelay,
     /// `min_delay` is more than `max_delay`.
+    #[error("the least reconnect delay, {min:?}, is over the greatest, {max:?}")]
     MinOverMax {
         /// The `min_delay`.
         min: Duration,
@@ -169,30 +169,12 @@ pub enum PolicyError {
         max: Duration,
     },
     /// The factor of [`Growth::Exponential`] is zero.
+    #[error("the growth factor of the reconnect delay is zero")]
     ZeroFactor,
     /// `jitter` is not a number from 0 to 1.
+    #[error("the reconnect jitter, {0}, is not from 0 to 1")]
     JitterOutOfRange(f64),
 }
-
-impl fmt::Display for PolicyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::ZeroDelay => f.write_str("the least reconnect delay is zero"),
-            Self::MinOverMax { min, max } => {
-                write!(
-                    f,
-                    "the least reconnect delay, {min:?}, is over the greatest, {max:?}"
-                )
-            }
-            Self::ZeroFactor => f.write_str("the growth factor of the reconnect delay is zero"),
-            Self::JitterOutOfRange(jitter) => {
-                write!(f, "the reconnect jitter, {jitter}, is not from 0 to 1")
-            }
-        }
-    }
-}
-
-impl Error for PolicyError {}
 
 /// The state of a series of attempts under a [`ReconnectPolicy`]. Reads no clock and draws no
 /// random numbers: both are arguments.

@@ -2,108 +2,73 @@
 
 use super::answer::ProxyAnswer;
 use crate::http::is_permanent_status;
-use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
 /// Why a [`Proxy`](super::Proxy) cannot be made of what the user gave.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProxyConfigError {
     /// It is no URL at all, or its port or host is malformed.
-    Syntax(url::ParseError),
+    #[error("not a URL: {0}")]
+    Syntax(#[source] url::ParseError),
     /// The scheme is none of `http`, `socks5` and `socks5h`.
+    #[error("the scheme {0:?} is none of http, socks5 and socks5h")]
     UnsupportedScheme(String),
     /// There is no host, or what is there cannot be one.
+    #[error("the proxy has no host, or not a possible one")]
     Host,
     /// There is a path, a query or a fragment: a proxy has none.
+    #[error("a proxy has no path, query or fragment")]
     Superfluous,
     /// HTTP: the user name has a colon or a control character (RFC 7617 section 2). SOCKS5: it is
     /// not of 1 to 255 bytes (RFC 1929 section 2).
+    #[error("the user name cannot be sent")]
     UserName,
     /// HTTP: the password has a control character. SOCKS5: it is longer than 255 bytes.
+    #[error("the password cannot be sent")]
     Password,
     /// The name is not a token (RFC 9110 section 5.1).
+    #[error("{0:?} is not the name of a header")]
     HeaderName(String),
     /// The value has a line end, a NUL or another control character (RFC 9110 section 5.5).
+    #[error("the value of header {name} contains a control character")]
     HeaderValue {
         /// Whose value it is.
         name: String,
     },
     /// The header is the request's own, or would announce a body that it does not have.
+    #[error("header {0} is the request's own and cannot be set")]
     ReservedHeader(String),
     /// SOCKS has no headers.
+    #[error("SOCKS has no headers")]
     HeaderForSocks,
 }
 
-impl fmt::Display for ProxyConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Syntax(e) => write!(f, "not a URL: {e}"),
-            Self::UnsupportedScheme(scheme) => {
-                write!(
-                    f,
-                    "the scheme {scheme:?} is none of http, socks5 and socks5h"
-                )
-            }
-            Self::Host => f.write_str("the proxy has no host, or not a possible one"),
-            Self::Superfluous => f.write_str("a proxy has no path, query or fragment"),
-            Self::UserName => f.write_str("the user name cannot be sent"),
-            Self::Password => f.write_str("the password cannot be sent"),
-            Self::HeaderName(name) => write!(f, "{name:?} is not the name of a header"),
-            Self::HeaderValue { name } => {
-                write!(f, "the value of header {name} contains a control character")
-            }
-            Self::ReservedHeader(name) => {
-                write!(f, "header {name} is the request's own and cannot be set")
-            }
-            Self::HeaderForSocks => f.write_str("SOCKS has no headers"),
-        }
-    }
-}
-
-impl Error for ProxyConfigError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Syntax(e) => Some(e),
-            _ => None,
-        }
-    }
-}
-
 /// Why a target cannot be asked of a proxy. Found before anything is begun.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProxyTargetError {
     /// It is a Unix socket: that is on this host, and no proxy leads there.
+    #[error("no proxy leads to a Unix socket")]
     UnixSocket,
     /// The host's name is longer than 255 bytes, what SOCKS5 can say and DNS allows.
+    #[error("a host name of {0} bytes is over the limit of 255")]
     NameTooLong(usize),
     /// The host's name is empty, or has what no name has in ASCII form.
+    #[error("the host's name is none that a proxy could be told")]
     BadName,
 }
 
-impl fmt::Display for ProxyTargetError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::UnixSocket => f.write_str("no proxy leads to a Unix socket"),
-            Self::NameTooLong(size) => {
-                write!(f, "a host name of {size} bytes is over the limit of 255")
-            }
-            Self::BadName => f.write_str("the host's name is none that a proxy could be told"),
-        }
-    }
-}
-
-impl Error for ProxyTargetError {}
-
 /// Why a proxy did not lead to the target.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProxyError {
     /// It cannot be asked for that target; nothing was sent.
-    Target(ProxyTargetError),
+    #[error("{0}")]
+    Target(#[from] ProxyTargetError),
     /// The HTTP proxy answered with this status instead of 2xx. 407: it wants credentials, or others.
+    #[error("{}", refusal(*.status))]
     Refused {
         /// The HTTP status.
         status: u16,
@@ -111,26 +76,40 @@ pub enum ProxyError {
         answer: Arc<ProxyAnswer>,
     },
     /// The answer is not of the protocol; the text says how.
+    #[error("its answer is malformed: {0}")]
     Malformed(&'static str),
     /// The head of the HTTP proxy's answer is longer than this many bytes.
+    #[error("the head of its answer is over the limit of {limit} bytes")]
     HeadTooLarge {
         /// The limit, in bytes.
         limit: usize,
     },
     /// The HTTP proxy's answer has more headers than this.
+    #[error("its answer has more headers than the limit of {limit}")]
     TooManyHeaders {
         /// The limit, in lines.
         limit: usize,
     },
     /// The SOCKS5 proxy takes none of the ways to log in that were offered: it wants credentials if
     /// none were given (RFC 1928 section 3, X'FF').
+    #[error("it takes none of the ways to log in offered")]
     NoAcceptableMethod,
     /// The SOCKS5 proxy refused the user name and password (RFC 1929 section 2).
+    #[error("it refused the user name and password")]
     LoginFailed,
     /// The SOCKS5 proxy's reply (RFC 1928 section 6).
+    #[error("{0}")]
     Socks(SocksReply),
     /// The proxy ended the connection before it had answered.
+    #[error("it ended the connection before it had answered")]
     Ended,
+}
+
+fn refusal(status: u16) -> String {
+    match status {
+        407 => "it wants to know who asks (HTTP status 407)".to_owned(),
+        _ => format!("it refused with HTTP status {status}"),
+    }
 }
 
 impl ProxyError {
@@ -147,47 +126,6 @@ impl ProxyError {
             ),
             _ => false,
         }
-    }
-}
-
-impl fmt::Display for ProxyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Target(e) => write!(f, "{e}"),
-            Self::Refused { status: 407, .. } => {
-                f.write_str("it wants to know who asks (HTTP status 407)")
-            }
-            Self::Refused { status, .. } => write!(f, "it refused with HTTP status {status}"),
-            Self::Malformed(how) => write!(f, "its answer is malformed: {how}"),
-            Self::HeadTooLarge { limit } => {
-                write!(
-                    f,
-                    "the head of its answer is over the limit of {limit} bytes"
-                )
-            }
-            Self::TooManyHeaders { limit } => {
-                write!(f, "its answer has more headers than the limit of {limit}")
-            }
-            Self::NoAcceptableMethod => f.write_str("it takes none of the ways to log in offered"),
-            Self::LoginFailed => f.write_str("it refused the user name and password"),
-            Self::Socks(reply) => write!(f, "{reply}"),
-            Self::Ended => f.write_str("it ended the connection before it had answered"),
-        }
-    }
-}
-
-impl Error for ProxyError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Target(e) => Some(e),
-            _ => None,
-        }
-    }
-}
-
-impl From<ProxyTargetError> for ProxyError {
-    fn from(e: ProxyTargetError) -> Self {
-        Self::Target(e)
     }
 }
 

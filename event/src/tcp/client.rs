@@ -53,40 +53,18 @@ struct NextConnect {
 }
 
 /// Why [`TcpClient::connect`] began nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
     /// A connection, or an attempt, is there already: close it first.
+    #[error("the client is open already")]
     AlreadyOpen,
     /// The loop takes no connections any more.
+    #[error("the event loop is closed")]
     LoopClosed,
     /// The target cannot be asked of the proxy.
-    Proxy(ProxyTargetError),
-}
-
-impl fmt::Display for ConnectError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::AlreadyOpen => f.write_str("the client is open already"),
-            Self::LoopClosed => f.write_str("the event loop is closed"),
-            Self::Proxy(e) => write!(f, "the proxy cannot be asked: {e}"),
-        }
-    }
-}
-
-impl std::error::Error for ConnectError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Proxy(e) => Some(e),
-            _ => None,
-        }
-    }
-}
-
-impl From<ProxyTargetError> for ConnectError {
-    fn from(e: ProxyTargetError) -> Self {
-        Self::Proxy(e)
-    }
+    #[error("the proxy cannot be asked: {0}")]
+    Proxy(#[from] ProxyTargetError),
 }
 
 impl TcpClient {

@@ -13,24 +13,31 @@ use super::words;
 
 /// Why a TLS connection failed. Terminal: a connection that failed once never recovers.
 #[non_exhaustive]
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum TlsError {
     /// The host is neither a DNS name nor an IP address, so that no certificate could match it.
+    #[error("{0:?} is neither a DNS name nor an IP address")]
     InvalidServerName(String),
     /// The peer's certificate was refused.
-    Certificate(CertificateProblem),
+    #[error("the peer's certificate was refused: {0}")]
+    Certificate(#[source] CertificateProblem),
     /// Both sides speak TLS, but share no protocol version, cipher suite, group or application
     /// protocol.
-    Incompatible(rustls::Error),
+    #[error("the peer speaks another TLS: {}", in_words(.0))]
+    Incompatible(#[source] rustls::Error),
     /// The peer broke the TLS protocol, or does not speak TLS at all.
-    Protocol(rustls::Error),
+    #[error("the peer broke the TLS protocol: {}", in_words(.0))]
+    Protocol(#[source] rustls::Error),
     /// The peer ended the connection with this fatal alert (RFC 8446, section 6.2).
+    #[error("the peer ended TLS with {}", words::alert(*.0))]
     AlertReceived(AlertDescription),
     /// The transport ended without the peer's `close_notify` (RFC 8446, section 6.1): what was
     /// received may have been cut short by someone on the way.
+    #[error("the connection ended without a TLS close_notify")]
     Truncated,
     /// Any other error of rustls, for instance no randomness from the system.
-    Rustls(rustls::Error),
+    #[error("TLS failed: {}", in_words(.0))]
+    Rustls(#[source] rustls::Error),
 }
 
 /// What is wrong with the peer's certificate.
@@ -193,30 +200,6 @@ impl TlsError {
     }
 }
 
-impl fmt::Display for TlsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::InvalidServerName(name) => {
-                write!(f, "{name:?} is neither a DNS name nor an IP address")
-            }
-            Self::Certificate(problem) => {
-                write!(f, "the peer's certificate was refused: {problem}")
-            }
-            Self::Incompatible(error) => {
-                write!(f, "the peer speaks another TLS: {}", in_words(error))
-            }
-            Self::Protocol(error) => {
-                write!(f, "the peer broke the TLS protocol: {}", in_words(error))
-            }
-            Self::AlertReceived(alert) => {
-                write!(f, "the peer ended TLS with {}", words::alert(*alert))
-            }
-            Self::Truncated => write!(f, "the connection ended without a TLS close_notify"),
-            Self::Rustls(error) => write!(f, "TLS failed: {}", in_words(error)),
-        }
-    }
-}
-
 /// What rustls says, without a name of an enum.
 pub(super) fn in_words(error: &rustls::Error) -> String {
     match error {
@@ -224,16 +207,6 @@ pub(super) fn in_words(error: &rustls::Error) -> String {
             CertificateProblem::from(problem.clone()).to_string()
         }
         other => words::of(other),
-    }
-}
-
-impl Error for TlsError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Certificate(problem) => Some(problem),
-            Self::Incompatible(error) | Self::Protocol(error) | Self::Rustls(error) => Some(error),
-            Self::InvalidServerName(_) | Self::AlertReceived(_) | Self::Truncated => None,
-        }
     }
 }
 

@@ -1,7 +1,6 @@
 //! The certificate verifier: accepted by any of several trust stores, then by the user's pin.
 
 use std::any::Any;
-use std::error::Error;
 use std::fmt;
 use std::iter;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -87,16 +86,9 @@ fn panic_text(panic: &(dyn Any + Send)) -> &str {
 }
 
 /// The refusal of a pinning hook, on its way through rustls' error.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("the pinning hook refused it: {0}")]
 pub(super) struct PinRefused(pub(super) String);
-
-impl fmt::Display for PinRefused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the pinning hook refused it: {}", self.0)
-    }
-}
-
-impl Error for PinRefused {}
 
 /// Whom to trust.
 #[derive(Debug)]

@@ -1,8 +1,6 @@
 //! What can be set about permessage-deflate.
 
 use super::params::{DeflateParams, MAX_BITS, MIN_BITS};
-use std::error::Error;
-use std::fmt;
 use std::time::Duration;
 
 /// Options of permessage-deflate, for either role. What the peer wants may restrict them further.
@@ -33,7 +31,8 @@ pub struct DeflateOptions {
 }
 
 /// A window's size is 2^9 to 2^15 bytes. (RFC 7692 has 2^8, too, which zlib does not.)
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a window of 2^{0} bytes: it is 2^9 to 2^15")]
 pub struct WindowBitsError(pub u8);
 
 impl DeflateOptions {
@@ -131,11 +130,3 @@ impl Default for DeflateOptions {
         Self::new()
     }
 }
-
-impl fmt::Display for WindowBitsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a window of 2^{} bytes: it is 2^9 to 2^15", self.0)
-    }
-}
-
-impl Error for WindowBitsError {}

@@ -11,7 +11,6 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue, Method};
 use hvloop_event::http::{BodyLength, HeadOf, HeadScan, ScanError};
-use std::error::Error;
 use std::fmt;
 use std::str;
 use tungstenite::handshake::derive_accept_key;
@@ -36,24 +35,30 @@ pub struct HttpRequest {
 }
 
 /// Why a request is no request.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BadRequest {
     /// It is not HTTP/1.
+    #[error("the request is not HTTP/1: {0}")]
     Malformed(String),
     /// It is of another version of HTTP than 1.0 and 1.1.
+    #[error("the request is not of HTTP/1.0 or HTTP/1.1")]
     Version,
     /// There is not one Host with a host in it, which HTTP/1.1 requires (RFC 9112 section 3.2).
+    #[error("the request does not have one Host with a host in it")]
     Host,
     /// The headers that say how long its body is contradict each other or themselves (RFC 9112 section
     /// 6.3).
+    #[error("the request has {0}")]
     Framing(&'static str),
     /// Its head is longer than [`HandshakeLimits::max_header_bytes`].
+    #[error("the head of the request is over the limit of {limit} bytes")]
     HeadersTooLarge {
         /// The limit, in bytes.
         limit: usize,
     },
     /// Its head has more lines than [`HandshakeLimits::max_headers`].
+    #[error("the request has more headers than the limit of {limit}")]
     TooManyHeaders {
         /// The limit, in lines.
         limit: usize,
@@ -61,22 +66,29 @@ pub enum BadRequest {
 }
 
 /// Why a request makes no WebSocket (RFC 6455 section 4.2.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UpgradeError {
     /// It does not ask for one: there is no `Upgrade: websocket`.
+    #[error("the request has no header Upgrade: websocket")]
     NotAsked,
     /// The method is not GET.
+    #[error("an upgrade takes the method GET")]
     Method,
     /// It is HTTP/1.0.
+    #[error("an upgrade takes HTTP/1.1")]
     Version,
     /// There is no `Connection: Upgrade`.
+    #[error("the request has no header Connection: Upgrade")]
     Connection,
     /// There is no Sec-WebSocket-Key, more than one, or it is not 16 bytes in base64.
+    #[error("the request does not have one Sec-WebSocket-Key of 16 bytes")]
     Key,
     /// Sec-WebSocket-Version is not 13.
+    #[error("the request's Sec-WebSocket-Version is not 13")]
     WebSocketVersion,
     /// It announces a body, of which a WebSocket has none: its bytes would be taken for frames.
+    #[error("an upgrade has no body")]
     Body,
 }
 
@@ -315,44 +327,6 @@ impl From<ScanError> for BadRequest {
         }
     }
 }
-
-impl fmt::Display for BadRequest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Malformed(what) => write!(f, "the request is not HTTP/1: {what}"),
-            Self::Version => f.write_str("the request is not of HTTP/1.0 or HTTP/1.1"),
-            Self::Host => f.write_str("the request does not have one Host with a host in it"),
-            Self::Framing(how) => write!(f, "the request has {how}"),
-            Self::HeadersTooLarge { limit } => {
-                write!(
-                    f,
-                    "the head of the request is over the limit of {limit} bytes"
-                )
-            }
-            Self::TooManyHeaders { limit } => {
-                write!(f, "the request has more headers than the limit of {limit}")
-            }
-        }
-    }
-}
-
-impl Error for BadRequest {}
-
-impl fmt::Display for UpgradeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NotAsked => "the request has no header Upgrade: websocket",
-            Self::Method => "an upgrade takes the method GET",
-            Self::Version => "an upgrade takes HTTP/1.1",
-            Self::Connection => "the request has no header Connection: Upgrade",
-            Self::Key => "the request does not have one Sec-WebSocket-Key of 16 bytes",
-            Self::WebSocketVersion => "the request's Sec-WebSocket-Version is not 13",
-            Self::Body => "an upgrade has no body",
-        })
-    }
-}
-
-impl Error for UpgradeError {}
 
 impl fmt::Debug for ServerHandshake {
     /// Leaves out the headers.
