@@ -268,8 +268,3 @@ impl fmt::Debug for EventLoopThread {
             .finish_non_exhaustive()
     }
 }
-
-const _: () = {
-    const fn send_sync<T: Send + Sync>() {}
-    send_sync::<EventLoopThread>();
-};

@@ -229,8 +229,3 @@ impl fmt::Debug for EventLoopThreadPool {
             .finish_non_exhaustive()
     }
 }
-
-const _: () = {
-    const fn send_sync<T: Send + Sync>() {}
-    send_sync::<EventLoopThreadPool>();
-};

@@ -83,6 +83,8 @@ pub mod zone;
 
 #[cfg(feature = "cron")]
 pub use self::cron::{CronError, CronSchedule};
+#[doc(hidden)]
+pub use self::sync::{change, lock};
 pub use self::{
     conn::{Connect, Listen, ListenError, ListenErrorKind},
     core::{
@@ -117,6 +119,28 @@ pub use self::{
 };
 #[cfg(feature = "tls")]
 pub use rustls;
+
+/// What users hold may go to, and mostly be used on, any thread.
+const _: () = {
+    const fn send<T: Send>() {}
+    const fn send_sync<T: Send + Sync>() {}
+    send::<(Hold, conn::Transport)>();
+    send_sync::<(EventLoop, EventLoopThread, EventLoopThreadPool, TimerThread)>();
+    send_sync::<(
+        Channel,
+        TcpClient,
+        TcpServer,
+        conn::ListenerSet,
+        conn::Ticket,
+    )>();
+    send_sync::<(UdpChannel, UdpClient, UdpServer, IoHandle)>();
+    #[cfg(all(unix, not(hvloop_sim)))]
+    send_sync::<signal::SignalHandle>();
+    #[cfg(feature = "tls")]
+    send_sync::<(tls::TlsClientConfig, tls::TlsClientConfigBuilder)>();
+    #[cfg(feature = "tls")]
+    send_sync::<(tls::TlsServerConfig, tls::TlsServerConfigBuilder)>();
+};
 
 /// The simulated world of `tests/simulation`; not part of the library.
 #[cfg(hvloop_sim)]

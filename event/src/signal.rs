@@ -116,8 +116,3 @@ impl EventLoop {
         Ok(())
     }
 }
-
-const _: () = {
-    const fn send_sync<T: Send + Sync>() {}
-    send_sync::<SignalHandle>();
-};

@@ -340,8 +340,3 @@ impl LocalLoop {
         self.add_source(fd, interest, move |handle, _, ready| f(handle, ready))
     }
 }
-
-const _: () = {
-    const fn send_sync<T: Send + Sync>() {}
-    send_sync::<IoHandle>();
-};

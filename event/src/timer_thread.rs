@@ -1,16 +1,16 @@
 //! Timers on a thread of their own.
 
-use crate::core::timers::TimerId;
-use crate::error::{JoinError, LoopClosed, StartError};
+use crate::error::{JoinError, StartError};
 use crate::event_loop::EventLoop;
 use crate::event_loop_thread::EventLoopThread;
 use crate::report::ShutdownReport;
 use std::io;
-use std::time::Duration;
+use std::ops::Deref;
 
-/// Timers on a thread of their own, for programs that have no loop. Its calls may come from any
-/// thread; callbacks run on the timers' thread. Dropping it takes the timers off and ends the
-/// thread.
+/// Timers on a thread of their own, for programs that have no loop. It has the methods of the
+/// [`EventLoop`] there, such as [`set_timeout`](EventLoop::set_timeout) and [`stop`](EventLoop::stop):
+/// they may be called from any thread; callbacks run on the timers' thread. Dropping it takes the timers
+/// off and ends the thread.
 ///
 /// ```
 /// use hvloop_event::TimerThread;
@@ -44,75 +44,6 @@ impl TimerThread {
         }
     }
 
-    /// See [`EventLoop::set_timeout`].
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    pub fn set_timeout<F>(&self, delay: Duration, f: F) -> Result<TimerId, LoopClosed>
-    where
-        F: FnOnce(TimerId) + Send + 'static,
-    {
-        self.event_loop().set_timeout(delay, f)
-    }
-
-    /// See [`EventLoop::set_interval`].
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    pub fn set_interval<F>(&self, period: Duration, f: F) -> Result<TimerId, LoopClosed>
-    where
-        F: FnMut(TimerId) + Send + 'static,
-    {
-        self.event_loop().set_interval(period, f)
-    }
-
-    /// See [`EventLoop::set_timer`].
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    pub fn set_timer<F>(
-        &self,
-        period: Duration,
-        repeat: Option<u32>,
-        f: F,
-    ) -> Result<TimerId, LoopClosed>
-    where
-        F: FnMut(TimerId) + Send + 'static,
-    {
-        self.event_loop().set_timer(period, repeat, f)
-    }
-
-    /// See [`EventLoop::kill_timer`].
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    pub fn kill_timer(&self, id: TimerId) -> Result<(), LoopClosed> {
-        self.event_loop().kill_timer(id)
-    }
-
-    /// See [`EventLoop::reset_timer`].
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    pub fn reset_timer(&self, id: TimerId, period: Option<Duration>) -> Result<(), LoopClosed> {
-        self.event_loop().reset_timer(id, period)
-    }
-
-    /// The loop on that thread.
-    pub fn event_loop(&self) -> &EventLoop {
-        self.thread.event_loop()
-    }
-
-    /// Takes all timers off and lets the thread end. See [`EventLoopThread::stop`].
-    pub fn stop(&self) {
-        self.thread.stop();
-    }
-
     /// Waits until the thread has ended. See [`EventLoopThread::join`].
     ///
     /// # Errors
@@ -123,7 +54,11 @@ impl TimerThread {
     }
 }
 
-const _: () = {
-    const fn send_sync<T: Send + Sync>() {}
-    send_sync::<TimerThread>();
-};
+/// The timers' loop.
+impl Deref for TimerThread {
+    type Target = EventLoop;
+
+    fn deref(&self) -> &EventLoop {
+        self.thread.event_loop()
+    }
+}

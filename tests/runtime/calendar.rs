@@ -31,7 +31,7 @@ fn timer_thread() {
     assert!(timers.set_timeout(MS, |_| {}).is_err());
 
     let timers = TimerThread::new().unwrap();
-    let event_loop = timers.event_loop().clone();
+    let event_loop = hvloop::EventLoop::clone(&timers);
     timers.set_interval(MS, |_| {}).unwrap();
     drop(timers);
     assert_eq!(event_loop.metrics().timers, 0);

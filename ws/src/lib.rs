@@ -32,7 +32,6 @@ mod deflate;
 mod events;
 mod fields;
 pub mod handshake;
-mod lock;
 pub mod protocol;
 mod server;
 mod url;
@@ -52,3 +51,12 @@ pub use self::server::{
 pub use self::url::{UrlError, WsTarget, WsUrl};
 pub use self::websocket::{CloseError, PingError, WhenFull};
 pub use http;
+
+/// What users hold may go to, and mostly be used on, any thread.
+const _: () = {
+    const fn send<T: Send>() {}
+    const fn send_sync<T: Send + Sync>() {}
+    send::<ConnectRequest>();
+    send_sync::<(ClientReceiver, WebSocketClient)>();
+    send_sync::<(WebSocketChannel, WebSocketServer)>();
+};

@@ -356,10 +356,3 @@ impl fmt::Debug for EventLoop {
             .finish_non_exhaustive()
     }
 }
-
-const _: () = {
-    const fn send_sync<T: Send + Sync>() {}
-    send_sync::<EventLoop>();
-    const fn send<T: Send>() {}
-    send::<Hold>();
-};

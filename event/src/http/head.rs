@@ -1,6 +1,5 @@
 //! Where a head ends, in bytes that come in pieces.
 
-
 /// Whose head is scanned. With anything else at its beginning the peer does not speak HTTP/1, and
 /// there is no point in waiting for the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -276,9 +276,3 @@ impl fmt::Debug for ListenerSet {
             .finish_non_exhaustive()
     }
 }
-
-const _: () = {
-    const fn send_sync<T: Send + Sync>() {}
-    send_sync::<ListenerSet>();
-    send_sync::<Ticket>();
-};

@@ -13,4 +13,4 @@ mod shim;
 pub use gate::Phase;
 pub(crate) use gate::{BeginRunError, Gate};
 pub(crate) use inbox::{Inbox, Permit};
-pub(crate) use lock::lock;
+pub use lock::{change, lock};

@@ -11,7 +11,7 @@ use crate::framing::Unpack;
 use crate::log;
 use crate::machine::backoff::{PolicyError, ReconnectPolicy};
 use crate::proxy::ProxyTargetError;
-use crate::sync::lock;
+use crate::sync::{change, lock};
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
@@ -84,16 +84,18 @@ impl TcpClient {
     ///
     /// libhv: `TcpClient::onConnection`, connected.
     pub fn on_connect(&self, f: impl FnMut(&Channel) + Send + 'static) {
-        let old = lock(&self.callbacks).connect.replace(Box::new(f));
-        drop(old); // with no lock held, here and below: it is the user's
+        change(&self.callbacks, |callbacks| {
+            callbacks.connect.replace(Box::new(f))
+        });
     }
 
     /// Called with bytes as they come, in the loop's own buffer.
     ///
     /// libhv: `TcpClient::onMessage`.
     pub fn on_message(&self, f: impl FnMut(&Channel, &mut [u8]) + Send + 'static) {
-        let old = lock(&self.callbacks).message.replace(Box::new(f));
-        drop(old);
+        change(&self.callbacks, |callbacks| {
+            callbacks.message.replace(Box::new(f))
+        });
     }
 
     /// Called when the peer has ended its side, in order: nothing more comes from it. What is sent here
@@ -103,16 +105,18 @@ impl TcpClient {
     ///
     /// Node: `'end'`; libuv: `UV_EOF`; Netty: `ChannelInputShutdownEvent`.
     pub fn on_end(&self, f: impl FnMut(&Channel) + Send + 'static) {
-        let old = lock(&self.callbacks).end.replace(Box::new(f));
-        drop(old);
+        change(&self.callbacks, |callbacks| {
+            callbacks.end.replace(Box::new(f))
+        });
     }
 
     /// Called when everything that was queued has been written.
     ///
     /// libhv: `TcpClient::onWriteComplete`.
     pub fn on_write_complete(&self, f: impl FnMut(&Channel) + Send + 'static) {
-        let old = lock(&self.callbacks).write_complete.replace(Box::new(f));
-        drop(old);
+        change(&self.callbacks, |callbacks| {
+            callbacks.write_complete.replace(Box::new(f))
+        });
     }
 
     /// Called exactly once per attempt, as the last of its callbacks; without a channel if the
@@ -121,8 +125,9 @@ impl TcpClient {
     ///
     /// libhv: `TcpClient::onConnection`, disconnected.
     pub fn on_close(&self, f: impl FnMut(Option<&Channel>, &CloseReason) + Send + 'static) {
-        let old = lock(&self.callbacks).close.replace(Box::new(f));
-        drop(old);
+        change(&self.callbacks, |callbacks| {
+            callbacks.close.replace(Box::new(f))
+        });
     }
 
     /// Connects again when a connection, or an attempt, has ended by anything but
@@ -151,8 +156,9 @@ impl TcpClient {
     /// ([`set_reconnect`](TcpClient::set_reconnect)), right before `on_close` tells of it, in the place of
     /// `!reason.is_permanent()`. Belongs to the next [`connect`](TcpClient::connect), like the callbacks.
     pub fn reconnect_if(&self, f: impl FnMut(&CloseReason) -> bool + Send + 'static) {
-        let old = lock(&self.callbacks).reconnect_if.replace(Box::new(f));
-        drop(old);
+        change(&self.callbacks, |callbacks| {
+            callbacks.reconnect_if.replace(Box::new(f))
+        });
     }
 
     /// `on_message` gets packages that are cut by this rule; `None`, the default: bytes as they
@@ -313,8 +319,3 @@ impl fmt::Debug for TcpClient {
             .finish_non_exhaustive()
     }
 }
-
-const _: () = {
-    const fn send_sync<T: Send + Sync>() {}
-    send_sync::<TcpClient>();
-};

@@ -368,11 +368,5 @@ pub(super) fn compiled_in_provider() -> Option<Arc<CryptoProvider>> {
     return None;
 }
 
-const _: () = {
-    const fn send_and_sync<T: Send + Sync>() {}
-    send_and_sync::<TlsClientConfig>();
-    send_and_sync::<TlsClientConfigBuilder>();
-};
-
 #[cfg(test)]
 mod tests;

@@ -291,11 +291,5 @@ impl TlsServerConfigBuilder {
     }
 }
 
-const _: () = {
-    const fn send_and_sync<T: Send + Sync>() {}
-    send_and_sync::<TlsServerConfig>();
-    send_and_sync::<TlsServerConfigBuilder>();
-};
-
 #[cfg(all(test, any(feature = "ring", feature = "aws-lc-rs")))]
 mod tests;

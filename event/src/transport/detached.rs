@@ -76,8 +76,3 @@ impl fmt::Debug for Transport {
             .finish_non_exhaustive()
     }
 }
-
-const _: () = {
-    const fn send<T: Send>() {}
-    send::<Transport>();
-};

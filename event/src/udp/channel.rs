@@ -273,8 +273,3 @@ impl fmt::Debug for UdpChannel {
             .finish_non_exhaustive()
     }
 }
-
-const _: () = {
-    const fn send_sync<T: Send + Sync>() {}
-    send_sync::<UdpChannel>();
-};

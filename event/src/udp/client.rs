@@ -1,6 +1,6 @@
 //! A UDP socket with one peer.
 
-use super::{UdpCallbacks, UdpChannel, UdpHandler, UdpOptions};
+use super::{UdpCallbacks, UdpChannel, UdpHandler, UdpOptions, callback_setters};
 use crate::core::LocalLoop;
 use crate::core::calls::Deferred;
 use crate::core::lookup::DnsQuery;
@@ -8,7 +8,7 @@ use crate::error::{CloseReason, DatagramError};
 use crate::event_loop::EventLoop;
 use crate::log;
 use crate::sessions::Sessions;
-use crate::sync::lock;
+use crate::sync::{change, lock};
 use crate::sys::{Datagrams, same_endpoint};
 use crate::tcp::ConnectError;
 use std::fmt;
@@ -52,41 +52,12 @@ impl UdpClient {
 
     /// Called when the host is looked up and the socket is there.
     pub fn on_open(&self, f: impl FnMut(&UdpChannel) + Send + 'static) {
-        let old = lock(&self.callbacks).open.replace(Box::new(f));
-        drop(old); // with no lock held, here and below: it is the user's
+        change(&self.callbacks, |callbacks| {
+            callbacks.open.replace(Box::new(f))
+        });
     }
 
-    /// Called with each datagram of the peer, in the loop's own buffer.
-    ///
-    /// libhv: `UdpClient::onMessage`.
-    pub fn on_message(&self, f: impl FnMut(&UdpChannel, &mut [u8], SocketAddr) + Send + 'static) {
-        let old = lock(&self.callbacks).message.replace(Box::new(f));
-        drop(old);
-    }
-
-    /// Called when all that had to wait has been sent.
-    ///
-    /// libhv: `UdpClient::onWriteComplete`.
-    pub fn on_write_complete(&self, f: impl FnMut(&UdpChannel) + Send + 'static) {
-        let old = lock(&self.callbacks).write_complete.replace(Box::new(f));
-        drop(old);
-    }
-
-    /// Called with what the system said against a datagram, such as that nobody listens at the
-    /// peer's port ([`io::ErrorKind::ConnectionRefused`]); the socket goes on.
-    pub fn on_error(
-        &self,
-        f: impl FnMut(&UdpChannel, &io::Error, Option<SocketAddr>) + Send + 'static,
-    ) {
-        let old = lock(&self.callbacks).error.replace(Box::new(f));
-        drop(old);
-    }
-
-    /// Called exactly once per accepted [`open`](UdpClient::open), as the last of its callbacks.
-    pub fn on_close(&self, f: impl FnMut(&CloseReason) + Send + 'static) {
-        let old = lock(&self.callbacks).close.replace(Box::new(f));
-        drop(old);
-    }
+    callback_setters!();
 
     /// Looks `host` up (a name or an IP address, of IPv6 maybe with a zone: `fe80::1%eth0`), takes its
     /// first address and opens a socket to it. Any thread; may be called again after `on_close`.
@@ -345,11 +316,6 @@ impl fmt::Debug for UdpClient {
             .finish_non_exhaustive()
     }
 }
-
-const _: () = {
-    const fn send_sync<T: Send + Sync>() {}
-    send_sync::<UdpClient>();
-};
 
 #[cfg(all(test, not(hvloop_sim)))]
 mod tests {

@@ -36,6 +36,47 @@ struct UdpCallbacks {
     close: Option<OnClose>,
 }
 
+/// The setters of [`UdpCallbacks`] that both sides have, whose field `callbacks` holds them.
+macro_rules! callback_setters {
+    () => {
+        /// Called with each datagram, of a client those of its peer alone, and where it came from; in the
+        /// loop's own buffer.
+        ///
+        /// libhv: `onMessage`.
+        pub fn on_message(
+            &self,
+            f: impl FnMut(&UdpChannel, &mut [u8], SocketAddr) + Send + 'static,
+        ) {
+            change(&self.callbacks, |all| all.message.replace(Box::new(f)));
+        }
+
+        /// Called when all that had to wait has been sent.
+        ///
+        /// libhv: `onWriteComplete`.
+        pub fn on_write_complete(&self, f: impl FnMut(&UdpChannel) + Send + 'static) {
+            change(&self.callbacks, |all| {
+                all.write_complete.replace(Box::new(f))
+            });
+        }
+
+        /// Called with what the system said against a datagram, and its address where it is known, such as
+        /// that nobody listens at the peer's port ([`io::ErrorKind::ConnectionRefused`]), or against hearing
+        /// or joining; the socket goes on.
+        pub fn on_error(
+            &self,
+            f: impl FnMut(&UdpChannel, &io::Error, Option<SocketAddr>) + Send + 'static,
+        ) {
+            change(&self.callbacks, |all| all.error.replace(Box::new(f)));
+        }
+
+        /// Called exactly once for each `open` or `bind` that was accepted, as the last of its callbacks.
+        pub fn on_close(&self, f: impl FnMut(&CloseReason) + Send + 'static) {
+            change(&self.callbacks, |all| all.close.replace(Box::new(f)));
+        }
+    };
+}
+use callback_setters;
+
 /// One socket's callbacks, on the loop.
 struct UdpHandler {
     callbacks: UdpCallbacks,

@@ -1,10 +1,10 @@
 //! A UDP socket at an address of its own.
 
-use super::{UdpCallbacks, UdpChannel, UdpHandler, UdpOptions, refuse};
+use super::{UdpCallbacks, UdpChannel, UdpHandler, UdpOptions, callback_setters, refuse};
 use crate::conn::{ListenError, ListenErrorKind};
 use crate::error::{CloseReason, DatagramError};
 use crate::event_loop::EventLoop;
-use crate::sync::lock;
+use crate::sync::{change, lock};
 use crate::sys::Datagrams;
 use std::fmt;
 use std::io;
@@ -52,38 +52,7 @@ impl UdpServer {
         }
     }
 
-    /// Called with each datagram and where it came from, in the loop's own buffer.
-    ///
-    /// libhv: `UdpServer::onMessage`.
-    pub fn on_message(&self, f: impl FnMut(&UdpChannel, &mut [u8], SocketAddr) + Send + 'static) {
-        let old = lock(&self.callbacks).message.replace(Box::new(f));
-        drop(old); // with no lock held, here and below: it is the user's
-    }
-
-    /// Called when all that had to wait has been sent.
-    ///
-    /// libhv: `UdpServer::onWriteComplete`.
-    pub fn on_write_complete(&self, f: impl FnMut(&UdpChannel) + Send + 'static) {
-        let old = lock(&self.callbacks).write_complete.replace(Box::new(f));
-        drop(old);
-    }
-
-    /// Called with what the system said against one datagram (and its address), or against hearing
-    /// or joining; the socket goes on.
-    pub fn on_error(
-        &self,
-        f: impl FnMut(&UdpChannel, &io::Error, Option<SocketAddr>) + Send + 'static,
-    ) {
-        let old = lock(&self.callbacks).error.replace(Box::new(f));
-        drop(old);
-    }
-
-    /// Called exactly once per [`bind`](UdpServer::bind) that succeeded, as the last of its
-    /// callbacks.
-    pub fn on_close(&self, f: impl FnMut(&CloseReason) + Send + 'static) {
-        let old = lock(&self.callbacks).close.replace(Box::new(f));
-        drop(old);
-    }
+    callback_setters!();
 
     /// Opens the socket; port 0: any that is free. The address that it got is returned. Any thread;
     /// may be called again after `on_close`.
@@ -184,8 +153,3 @@ impl fmt::Debug for UdpServer {
             .finish_non_exhaustive()
     }
 }
-
-const _: () = {
-    const fn send_sync<T: Send + Sync>() {}
-    send_sync::<UdpServer>();
-};

@@ -466,8 +466,3 @@ impl fmt::Debug for WebSocketClient {
             .finish_non_exhaustive()
     }
 }
-
-const _: () = {
-    const fn send_sync<T: Send + Sync>() {}
-    send_sync::<WebSocketClient>();
-};

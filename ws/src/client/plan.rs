@@ -3,9 +3,9 @@
 use super::error::OpenError;
 use super::options::ClientOptions;
 use crate::handshake::UpgradeRequest;
-#[cfg(feature = "tls")]
-use crate::lock::lock;
 use crate::url::WsUrl;
+#[cfg(feature = "tls")]
+use hvloop_event::lock;
 #[cfg(feature = "tls")]
 use hvloop_event::tls::{TlsClientConfig, TlsConfigError};
 use hvloop_event::{Backoff, ProxyTargetError};

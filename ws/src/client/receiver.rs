@@ -250,8 +250,3 @@ impl fmt::Debug for ClientReceiver {
             .finish_non_exhaustive()
     }
 }
-
-const _: () = {
-    const fn send_sync<T: Send + Sync>() {}
-    send_sync::<ClientReceiver>();
-};

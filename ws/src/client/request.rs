@@ -257,8 +257,3 @@ impl Drop for Reply {
         }
     }
 }
-
-const _: () = {
-    const fn send<T: Send>() {}
-    send::<ConnectRequest>();
-};

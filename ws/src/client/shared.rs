@@ -5,10 +5,10 @@ use super::error::OpenError;
 use super::options::ClientOptions;
 use super::plan::Carried;
 use crate::handshake::UpgradeResponse;
-use crate::lock::lock;
 use hvloop_event::conn::SendBudget;
 use hvloop_event::log;
 use hvloop_event::{AttachmentId, EventLoop, EventLoopThread, LocalLoop, StartError};
+use hvloop_event::{change, lock};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
@@ -188,8 +188,7 @@ impl ClientShared {
     }
 
     pub(super) fn set_options(&self, options: ClientOptions) {
-        let old = std::mem::replace(&mut *lock(&self.options), options);
-        drop(old); // its hooks are the user's: no lock is held
+        change(&self.options, |old| std::mem::replace(old, options));
     }
 
     /// See [`Carried`].
@@ -203,12 +202,10 @@ impl ClientShared {
 
     /// Keeps callbacks until the loop takes them.
     pub(super) fn stage(&self, callbacks: Callbacks) {
-        let replaced = {
-            let mut staged = lock(&self.staged);
+        change(&self.staged, |staged| {
             staged.released = false;
             staged.callbacks.replace(callbacks)
-        };
-        drop(replaced); // the user's: no lock is held
+        });
     }
 
     pub(super) fn take_staged(&self) -> Callbacks {

@@ -4,13 +4,12 @@ use super::encoded::Encoded;
 use super::topics::Topics;
 use crate::deflate::DeflateParams;
 use crate::events::{Initiator, Message};
-use crate::lock::lock;
 use crate::protocol::{Role, outgoing_close_code};
 use crate::websocket::{CloseError, Outgoing, PingError, WebSocket, post_message};
 use hvloop_event::conn::{Conn, SendBudget};
 use hvloop_event::log;
 use hvloop_event::{
-    Address, AttachmentId, ChannelId, CloseReason, EventLoop, LocalLoop, SendError,
+    Address, AttachmentId, ChannelId, CloseReason, EventLoop, LocalLoop, SendError, change, lock,
 };
 use std::any::Any;
 use std::fmt;
@@ -346,9 +345,8 @@ impl WebSocketChannel {
     ///
     /// libhv: `Channel::setContext`, `newContextPtr`.
     pub fn set_context<T: Any + Send + Sync>(&self, context: T) {
-        let context = Some(Arc::new(context) as Arc<dyn Any + Send + Sync>);
-        let old = std::mem::replace(&mut *lock(&self.shared.context), context);
-        drop(old); // with no lock held: it is the user's
+        let context: Arc<dyn Any + Send + Sync> = Arc::new(context);
+        change(&self.shared.context, |old| old.replace(context));
     }
 
     /// What [`set_context`](WebSocketChannel::set_context) keeps, if it is of type `T`.
@@ -443,8 +441,3 @@ impl fmt::Debug for WebSocketChannel {
             .finish_non_exhaustive()
     }
 }
-
-const _: () = {
-    const fn send_sync<T: Send + Sync>() {}
-    send_sync::<WebSocketChannel>();
-};

@@ -6,8 +6,8 @@ use super::service::WebSocketService;
 use super::topics::Topics;
 use crate::events::ConnectionError;
 use crate::handshake::{HandshakeLimits, HttpRequest, HttpResponse};
-use crate::lock::lock;
 use hvloop_event::{Address, ChannelId};
+use hvloop_event::{change, lock};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
@@ -31,28 +31,23 @@ struct Settings {
 }
 
 impl ServerShared {
-    fn set<T>(&self, f: impl FnOnce(&mut Settings) -> T) {
-        let old = f(&mut lock(&self.settings));
-        drop(old); // with no lock held: it is the user's
-    }
-
     pub(super) fn add_route(&self, path: String, service: WebSocketService) {
-        self.set(|settings| {
+        change(&self.settings, |settings| {
             let with = settings.routes.with(path, Arc::new(service));
             std::mem::replace(&mut settings.routes, Arc::new(with))
         });
     }
 
     pub(super) fn set_http(&self, f: OnHttp) {
-        self.set(|settings| settings.http.replace(f));
+        change(&self.settings, |settings| settings.http.replace(f));
     }
 
     pub(super) fn set_failed(&self, f: OnFailed) {
-        self.set(|settings| settings.failed.replace(f));
+        change(&self.settings, |settings| settings.failed.replace(f));
     }
 
     pub(super) fn set_handshake(&self, limits: HandshakeLimits) {
-        self.set(|settings| settings.handshake = limits);
+        lock(&self.settings).handshake = limits;
     }
 
     pub(super) fn handshake(&self) -> HandshakeLimits {
@@ -91,7 +86,6 @@ impl ServerShared {
 
     pub(super) fn leave(&self, channel: &WebSocketChannel) {
         self.topics.leave(channel.id());
-        let gone = lock(&self.channels).remove(&channel.id());
-        drop(gone); // with no lock held: its context is the user's
+        change(&self.channels, |channels| channels.remove(&channel.id()));
     }
 }

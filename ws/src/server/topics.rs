@@ -1,7 +1,7 @@
 //! Who wants to hear of what: topics, and the channels that are subscribed to them.
 
-use crate::lock::lock;
 use hvloop_event::ChannelId;
+use hvloop_event::lock;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 

@@ -10,7 +10,7 @@ use crate::core::LocalLoop;
 use crate::error::CloseReason;
 use crate::event_loop::EventLoop;
 use crate::log;
-use crate::sync::lock;
+use crate::sync::{change, lock};
 use crate::sys::Address;
 use std::any::Any;
 use std::collections::VecDeque;
@@ -146,9 +146,8 @@ impl Channel {
     ///
     /// libhv: `Channel::setContext`, `newContext`.
     pub fn set_context<T: Any + Send + Sync>(&self, context: T) {
-        let context = Some(Arc::new(context) as Arc<dyn Any + Send + Sync>);
-        let old = std::mem::replace(&mut *lock(&self.inner.shared.context), context);
-        drop(old); // with no lock held: it is the user's
+        let context: Arc<dyn Any + Send + Sync> = Arc::new(context);
+        change(&self.inner.shared.context, |old| old.replace(context));
     }
 
     /// What [`set_context`](Channel::set_context) keeps, if it is of type `T`.
@@ -283,8 +282,3 @@ impl fmt::Debug for Channel {
             .finish_non_exhaustive()
     }
 }
-
-const _: () = {
-    const fn send_sync<T: Send + Sync>() {}
-    send_sync::<Channel>();
-};

@@ -85,16 +85,14 @@ impl Channel {
     /// libhv: `Channel::setHeartbeat`, `hio_set_heartbeat`.
     pub fn set_heartbeat(&self, period: Duration, f: impl FnMut(&Channel) + Send + 'static) {
         let beat = Some((period, Box::new(f) as OnBeat));
-        let old = self.ask(|control| control.beat.replace(beat));
-        drop(old); // with no lock held: it is the user's
+        drop(self.ask(|control| control.beat.replace(beat)));
     }
 
     /// Takes the heartbeat off. Any thread.
     ///
     /// libhv: `setHeartbeat` with no interval.
     pub fn clear_heartbeat(&self) {
-        let old = self.ask(|control| control.beat.replace(None));
-        drop(old);
+        drop(self.ask(|control| control.beat.replace(None)));
     }
 
     /// Whether this side may go on sending when the peer has ended its side. See

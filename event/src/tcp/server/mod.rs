@@ -254,8 +254,3 @@ impl fmt::Debug for TcpServer {
             .finish_non_exhaustive()
     }
 }
-
-const _: () = {
-    const fn send_sync<T: Send + Sync>() {}
-    send_sync::<TcpServer>();
-};

@@ -5,7 +5,7 @@ use crate::error::CloseReason;
 use crate::event_loop::EventLoop;
 use crate::framing::Unpack;
 use crate::log;
-use crate::sync::lock;
+use crate::sync::{change, lock};
 use crate::sys::Address;
 use crate::tcp::channel::{Channel, ChannelId};
 use std::collections::HashMap;
@@ -82,13 +82,11 @@ impl ServerState {
     }
 
     pub(super) fn set(&self, f: impl FnOnce(&mut ServerCallbacks)) {
-        let old = {
-            let mut callbacks = lock(&self.callbacks);
-            let mut fresh = ServerCallbacks::clone(&callbacks);
+        change(&self.callbacks, |callbacks| {
+            let mut fresh = ServerCallbacks::clone(callbacks);
             f(&mut fresh);
-            std::mem::replace(&mut *callbacks, Arc::new(fresh))
-        };
-        drop(old); // with no lock held: what it had alone is the user's
+            std::mem::replace(callbacks, Arc::new(fresh))
+        });
     }
 
     pub(super) fn callbacks(&self) -> Arc<ServerCallbacks> {
@@ -115,7 +113,6 @@ impl ServerState {
 
     /// It has ended.
     pub(super) fn leave(&self, channel: &Channel) {
-        let gone = lock(&self.channels).remove(&channel.id());
-        drop(gone); // with no lock held: its context is the user's
+        change(&self.channels, |channels| channels.remove(&channel.id()));
     }
 }

@@ -2,9 +2,9 @@
 
 use super::listen_error::ListenError;
 use crate::core::slots::OwnKey;
-use crate::sys::{Address, Listener, SocketOptions};
+use crate::sys::{Address, Listener};
 use crate::transport::budget::SendBudget;
-use crate::transport::settings::ConnSettings;
+use crate::transport::settings::{ConnSettings, conn_setters};
 use std::fmt;
 use std::net::SocketAddr;
 #[cfg(unix)]
@@ -71,78 +71,14 @@ impl Listen {
         self
     }
 
-    /// Options of the listener and of the sockets that it accepts. Default: [`SocketOptions::new`].
-    pub fn socket(mut self, options: SocketOptions) -> Self {
-        self.settings.socket = options;
-        self
-    }
-
-    /// How long an accepted connection may take for its handshakes (TLS, and the protocol above).
-    /// Default 10 s.
-    pub fn open_timeout(mut self, timeout: Duration) -> Self {
-        self.settings.open_timeout = timeout;
-        self
-    }
-
     /// The limit of each connection's send queue, in bytes. Default 16 MiB.
     pub fn send_limit(mut self, bytes: usize) -> Self {
         self.settings.budget = Arc::new(SendBudget::new(bytes));
         self
     }
 
-    /// Close a connection whose peer takes nothing of its queue for this long, also while it finishes;
-    /// `None` or zero: never. Default 30 s.
-    ///
-    /// libhv: `hio_set_write_timeout`.
-    pub fn write_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.settings.write_timeout = timeout.into();
-        self
-    }
+    conn_setters!();
 
-    /// How long a finishing connection waits for the peer's end, counted from when the last byte was
-    /// written, before it is closed by force. Until then [`write_timeout`](Self::write_timeout) alone is its
-    /// limit; without that, this is the limit to a queue of which nothing is taken. Default 5 s.
-    ///
-    /// libhv: `hio_set_close_timeout`.
-    pub fn close_timeout(mut self, timeout: Duration) -> Self {
-        self.settings.close_timeout = timeout;
-        self
-    }
-
-    /// Close a connection from which nothing was read for this long. Default: no limit.
-    ///
-    /// libhv: `hio_set_read_timeout`.
-    pub fn read_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.settings.read_timeout = timeout.into();
-        self
-    }
-
-    /// Close a connection on which nothing was read or written for this long. Default: no limit.
-    ///
-    /// libhv: `hio_set_keepalive_timeout`.
-    pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.settings.idle_timeout = timeout.into();
-        self
-    }
-
-    /// Let this side go on sending when the peer has ended its side, as one does that ends it behind its
-    /// request and waits for the answer: [`TcpServer::on_end`](crate::TcpServer::on_end) is told, and the
-    /// connection stays until this side ends, too ([`Channel::close`](crate::Channel::close), or [`Channel::shutdown`](crate::Channel::shutdown)), the
-    /// peer goes away, or a limit is reached. The limits for being quiet go on: nothing is read any more, so
-    /// that [`read_timeout`](Self::read_timeout) counts from what was read last. With TLS the peer's
-    /// end is its `close_notify`; peers with TLS 1.2 may send that and hear no more (RFC 5246 section 7.2.1).
-    /// Default off: the peer's end ends this side, behind what is queued.
-    ///
-    /// Means nothing to a WebSocket, which ends by its own rules.
-    ///
-    /// Netty: `ALLOW_HALF_CLOSURE`; Node: `allowHalfOpen`; libuv always does so.
-    pub fn allow_half_open(mut self, on: bool) -> Self {
-        self.settings.allow_half_open = on;
-        self
-    }
-}
-
-impl Listen {
     /// Opens the listener: from now on connections wait in its backlog, until a loop has it. Any
     /// thread.
     ///
