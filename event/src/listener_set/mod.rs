@@ -93,10 +93,7 @@ impl ListenerSet {
         self.admission.set_max_connections(connections);
     }
 
-    /// Turns connections away while there are so many from the same IP address, of those accepted
-    /// since a limit was first set; `None`, the default: no limit. Of IPv6 a network of 64 bits counts as
-    /// one address, since a host may have all of it, and an IPv4 address in it (`::ffff:192.0.2.1`,
-    /// `64:ff9b::192.0.2.1`) as that.
+    /// See [`TcpServer::set_max_connections_per_address`](crate::TcpServer::set_max_connections_per_address).
     pub fn set_max_connections_per_address(&self, connections: impl Into<Option<usize>>) {
         self.admission.set_max_per_address(connections.into());
     }
@@ -211,6 +208,90 @@ impl ListenerSet {
         self.close_listeners();
         self.admission.stop();
     }
+}
+
+/// What the servers of all protocols have alike: their field `listeners` is a [`ListenerSet`], of which `over`
+/// makes a server.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! listener_set_methods {
+    () => {
+        /// Accepts and serves on one loop, which need not run yet. A server never starts, runs or stops
+        /// a loop.
+        ///
+        /// libhv: `TcpServer(loop)`.
+        #[must_use]
+        pub fn new(event_loop: &$crate::EventLoop) -> Self {
+            Self::over($crate::conn::ListenerSet::new(event_loop))
+        }
+
+        /// Accepts on one loop, and gives each connection to one of the pool's, as
+        /// [`set_load_balance`](Self::set_load_balance) says.
+        ///
+        /// libhv: `setThreadNum` with `LB_...`: one acceptor, many workers.
+        #[must_use]
+        pub fn with_workers(
+            acceptor: &$crate::EventLoop,
+            workers: &$crate::EventLoopThreadPool,
+        ) -> Self {
+            Self::over($crate::conn::ListenerSet::with_workers(acceptor, workers))
+        }
+
+        /// Each of the pool's loops accepts for itself: the system shares the connections among them
+        /// (SO_REUSEPORT).
+        ///
+        /// libhv: `examples/multi-thread/multi-acceptor-threads.c`.
+        #[must_use]
+        pub fn per_loop(pool: &$crate::EventLoopThreadPool) -> Self {
+            Self::over($crate::conn::ListenerSet::per_loop(pool))
+        }
+
+        /// How a server with workers chooses among them. Default: by turns.
+        ///
+        /// libhv: `TcpServer::setLoadBalance`.
+        pub fn set_load_balance(&self, balance: $crate::LoadBalance) {
+            self.listeners.set_load_balance(balance);
+        }
+
+        /// Turns connections away (closes them at once) while there are so many. Default: no limit.
+        ///
+        /// libhv: `TcpServer::setMaxConnectionNum`.
+        pub fn set_max_connections(&self, connections: usize) {
+            self.listeners.set_max_connections(connections);
+        }
+
+        /// Turns connections away while there are so many from the same IP address, of those accepted
+        /// since a limit was first set; `None`, the default: no limit. Of IPv6 a network of 64 bits counts
+        /// as one address, since a host may have all of it, and an IPv4 address in it (`::ffff:192.0.2.1`,
+        /// `64:ff9b::192.0.2.1`) as that.
+        pub fn set_max_connections_per_address(&self, connections: impl Into<Option<usize>>) {
+            self.listeners.set_max_connections_per_address(connections);
+        }
+
+        /// Closes the listeners: nothing is accepted any more, connections go on. Any thread.
+        pub fn close_listeners(&self) {
+            self.listeners.close_listeners();
+        }
+
+        /// How many connections there are, those in their handshakes included.
+        ///
+        /// libhv: `TcpServer::connectionNum`.
+        pub fn connection_num(&self) -> usize {
+            self.listeners.connections()
+        }
+
+        /// How many connections the limits have turned away.
+        pub fn turned_away(&self) -> u64 {
+            self.listeners.turned_away()
+        }
+
+        /// The first of the loops that accept.
+        ///
+        /// libhv: `TcpServer::loop`.
+        pub fn event_loop(&self) -> &$crate::EventLoop {
+            &self.listeners.event_loops()[0]
+        }
+    };
 }
 
 /// Puts a listener on its loop, on the loop's thread.

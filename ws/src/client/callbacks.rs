@@ -72,13 +72,11 @@ impl Callbacks {
 }
 
 fn replace<T>(slot: &mut Option<T>, newer: Option<T>) -> Option<T> {
-    match newer {
-        Some(newer) => slot.replace(newer),
-        None => None,
-    }
+    newer.and_then(|newer| slot.replace(newer))
 }
 
-fn fill<T>(slot: &mut Option<T>, older: Option<T>) -> Option<T> {
+/// Takes `older` if it is empty; else that comes back.
+pub(super) fn fill<T>(slot: &mut Option<T>, older: Option<T>) -> Option<T> {
     match slot {
         Some(_) => older,
         None => {

@@ -10,7 +10,7 @@ use self::attempt::Attempt;
 use self::reconnect::Reconnect;
 use self::session::alpn;
 use super::WebSocketClient;
-use super::callbacks::{Callbacks, OpenEvent};
+use super::callbacks::{Callbacks, OpenEvent, fill};
 use super::plan::Plan;
 use super::shared::{ClientShared, ClientState};
 use crate::events::{CloseEvent, Initiator, Message};
@@ -92,16 +92,10 @@ impl Engine {
         self.attempt.websocket.borrow().clone()
     }
 
-    pub(super) fn handle(&self) -> WebSocketClient {
-        WebSocketClient::uncounted(self.client.clone())
-    }
-
     /// Takes callbacks that were set on a live client.
     pub(super) fn take_staged(&self) {
-        let replaced = self
-            .callbacks
-            .borrow_mut()
-            .replace(self.client.take_staged());
+        let staged = self.client.take_staged();
+        let replaced = self.callbacks.borrow_mut().replace(staged);
         drop(replaced);
     }
 
@@ -194,58 +188,44 @@ impl Engine {
         };
         self.sessions.set(self.sessions.get().saturating_add(1));
         let local = conn.local();
-        let f = self.callbacks.borrow_mut().open.take();
-        if let Some(mut f) = f {
-            let ws = self.handle();
-            let done = local.call_user("on_open", || f(&ws, &event));
-            let unused = {
-                let mut callbacks = self.callbacks.borrow_mut();
-                let older = Callbacks {
-                    open: Some(f),
-                    ..Callbacks::default()
-                };
-                callbacks.fill(older)
-            };
-            local.drop_user(unused);
-            self.after_callback(local, done);
-        }
+        let done = self.call(local, "on_open", |all| &mut all.open, |f, ws| f(ws, &event));
+        self.after_callback(local, done);
     }
 
     /// Hands a message to the user; `None`: the callback panicked.
     pub(super) fn deliver(self: &Rc<Self>, local: &LocalLoop, message: Message<'_>) -> Option<()> {
-        let f = self.callbacks.borrow_mut().message.take();
-        let Some(mut f) = f else { return Some(()) };
-        let ws = self.handle();
-        let done = local.call_user("on_message", || f(&ws, message));
-        let unused = {
-            let mut callbacks = self.callbacks.borrow_mut();
-            match callbacks.message {
-                None => {
-                    callbacks.message = Some(f);
-                    None
-                }
-                Some(_) => Some(f),
-            }
-        };
-        if unused.is_some() {
-            local.drop_user(unused);
-        }
-        done
+        self.call(
+            local,
+            "on_message",
+            |all| &mut all.message,
+            |f, ws| f(ws, message),
+        )
     }
 
     /// The send queue is low again.
     pub(super) fn drained(self: &Rc<Self>, local: &LocalLoop) {
-        let f = self.callbacks.borrow_mut().drain.take();
-        let Some(mut f) = f else { return };
-        let ws = self.handle();
-        let done = local.call_user("on_drain", || f(&ws));
-        let older = Callbacks {
-            drain: Some(f),
-            ..Callbacks::default()
-        };
-        let unused = self.callbacks.borrow_mut().fill(older);
-        local.drop_user(unused);
+        let done = self.call(local, "on_drain", |all| &mut all.drain, |f, ws| f(ws));
         self.after_callback(local, done);
+    }
+
+    /// Calls one of the user's callbacks, if it is set, with a handle. It is taken out for the time, and one
+    /// that was set meanwhile takes its place. `None`: it panicked.
+    fn call<F>(
+        &self,
+        local: &LocalLoop,
+        what: &str,
+        slot: impl Fn(&mut Callbacks) -> &mut Option<F>,
+        call: impl FnOnce(&mut F, &WebSocketClient),
+    ) -> Option<()> {
+        let f = slot(&mut self.callbacks.borrow_mut()).take();
+        let Some(mut f) = f else { return Some(()) };
+        let ws = WebSocketClient::uncounted(self.client.clone());
+        let done = local.call_user(what, || call(&mut f, &ws));
+        let unused = fill(slot(&mut self.callbacks.borrow_mut()), Some(f));
+        if unused.is_some() {
+            local.drop_user(unused);
+        }
+        done
     }
 
     /// A callback that panicked closes its connection with 1011.
@@ -301,21 +281,16 @@ impl Engine {
         if let Some(delay) = event.reconnect_in {
             self.reconnect.arm(local, self, delay);
         }
-        let f = self.callbacks.borrow_mut().close.take();
-        if let Some(mut f) = f {
-            let ws = self.handle();
-            self.telling.set(true);
-            local.call_user("on_close", || f(&ws, &event));
-            self.telling.set(false);
-            // Only an open() in this on_close goes on with it.
-            self.client.take_carried();
-            let older = Callbacks {
-                close: Some(f),
-                ..Callbacks::default()
-            };
-            let unused = self.callbacks.borrow_mut().fill(older);
-            local.drop_user(unused);
-        }
+        self.telling.set(true);
+        self.call(
+            local,
+            "on_close",
+            |all| &mut all.close,
+            |f, ws| f(ws, &event),
+        );
+        self.telling.set(false);
+        // Only an open() in this on_close goes on with it.
+        self.client.take_carried();
         if !self.reconnect.is_armed() {
             self.release(local);
         }

@@ -6,7 +6,6 @@
 //! | `shared` | what the handles and the loop share |
 //! | `plan` | all that one `open()` was asked for |
 //! | `engine` | one `open()` on the loop's thread: attempts and their hops, back-off, callbacks |
-//! | `flow` | messages in fragments, and reading that is paused |
 //! | `receiver` | what happens to a client, for code that blocks |
 //! | `redirect` | where a redirect leads |
 //! | `request` | what an attempt asks for, and the hook that may change it |
@@ -16,7 +15,6 @@
 mod callbacks;
 mod engine;
 mod error;
-mod flow;
 mod options;
 mod plan;
 mod receiver;
@@ -36,7 +34,7 @@ pub use self::shared::ClientState;
 use crate::events::{CloseEvent, Message};
 use crate::handshake::UpgradeResponse;
 use crate::protocol::{Role, outgoing_close_code};
-use crate::websocket::{CloseError, Outgoing, PingError, post_message};
+use crate::websocket::{CloseError, Outgoing, PingError, WebSocket, handle_methods, post_message};
 use callbacks::Callbacks;
 use engine::Engine;
 use hvloop_event::log;
@@ -141,20 +139,14 @@ impl WebSocketClient {
     ///
     /// libhv: `onopen`.
     pub fn on_open(&self, f: impl FnMut(&WebSocketClient, &OpenEvent) + Send + 'static) {
-        self.set(Callbacks {
-            open: Some(Box::new(f)),
-            ..Callbacks::default()
-        });
+        self.set(|callbacks| callbacks.open = Some(Box::new(f)));
     }
 
     /// Called with each message, whole. Any thread may set it, at any time.
     ///
     /// libhv: `onmessage`.
     pub fn on_message(&self, f: impl FnMut(&WebSocketClient, Message<'_>) + Send + 'static) {
-        self.set(Callbacks {
-            message: Some(Box::new(f)),
-            ..Callbacks::default()
-        });
+        self.set(|callbacks| callbacks.message = Some(Box::new(f)));
     }
 
     /// Called exactly once for each attempt to connect: when it failed, or when the session that it
@@ -162,22 +154,18 @@ impl WebSocketClient {
     ///
     /// libhv: `onclose`.
     pub fn on_close(&self, f: impl FnMut(&WebSocketClient, &CloseEvent) + Send + 'static) {
-        self.set(Callbacks {
-            close: Some(Box::new(f)),
-            ..Callbacks::default()
-        });
+        self.set(|callbacks| callbacks.close = Some(Box::new(f)));
     }
 
     /// Called when the send queue, having been over half of its limit or having refused a message,
     /// has fallen to a quarter. Any thread may set it, at any time.
     pub fn on_drain(&self, f: impl FnMut(&WebSocketClient) + Send + 'static) {
-        self.set(Callbacks {
-            drain: Some(Box::new(f)),
-            ..Callbacks::default()
-        });
+        self.set(|callbacks| callbacks.drain = Some(Box::new(f)));
     }
 
-    fn set(&self, callbacks: Callbacks) {
+    fn set(&self, f: impl FnOnce(&mut Callbacks)) {
+        let mut callbacks = Callbacks::default();
+        f(&mut callbacks);
         self.client.stage(callbacks);
         if self.client.state() != ClientState::Closed {
             self.on_loop(|engine, _| engine.take_staged());
@@ -232,38 +220,7 @@ impl WebSocketClient {
         }
     }
 
-    /// Sends a message: one frame, written at the end of the loop's turn.
-    ///
-    /// # Errors
-    ///
-    /// Not open, no room in the send queue (then [`on_drain`](WebSocketClient::on_drain) tells when
-    /// to try again), or the loop is closed; nothing was taken then. From another thread the
-    /// connection may still end before the message gets there; it is never sent on a later one.
-    ///
-    /// libhv: `send`.
-    pub fn send(&self, message: Message<'_>) -> Result<(), SendError> {
-        self.send_outgoing(Outgoing::fragmented(message, 0))
-    }
-
-    /// Sends a text message. See [`send`](WebSocketClient::send).
-    ///
-    /// # Errors
-    ///
-    /// As `send`.
-    pub fn send_text(&self, text: &str) -> Result<(), SendError> {
-        self.send(Message::Text(text))
-    }
-
-    /// Sends a binary message. See [`send`](WebSocketClient::send).
-    ///
-    /// # Errors
-    ///
-    /// As `send`.
-    ///
-    /// libhv: `send(buf, len, WS_OPCODE_BINARY)`.
-    pub fn send_binary(&self, data: &[u8]) -> Result<(), SendError> {
-        self.send(Message::Binary(data))
-    }
+    handle_methods!();
 
     fn send_outgoing(&self, message: Outgoing<'_>) -> Result<(), SendError> {
         if self.client.state() != ClientState::Open {
@@ -284,17 +241,6 @@ impl WebSocketClient {
             self.on_loop(move |engine, local| engine.refused(local, session, e));
         }
         sent
-    }
-
-    /// Sends a Ping with a payload of at most 125 bytes. The client answers the peer's Pings and
-    /// watches its own by itself ([`ClientOptions::ping_interval`]).
-    ///
-    /// # Errors
-    ///
-    /// The payload is too long for a control frame (RFC 6455 section 5.5); or as
-    /// [`send`](WebSocketClient::send).
-    pub fn ping(&self, payload: &[u8]) -> Result<(), PingError> {
-        Ok(self.send_outgoing(Outgoing::ping(payload)?)?)
     }
 
     /// Closes: sends a Close frame with `code` and `reason` (cut to 123 bytes), waits for the
@@ -402,6 +348,16 @@ impl WebSocketClient {
     /// libhv: `loop`.
     pub fn event_loop(&self) -> Option<EventLoop> {
         self.client.event_loop()
+    }
+
+    /// Runs `f` on the connection of the session that there is now.
+    fn on_websocket(&self, f: impl FnOnce(&Rc<WebSocket>, &LocalLoop) + Send + 'static) {
+        let session = self.client.session();
+        self.on_loop(move |engine, local| {
+            if engine.is_session(session) {
+                f(&engine.websocket(), local);
+            }
+        });
     }
 
     /// As [`on_loop`](Self::on_loop), but not on what is opened after this call.

@@ -47,35 +47,7 @@ fn wall_clock() -> SystemTime {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
-
-    fn refused(status: u16, headers: &[(&'static str, &str)]) -> CloseEvent {
-        let mut map = HeaderMap::new();
-        for (name, value) in headers {
-            map.append(*name, value.parse().expect("a value"));
-        }
-        let error = HandshakeError::Status {
-            status,
-            headers: Box::new(map),
-            body_prefix: Vec::new(),
-        };
-        event(ConnectionError::Handshake(Arc::new(error)))
-    }
-
-    fn event(error: ConnectionError) -> CloseEvent {
-        CloseEvent {
-            code: 1006,
-            reason: String::new(),
-            clean: false,
-            initiator: crate::events::Initiator::Remote,
-            error: Some(error),
-            http_status: None,
-            was_open: false,
-            attempt: 1,
-            reconnect_in: None,
-            lost: Default::default(),
-        }
-    }
+    use crate::events::testkit::refused;
 
     #[test]
     fn when_to_come_back() {

@@ -11,6 +11,8 @@ mod close;
 mod error;
 mod message;
 mod permanent;
+#[cfg(test)]
+pub(crate) mod testkit;
 
 pub use self::close::{CloseEvent, Initiator};
 pub use self::error::{ConnectionError, PrepareError, RedirectError, RedirectProblem};

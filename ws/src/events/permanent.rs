@@ -30,50 +30,25 @@ impl CloseEvent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderMap;
+    use crate::events::testkit::{event, refused};
     use hvloop_event::{CloseReason, ProxyError, SocksReply};
     #[cfg(feature = "tls")]
     use hvloop_event::{
         rustls::AlertDescription,
         tls::{CertificateProblem, TlsError},
     };
-    use std::sync::Arc;
-
-    fn refused(status: u16) -> CloseEvent {
-        let error = HandshakeError::Status {
-            status,
-            headers: Box::new(HeaderMap::new()),
-            body_prefix: Vec::new(),
-        };
-        event(ConnectionError::Handshake(Arc::new(error)))
-    }
-
-    fn event(error: ConnectionError) -> CloseEvent {
-        CloseEvent {
-            code: 1006,
-            reason: String::new(),
-            clean: false,
-            initiator: super::super::Initiator::Remote,
-            error: Some(error),
-            http_status: None,
-            was_open: false,
-            attempt: 1,
-            reconnect_in: None,
-            lost: Default::default(),
-        }
-    }
 
     #[test]
     fn what_is_permanent() {
         for status in [
             301, 308, 400, 401, 403, 404, 405, 407, 410, 426, 431, 451, 501, 505,
         ] {
-            assert!(refused(status).is_permanent(), "{status}");
+            assert!(refused(status, &[]).is_permanent(), "{status}");
         }
         for status in [
             200, 302, 303, 307, 408, 421, 423, 425, 429, 500, 502, 503, 504, 599,
         ] {
-            assert!(!refused(status).is_permanent(), "{status}");
+            assert!(!refused(status, &[]).is_permanent(), "{status}");
         }
         let transport = |reason| event(ConnectionError::Transport(reason)).is_permanent();
         assert!(transport(CloseReason::Proxy(ProxyError::LoginFailed)));

@@ -5,7 +5,7 @@ use super::topics::Topics;
 use crate::deflate::DeflateParams;
 use crate::events::{Initiator, Message};
 use crate::protocol::{Role, outgoing_close_code};
-use crate::websocket::{CloseError, Outgoing, PingError, WebSocket, post_message};
+use crate::websocket::{CloseError, Outgoing, PingError, WebSocket, handle_methods, post_message};
 use hvloop_event::conn::{Conn, SendBudget};
 use hvloop_event::log;
 use hvloop_event::{
@@ -116,66 +116,7 @@ impl WebSocketChannel {
         local.attachment(self.shared.websocket)
     }
 
-    /// Sends a message: one frame, written at the end of the loop's turn.
-    ///
-    /// # Errors
-    ///
-    /// Not open, no room in the send queue (then `on_drain` tells when to try again), or the loop is
-    /// closed; nothing was taken then. From another thread the connection may still end before the
-    /// message gets there.
-    ///
-    /// libhv: `WebSocketChannel::send`.
-    pub fn send(&self, message: Message<'_>) -> Result<(), SendError> {
-        self.send_outgoing(Outgoing::fragmented(message, 0))
-    }
-
-    /// Sends a text message. See [`send`](WebSocketChannel::send).
-    ///
-    /// # Errors
-    ///
-    /// As `send`.
-    pub fn send_text(&self, text: &str) -> Result<(), SendError> {
-        self.send(Message::Text(text))
-    }
-
-    /// Sends a binary message. See [`send`](WebSocketChannel::send).
-    ///
-    /// # Errors
-    ///
-    /// As `send`.
-    pub fn send_binary(&self, data: &[u8]) -> Result<(), SendError> {
-        self.send(Message::Binary(data))
-    }
-
-    /// Sends a message as frames of at most `fragment_bytes` bytes of payload (RFC 6455 section 5.4),
-    /// for peers that have a limit for a frame; 0: as one frame. All of them are queued, or none; no
-    /// other message comes between them. With permessage-deflate the compressed message is cut. Any
-    /// thread.
-    ///
-    /// # Errors
-    ///
-    /// As `send`.
-    ///
-    /// libhv: `WebSocketChannel::send(buf, len, fragment, opcode)`.
-    pub fn send_fragmented(
-        &self,
-        message: Message<'_>,
-        fragment_bytes: usize,
-    ) -> Result<(), SendError> {
-        self.send_outgoing(Outgoing::fragmented(message, fragment_bytes))
-    }
-
-    /// Sends a Ping with a payload of at most 125 bytes. The server answers the peer's Pings and
-    /// watches its own by itself ([`ServiceOptions::ping_interval`](super::ServiceOptions::ping_interval)).
-    ///
-    /// # Errors
-    ///
-    /// The payload is too long for a control frame (RFC 6455 section 5.5); or as `send`.
-    ///
-    /// libhv: `WebSocketChannel::sendPing`.
-    pub fn ping(&self, payload: &[u8]) -> Result<(), PingError> {
-        Ok(self.send_outgoing(Outgoing::ping(payload)?)?)
-    }
+    handle_methods!();
 
     fn send_outgoing(&self, message: Outgoing<'_>) -> Result<(), SendError> {
         if !self.is_connected() {
@@ -213,7 +154,7 @@ impl WebSocketChannel {
     pub fn close(&self, code: u16, reason: &str) -> Result<(), CloseError> {
         let code = outgoing_close_code(code).ok_or(CloseError::BadCode(code))?;
         let reason = reason.to_owned();
-        self.on_loop(move |websocket, local| {
+        self.on_websocket(move |websocket, local| {
             websocket.finish(local, code, &reason, Initiator::Local, CloseReason::Local);
         });
         Ok(())
@@ -221,7 +162,7 @@ impl WebSocketChannel {
 
     /// The server stops.
     pub(super) fn go_away(&self) {
-        self.on_loop(|websocket, local| {
+        self.on_websocket(|websocket, local| {
             websocket.finish(local, 1001, "", Initiator::Local, CloseReason::Local);
         });
     }
@@ -229,35 +170,18 @@ impl WebSocketChannel {
     /// A send was refused, maybe for want of room.
     pub(super) fn refused(&self, error: SendError) {
         if matches!(error, SendError::QueueFull { .. }) {
-            self.on_loop(move |websocket, local| websocket.refused(local, error));
+            self.on_websocket(move |websocket, local| websocket.refused(local, error));
         }
     }
 
     /// Ends the connection at the end of this turn, with no Close frame and without writing out what
     /// is queued: the peer sees 1006. Any thread.
     pub fn close_now(&self) {
-        self.on_loop(|websocket, local| websocket.abort(local));
-    }
-
-    /// Reads no further for now, so that a peer that sends faster than its messages are dealt with is
-    /// held back by TCP. Called in a callback of this channel, no message follows that one; from another
-    /// thread, those that are under way still come. Nothing is lost, unless the connection breaks
-    /// meanwhile. Any thread.
-    ///
-    /// While it is paused, the end of the connection may go unnoticed, no Ping is answered, and the
-    /// server's own heartbeat is suspended for it. A close, or a stop, reads on: what comes before the
-    /// peer's Close is discarded then, as always.
-    pub fn pause_reading(&self) {
-        self.on_loop(|websocket, local| websocket.pause_reading(local));
-    }
-
-    /// Reads again. Any thread.
-    pub fn resume_reading(&self) {
-        self.on_loop(|websocket, local| websocket.resume_reading(local));
+        self.on_websocket(|websocket, local| websocket.abort(local));
     }
 
     /// Runs `f` on the websocket: at once inside a callback of the loop, else posted to it.
-    fn on_loop(&self, f: impl FnOnce(&Rc<WebSocket>, &LocalLoop) + Send + 'static) {
+    fn on_websocket(&self, f: impl FnOnce(&Rc<WebSocket>, &LocalLoop) + Send + 'static) {
         let id = self.shared.websocket;
         let run = move |local: &LocalLoop| {
             if let Some(websocket) = local.attachment::<WebSocket>(id) {

@@ -30,7 +30,7 @@ use self::shared::ServerShared;
 use crate::events::{ConnectionError, Message};
 use crate::handshake::{HandshakeLimits, HttpRequest, HttpResponse};
 use hvloop_event::conn::{Handler, ListenerSet};
-use hvloop_event::{Address, ChannelId, EventLoop, EventLoopThreadPool, Listen, LoadBalance};
+use hvloop_event::{Address, ChannelId, Listen, listener_set_methods};
 use std::fmt;
 use std::sync::Arc;
 
@@ -63,28 +63,7 @@ pub struct WebSocketServer {
 }
 
 impl WebSocketServer {
-    /// Accepts and serves on one loop, which need not run yet. A server never starts, runs or stops
-    /// a loop.
-    #[must_use]
-    pub fn new(event_loop: &EventLoop) -> Self {
-        Self::over(ListenerSet::new(event_loop))
-    }
-
-    /// Accepts on one loop, and gives each connection to one of the pool's, as
-    /// [`set_load_balance`](WebSocketServer::set_load_balance) says.
-    ///
-    /// libhv: `setThreadNum`.
-    #[must_use]
-    pub fn with_workers(acceptor: &EventLoop, workers: &EventLoopThreadPool) -> Self {
-        Self::over(ListenerSet::with_workers(acceptor, workers))
-    }
-
-    /// Each of the pool's loops accepts for itself: the system shares the connections among them
-    /// (SO_REUSEPORT).
-    #[must_use]
-    pub fn per_loop(pool: &EventLoopThreadPool) -> Self {
-        Self::over(ListenerSet::per_loop(pool))
-    }
+    listener_set_methods!();
 
     fn over(listeners: ListenerSet) -> Self {
         Self {
@@ -127,26 +106,6 @@ impl WebSocketServer {
         self.shared.set_handshake(limits);
     }
 
-    /// How a server with workers chooses among them. Default: by turns.
-    pub fn set_load_balance(&self, balance: LoadBalance) {
-        self.listeners.set_load_balance(balance);
-    }
-
-    /// Turns connections away (closes them at once) while there are so many. Default: no limit.
-    ///
-    /// libhv: `setMaxWorkerConnectionNum`.
-    pub fn set_max_connections(&self, connections: usize) {
-        self.listeners.set_max_connections(connections);
-    }
-
-    /// Turns connections away while there are so many from the same IP address, of those accepted
-    /// since a limit was first set; `None`, the default: no limit. Of IPv6 a network of 64 bits counts as
-    /// one address, since a host may have all of it, and an IPv4 address in it (`::ffff:192.0.2.1`,
-    /// `64:ff9b::192.0.2.1`) as that.
-    pub fn set_max_connections_per_address(&self, connections: impl Into<Option<usize>>) {
-        self.listeners.set_max_connections_per_address(connections);
-    }
-
     /// Opens a listener (with several accepting loops, one on each). Connections are accepted once
     /// the loop runs. Returns the address, with the port that port 0 became. Any thread; may be
     /// called for several addresses, with and without TLS, and again after
@@ -166,11 +125,6 @@ impl WebSocketServer {
         self.listeners.listen(listen, Arc::new(make))
     }
 
-    /// Closes the listeners: nothing is accepted any more, connections go on. Any thread.
-    pub fn close_listeners(&self) {
-        self.listeners.close_listeners();
-    }
-
     /// Closes the listeners, then ends every connection in order: with a Close frame of code 1001
     /// behind what is queued, and the close handshake. Connections that are still asking for their
     /// upgrade are closed. Returns at once; each connection that was open has its `on_close`. Any
@@ -182,16 +136,6 @@ impl WebSocketServer {
         for channel in self.shared.channels() {
             channel.go_away();
         }
-    }
-
-    /// How many connections there are, those that are asking for their upgrade included.
-    pub fn connection_num(&self) -> usize {
-        self.listeners.connections()
-    }
-
-    /// How many connections the limits have turned away.
-    pub fn turned_away(&self) -> u64 {
-        self.listeners.turned_away()
     }
 
     /// Calls `f` with every connection that is open, on this thread. No lock is held meanwhile.

@@ -4,7 +4,7 @@
 //! | module | holds |
 //! |---|---|
 //! | `options` | how a connection is kept and ended: what both roles can set |
-//! | `outgoing` | what is sent as one |
+//! | `outgoing` | what is sent as one, and what handles have for it |
 //! | `sender` | the sending half: frames into the send queue, compressed messages, answers to Pings |
 //! | `remote` | messages of other threads on their way to the loop |
 //! | `reading` | the reading half: what the peer says |
@@ -29,7 +29,7 @@ mod verdict;
 pub use self::error::{CloseError, PingError};
 pub use self::options::WhenFull;
 pub(crate) use self::options::{ConnectionOptions, connection_setters};
-pub(crate) use self::outgoing::Outgoing;
+pub(crate) use self::outgoing::{Outgoing, handle_methods};
 pub(crate) use self::reading::Reading;
 pub(crate) use self::remote::post_message;
 

@@ -14,11 +14,9 @@ use super::channel::{Channel, ChannelId};
 use crate::conn::ListenError;
 use crate::conn::{Handler, Listen};
 use crate::error::CloseReason;
-use crate::event_loop::EventLoop;
-use crate::event_loop_thread_pool::EventLoopThreadPool;
 use crate::framing::Unpack;
 use crate::listener_set::ListenerSet;
-use crate::load_balance::LoadBalance;
+use crate::listener_set_methods;
 use crate::sys::Address;
 use std::fmt;
 use std::sync::Arc;
@@ -51,32 +49,7 @@ pub struct TcpServer {
 }
 
 impl TcpServer {
-    /// Accepts and serves on one loop, which need not run yet. A server never starts, runs or stops
-    /// a loop.
-    ///
-    /// libhv: `TcpServer(loop)`.
-    #[must_use]
-    pub fn new(event_loop: &EventLoop) -> Self {
-        Self::over(ListenerSet::new(event_loop))
-    }
-
-    /// Accepts on one loop, and gives each connection to one of the pool's, as
-    /// [`set_load_balance`](TcpServer::set_load_balance) says.
-    ///
-    /// libhv: `setThreadNum` with `LB_...`: one acceptor, many workers.
-    #[must_use]
-    pub fn with_workers(acceptor: &EventLoop, workers: &EventLoopThreadPool) -> Self {
-        Self::over(ListenerSet::with_workers(acceptor, workers))
-    }
-
-    /// Each of the pool's loops accepts for itself: the system shares the connections among them
-    /// (SO_REUSEPORT).
-    ///
-    /// libhv: `examples/multi-thread/multi-acceptor-threads.c`.
-    #[must_use]
-    pub fn per_loop(pool: &EventLoopThreadPool) -> Self {
-        Self::over(ListenerSet::per_loop(pool))
-    }
+    listener_set_methods!();
 
     fn over(listeners: ListenerSet) -> Self {
         Self {
@@ -137,28 +110,6 @@ impl TcpServer {
             .set(|callbacks| callbacks.failed = Some(Arc::new(f)));
     }
 
-    /// How a server with workers chooses among them. Default: by turns.
-    ///
-    /// libhv: `TcpServer::setLoadBalance`.
-    pub fn set_load_balance(&self, balance: LoadBalance) {
-        self.listeners.set_load_balance(balance);
-    }
-
-    /// Turns connections away (closes them at once) while there are so many. Default: no limit.
-    ///
-    /// libhv: `TcpServer::setMaxConnectionNum`.
-    pub fn set_max_connections(&self, connections: usize) {
-        self.listeners.set_max_connections(connections);
-    }
-
-    /// Turns connections away while there are so many from the same IP address, of those accepted
-    /// since a limit was first set; `None`, the default: no limit. Of IPv6 a network of 64 bits counts as
-    /// one address, since a host may have all of it, and an IPv4 address in it (`::ffff:192.0.2.1`,
-    /// `64:ff9b::192.0.2.1`) as that.
-    pub fn set_max_connections_per_address(&self, connections: impl Into<Option<usize>>) {
-        self.listeners.set_max_connections_per_address(connections);
-    }
-
     /// `on_message` gets packages that are cut by this rule; `None`, the default: bytes as they
     /// come. For connections accepted from now on; see [`Channel::set_unpack`] for one that is up.
     ///
@@ -185,11 +136,6 @@ impl TcpServer {
         self.listeners.listen(listen, Arc::new(make))
     }
 
-    /// Closes the listeners: nothing is accepted any more, connections go on. Any thread.
-    pub fn close_listeners(&self) {
-        self.listeners.close_listeners();
-    }
-
     /// Closes the listeners, then ends every connection in order. Returns at once; each connection
     /// has its `on_close`. Any thread, any number of times. The loops go on.
     ///
@@ -197,18 +143,6 @@ impl TcpServer {
     pub fn stop(&self) {
         self.listeners.stop();
         self.for_each_channel(Channel::close);
-    }
-
-    /// How many connections there are, those in their handshakes included.
-    ///
-    /// libhv: `TcpServer::connectionNum`.
-    pub fn connection_num(&self) -> usize {
-        self.listeners.connections()
-    }
-
-    /// How many connections the limits have turned away.
-    pub fn turned_away(&self) -> u64 {
-        self.listeners.turned_away()
     }
 
     /// Calls `f` with every connection that is up, on this thread. No lock is held meanwhile.
@@ -231,13 +165,6 @@ impl TcpServer {
     /// libhv: `TcpServer::broadcast`.
     pub fn broadcast(&self, data: &[u8]) -> usize {
         self.shared.broadcast(&data.into())
-    }
-
-    /// The first of the loops that accept.
-    ///
-    /// libhv: `TcpServer::loop`.
-    pub fn event_loop(&self) -> &EventLoop {
-        &self.listeners.event_loops()[0]
     }
 }
 
