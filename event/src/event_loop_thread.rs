@@ -7,7 +7,6 @@ use crate::panic::drop_payload;
 use crate::report::ShutdownReport;
 use crate::sync::lock;
 use crate::sys::thread;
-use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -261,10 +260,4 @@ fn hook(which: &str, f: impl FnOnce()) {
     }
 }
 
-impl fmt::Debug for EventLoopThread {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EventLoopThread")
-            .field("event_loop", &self.event_loop)
-            .finish_non_exhaustive()
-    }
-}
+crate::debug_fields!(EventLoopThread, this: "event_loop" = this.event_loop);

@@ -6,7 +6,6 @@ use crate::event_loop_thread::EventLoopThread;
 use crate::load_balance::{Chooser, LoadBalance};
 use crate::options::LoopOptions;
 use crate::report::ShutdownReport;
-use std::fmt;
 use std::io;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -222,10 +221,4 @@ impl Drop for EventLoopThreadPool {
     }
 }
 
-impl fmt::Debug for EventLoopThreadPool {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EventLoopThreadPool")
-            .field("threads", &self.threads)
-            .finish_non_exhaustive()
-    }
-}
+crate::debug_fields!(EventLoopThreadPool, this: "threads" = this.threads);

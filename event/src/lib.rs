@@ -48,6 +48,7 @@
 mod core;
 #[cfg(feature = "cron")]
 mod cron;
+mod debug;
 mod error;
 mod event_loop;
 mod event_loop_thread;

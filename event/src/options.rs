@@ -1,7 +1,6 @@
 //! What can be set about a loop.
 
 use crate::sys::{Resolver, SystemResolver};
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -101,12 +100,8 @@ impl Default for LoopOptions {
     }
 }
 
-impl fmt::Debug for LoopOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LoopOptions")
-            .field("name", &self.name)
-            .field("drain_timeout", &self.drain_timeout)
-            .field("slow_callback", &self.slow_callback)
-            .finish_non_exhaustive()
-    }
-}
+crate::debug_fields!(LoopOptions, this:
+    "name" = this.name,
+    "drain_timeout" = this.drain_timeout,
+    "slow_callback" = this.slow_callback,
+);

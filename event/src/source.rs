@@ -9,7 +9,6 @@ use crate::event_loop::EventLoop;
 use crate::log;
 use crate::sys::{ForeignSource, Interest, Key, Poller, Readiness, foreign};
 use std::cell::Cell;
-use std::fmt;
 use std::io;
 use std::rc::Rc;
 
@@ -89,13 +88,7 @@ impl IoHandle {
     }
 }
 
-impl fmt::Debug for IoHandle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("IoHandle")
-            .field("key", &self.key)
-            .finish_non_exhaustive()
-    }
-}
+crate::debug_fields!(IoHandle, this: "key" = this.key);
 
 /// A user's source and callback.
 trait Watched {

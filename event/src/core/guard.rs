@@ -2,7 +2,7 @@
 
 use super::shared::LoopShared;
 use crate::log;
-use crate::panic::drop_payload;
+use crate::panic::{self, drop_payload};
 use crate::sys::clock;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -39,11 +39,7 @@ impl LoopShared {
     /// Counts and logs a panic that was caught.
     pub(super) fn note_panic(&self, what: &str, payload: Box<dyn Any + Send>) {
         self.counters.panics.add(1);
-        let text = payload
-            .downcast_ref::<&str>()
-            .copied()
-            .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-            .unwrap_or("no message");
+        let text = panic::text(&*payload);
         log::error!(
             "hvloop: a {what} callback of loop {} panicked: {text}",
             self.options.name

@@ -45,7 +45,6 @@ use registry::Registry;
 use shared::LoopShared;
 use slots::OwnKey;
 use std::cell::RefCell;
-use std::fmt;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -78,13 +77,7 @@ impl LocalLoop {
     }
 }
 
-impl fmt::Debug for LocalLoop {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LocalLoop")
-            .field("name", &self.core.shared.options.name)
-            .finish_non_exhaustive()
-    }
-}
+crate::debug_fields!(LocalLoop, this: "name" = this.core.shared.options.name);
 
 /// A loop on its own thread: each part borrows what is its own for moments.
 pub(crate) struct LoopCore {

@@ -91,42 +91,33 @@ impl LoopCore {
     /// (`None`: without limit). From now on what other threads send makes the poller's descriptor
     /// readable, and so does what this thread itself does.
     pub(crate) fn prepare_wait(&self) -> Option<Duration> {
-        let paused =
-            self.shared.gate.phase() == Phase::Paused && !self.shared.gate.stop_requested();
+        let (timeout, may_sleep) = self.begin_wait(None, self.poller.may_have_more());
+        self.turn.host_waits.set(may_sleep);
+        timeout
+    }
+
+    /// How long to wait for something to do, at most `limit`, and whether that is a sleep, which what other
+    /// threads send ends. Not if there is something to do; nothing is to be done while the loop is paused.
+    fn begin_wait(&self, limit: Option<Duration>, more: bool) -> (Option<Duration>, bool) {
+        let gate = &self.shared.gate;
+        let paused = gate.phase() == Phase::Paused && !gate.stop_requested();
         let timeout = match paused {
-            true => None,
-            false if self.has_work() || self.poller.may_have_more() => Some(Duration::ZERO),
-            false => self.until_next_deadline(),
+            true => limit,
+            false if more || self.has_work() => Some(Duration::ZERO),
+            false => shorter(limit, self.until_next_deadline()),
         };
         let may_sleep = timeout != Some(Duration::ZERO) && self.shared.inbox.prepare_sleep();
-        self.turn.host_waits.set(may_sleep);
-        if may_sleep {
-            timeout
-        } else {
-            Some(Duration::ZERO)
+        match may_sleep {
+            true => (timeout, true),
+            false => (Some(Duration::ZERO), false),
         }
     }
 
     /// Steps 1 and 2: how long to sleep, and the sleep.
     fn poll(&self, limit: Option<Duration>) {
-        let paused =
-            self.shared.gate.phase() == Phase::Paused && !self.shared.gate.stop_requested();
-        let timeout = if paused {
-            limit
-        } else if self.has_work() {
-            Some(Duration::ZERO)
-        } else {
-            shorter(limit, self.until_next_deadline())
-        };
-        let inbox = &self.shared.inbox;
-        let may_sleep = timeout != Some(Duration::ZERO) && inbox.prepare_sleep();
-        let timeout = if may_sleep {
-            timeout
-        } else {
-            Some(Duration::ZERO)
-        };
+        let (timeout, _) = self.begin_wait(limit, false);
         let polled = self.poller.poll(timeout);
-        inbox.awake();
+        self.shared.inbox.awake();
         if let Err(e) = polled {
             // Without a poller no connection can finish: close all by force.
             log::error!("hvloop: loop {} cannot poll: {e}", self.shared.options.name);

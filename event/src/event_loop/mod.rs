@@ -14,7 +14,6 @@ use crate::options::LoopOptions;
 use crate::report::ShutdownReport;
 use crate::sync::{BeginRunError, Phase};
 use crate::sys::thread;
-use std::fmt;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -348,11 +347,4 @@ impl Drop for EventLoop {
     }
 }
 
-impl fmt::Debug for EventLoop {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EventLoop")
-            .field("name", &self.shared.options.name)
-            .field("status", &self.status())
-            .finish_non_exhaustive()
-    }
-}
+crate::debug_fields!(EventLoop, this: "name" = this.shared.options.name, "status" = this.status());

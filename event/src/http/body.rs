@@ -1,7 +1,5 @@
 //! How long a body is (RFC 9112 section 6), and its first bytes (section 7).
 
-use std::fmt;
-
 /// How long a body is, as a head says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -184,14 +182,7 @@ fn take(kept: &mut Vec<u8>, bytes: &mut &[u8], limit: u64) -> u64 {
     size as u64
 }
 
-impl fmt::Debug for BodyPrefix {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BodyPrefix")
-            .field("kept", &self.kept.len())
-            .field("done", &self.is_done())
-            .finish_non_exhaustive()
-    }
-}
+crate::debug_fields!(BodyPrefix, this: "kept" = this.kept.len(), "done" = this.is_done());
 
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,6 @@ use crate::load_balance::{Chooser, LoadBalance};
 use crate::log;
 use crate::sync::lock;
 use std::collections::HashMap;
-use std::fmt;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -229,10 +228,4 @@ impl Drop for Ticket {
     }
 }
 
-impl fmt::Debug for Ticket {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ticket")
-            .field("number", &self.number)
-            .finish_non_exhaustive()
-    }
-}
+crate::debug_fields!(Ticket, this: "number" = this.number);

@@ -17,7 +17,6 @@ use crate::log;
 use crate::migrate::send_to;
 use crate::sync::lock;
 use crate::sys::Address;
-use std::fmt;
 use std::sync::{Arc, Mutex};
 
 pub use self::admission::Ticket;
@@ -350,10 +349,4 @@ impl Acceptor for Accepting {
     }
 }
 
-impl fmt::Debug for ListenerSet {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ListenerSet")
-            .field("connections", &self.connections())
-            .finish_non_exhaustive()
-    }
-}
+crate::debug_fields!(ListenerSet, this: "connections" = this.connections());

@@ -12,7 +12,6 @@ use crate::log;
 use crate::machine::backoff::{PolicyError, ReconnectPolicy};
 use crate::proxy::ProxyTargetError;
 use crate::sync::{change, lock};
-use std::fmt;
 use std::sync::{Arc, Mutex};
 
 /// A TCP client: one connection at a time, its callbacks on the loop's thread.
@@ -312,10 +311,4 @@ impl Drop for TcpClient {
     }
 }
 
-impl fmt::Debug for TcpClient {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TcpClient")
-            .field("channel", &self.channel())
-            .finish_non_exhaustive()
-    }
-}
+crate::debug_fields!(TcpClient, this: "channel" = this.channel());

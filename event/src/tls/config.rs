@@ -1,6 +1,5 @@
 //! [`TlsClientConfig`]: whom a client trusts, what it shows of itself, what it offers.
 
-use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -63,15 +62,11 @@ impl TlsClientConfig {
     }
 }
 
-impl fmt::Debug for TlsClientConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TlsClientConfig")
-            .field("server_name", &self.server_name)
-            .field("alpn_protocols", &self.rustls.alpn_protocols)
-            .field("enable_sni", &self.rustls.enable_sni)
-            .finish_non_exhaustive()
-    }
-}
+crate::debug_fields!(TlsClientConfig, this:
+    "server_name" = this.server_name,
+    "alpn_protocols" = this.rustls.alpn_protocols,
+    "enable_sni" = this.rustls.enable_sni,
+);
 
 /// A TLS protocol version.
 #[non_exhaustive]

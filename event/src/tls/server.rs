@@ -1,7 +1,6 @@
 //! [`TlsServerConfig`]: what a server shows of itself, and whom it lets in.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -190,13 +189,7 @@ impl TlsServerConfig {
     }
 }
 
-impl fmt::Debug for TlsServerConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TlsServerConfig")
-            .field("alpn_protocols", &self.rustls.alpn_protocols)
-            .finish_non_exhaustive()
-    }
-}
+crate::debug_fields!(TlsServerConfig, this: "alpn_protocols" = this.rustls.alpn_protocols);
 
 /// Builds a [`TlsServerConfig`]. An input that is wrong is reported by
 /// [`build`](TlsServerConfigBuilder::build), the first one if there are several.

@@ -1,6 +1,5 @@
 //! The certificate verifier: accepted by any of several trust stores, then by the user's pin.
 
-use std::any::Any;
 use std::fmt;
 use std::iter;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,6 +14,7 @@ use rustls::{CertificateError, DigitallySignedStruct, OtherError, SignatureSchem
 
 use super::der::Certificate;
 use super::key_length::named_key_length;
+use crate::panic;
 
 /// What a pinning hook is shown: the certificates the server sent, and the name it was dialled by.
 #[derive(Debug)]
@@ -64,7 +64,7 @@ impl PinHook {
     /// Asks the user. A panic counts as a refusal: rustls' state must not be unwound through.
     fn check(&self, peer: &PeerCertificates<'_>) -> Result<(), rustls::Error> {
         let answer = catch_unwind(AssertUnwindSafe(|| (self.0)(peer)))
-            .unwrap_or_else(|panic| Err(format!("it panicked: {}", panic_text(&*panic))));
+            .unwrap_or_else(|payload| Err(format!("it panicked: {}", panic::text(&*payload))));
         answer.map_err(|reason| {
             CertificateError::Other(OtherError(Arc::new(PinRefused(reason)))).into()
         })
@@ -75,14 +75,6 @@ impl fmt::Debug for PinHook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("PinHook")
     }
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> &str {
-    panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("without a message")
 }
 
 /// The refusal of a pinning hook, on its way through rustls' error.

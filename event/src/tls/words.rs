@@ -153,76 +153,32 @@ pub(super) fn alert(description: AlertDescription) -> String {
 /// The name of a signature algorithm, and whether it is too weak for anyone; of the content of an
 /// AlgorithmIdentifier.
 pub(super) fn signature_algorithm(content: &[u8]) -> (String, bool) {
-    let identifier = algorithm(content).unwrap_or(content);
+    let identifier = dotted(algorithm(content).unwrap_or(content));
     let known = SIGNATURES.iter().find(|(known, ..)| *known == identifier);
     match known {
         Some((_, name, weak)) => ((*name).to_owned(), *weak),
-        None => (dotted(identifier), false),
+        None => (identifier, false),
     }
 }
 
 /// RFC 8017 appendix A.2, RFC 5758 section 3.2, RFC 3279 section 2.2, RFC 8410 section 3.
-const SIGNATURES: &[(&[u8], &str, bool)] = &[
-    (
-        b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x02",
-        "RSA with MD2",
-        true,
-    ),
-    (
-        b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x04",
-        "RSA with MD5",
-        true,
-    ),
-    (
-        b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x05",
-        "RSA with SHA-1",
-        true,
-    ),
-    (b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a", "RSA-PSS", false),
-    (
-        b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b",
-        "RSA with SHA-256",
-        false,
-    ),
-    (
-        b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0c",
-        "RSA with SHA-384",
-        false,
-    ),
-    (
-        b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0d",
-        "RSA with SHA-512",
-        false,
-    ),
-    (
-        b"\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0e",
-        "RSA with SHA-224",
-        false,
-    ),
-    (b"\x2a\x86\x48\xce\x3d\x04\x01", "ECDSA with SHA-1", true),
-    (
-        b"\x2a\x86\x48\xce\x3d\x04\x03\x01",
-        "ECDSA with SHA-224",
-        false,
-    ),
-    (
-        b"\x2a\x86\x48\xce\x3d\x04\x03\x02",
-        "ECDSA with SHA-256",
-        false,
-    ),
-    (
-        b"\x2a\x86\x48\xce\x3d\x04\x03\x03",
-        "ECDSA with SHA-384",
-        false,
-    ),
-    (
-        b"\x2a\x86\x48\xce\x3d\x04\x03\x04",
-        "ECDSA with SHA-512",
-        false,
-    ),
-    (b"\x2a\x86\x48\xce\x38\x04\x03", "DSA with SHA-1", true),
-    (b"\x2b\x65\x70", "Ed25519", false),
-    (b"\x2b\x65\x71", "Ed448", false),
+const SIGNATURES: &[(&str, &str, bool)] = &[
+    ("1.2.840.113549.1.1.2", "RSA with MD2", true),
+    ("1.2.840.113549.1.1.4", "RSA with MD5", true),
+    ("1.2.840.113549.1.1.5", "RSA with SHA-1", true),
+    ("1.2.840.113549.1.1.10", "RSA-PSS", false),
+    ("1.2.840.113549.1.1.11", "RSA with SHA-256", false),
+    ("1.2.840.113549.1.1.12", "RSA with SHA-384", false),
+    ("1.2.840.113549.1.1.13", "RSA with SHA-512", false),
+    ("1.2.840.113549.1.1.14", "RSA with SHA-224", false),
+    ("1.2.840.10045.4.1", "ECDSA with SHA-1", true),
+    ("1.2.840.10045.4.3.1", "ECDSA with SHA-224", false),
+    ("1.2.840.10045.4.3.2", "ECDSA with SHA-256", false),
+    ("1.2.840.10045.4.3.3", "ECDSA with SHA-384", false),
+    ("1.2.840.10045.4.3.4", "ECDSA with SHA-512", false),
+    ("1.2.840.10040.4.3", "DSA with SHA-1", true),
+    ("1.3.101.112", "Ed25519", false),
+    ("1.3.101.113", "Ed448", false),
 ];
 
 /// An object identifier as people write it (X.690 section 8.19).

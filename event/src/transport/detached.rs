@@ -3,7 +3,6 @@
 use super::out_queue::OutQueue;
 use super::settings::ConnSettings;
 use crate::sys::{Address, Stream};
-use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -69,10 +68,4 @@ impl Drop for Transport {
     }
 }
 
-impl fmt::Debug for Transport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Transport")
-            .field("peer", &self.parts.peer)
-            .finish_non_exhaustive()
-    }
-}
+crate::debug_fields!(Transport, this: "peer" = this.parts.peer);

@@ -8,7 +8,6 @@ use crate::log;
 use crate::sys::Key;
 use crate::sys::{Datagrams, Interface, MulticastOut};
 use crate::transport::datagram::{self, check_size};
-use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -265,11 +264,4 @@ fn tell_error(core: &LoopCore, key: Key, e: Arc<io::Error>, to: Option<SocketAdd
     });
 }
 
-impl fmt::Debug for UdpChannel {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UdpChannel")
-            .field("local", &self.inner.local)
-            .field("open", &self.is_open())
-            .finish_non_exhaustive()
-    }
-}
+crate::debug_fields!(UdpChannel, this: "local" = this.inner.local, "open" = this.is_open());

@@ -11,7 +11,6 @@ use crate::sessions::Sessions;
 use crate::sync::{change, lock};
 use crate::sys::{Datagrams, same_endpoint};
 use crate::tcp::ConnectError;
-use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
@@ -309,13 +308,7 @@ impl Drop for UdpClient {
     }
 }
 
-impl fmt::Debug for UdpClient {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UdpClient")
-            .field("channel", &self.channel())
-            .finish_non_exhaustive()
-    }
-}
+crate::debug_fields!(UdpClient, this: "channel" = this.channel());
 
 #[cfg(all(test, not(hvloop_sim)))]
 mod tests {

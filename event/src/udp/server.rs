@@ -6,7 +6,6 @@ use crate::error::{CloseReason, DatagramError};
 use crate::event_loop::EventLoop;
 use crate::sync::{change, lock};
 use crate::sys::Datagrams;
-use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -146,10 +145,4 @@ impl Drop for UdpServer {
     }
 }
 
-impl fmt::Debug for UdpServer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UdpServer")
-            .field("channel", &self.channel())
-            .finish_non_exhaustive()
-    }
-}
+crate::debug_fields!(UdpServer, this: "channel" = this.channel());

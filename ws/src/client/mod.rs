@@ -41,7 +41,6 @@ use hvloop_event::log;
 use hvloop_event::{EventLoop, EventLoopThread, JoinError, LocalLoop, SendError, ShutdownReport};
 use plan::Plan;
 use shared::ClientShared;
-use std::fmt;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -415,10 +414,4 @@ impl Drop for WebSocketClient {
     }
 }
 
-impl fmt::Debug for WebSocketClient {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WebSocketClient")
-            .field("state", &self.state())
-            .finish_non_exhaustive()
-    }
-}
+hvloop_event::debug_fields!(WebSocketClient, this: "state" = this.state());

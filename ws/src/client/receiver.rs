@@ -4,7 +4,6 @@ use super::WebSocketClient;
 use super::callbacks::OpenEvent;
 use crate::events::{CloseEvent, Message};
 use crossbeam_channel::{Receiver, Sender};
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvError, RecvTimeoutError, TryRecvError};
@@ -242,11 +241,7 @@ impl Drop for ReceiverShared {
     }
 }
 
-impl fmt::Debug for ClientReceiver {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientReceiver")
-            .field("capacity", &self.receiver.backlog.capacity)
-            .field("waiting", &self.len())
-            .finish_non_exhaustive()
-    }
-}
+hvloop_event::debug_fields!(ClientReceiver, this:
+    "capacity" = this.receiver.backlog.capacity,
+    "waiting" = this.len(),
+);

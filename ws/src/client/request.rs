@@ -5,7 +5,6 @@ use crate::events::{CloseEvent, PrepareError};
 use crate::handshake::{HeadError, UpgradeRequest, credentials};
 use crate::url::{UrlError, WsUrl};
 use std::borrow::Cow;
-use std::fmt;
 use std::sync::Arc;
 
 /// What a client is called unless the user says otherwise.
@@ -223,15 +222,8 @@ impl ConnectRequest {
     }
 }
 
-impl fmt::Debug for ConnectRequest {
-    /// Leaves out the headers' values: one may be a secret.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ConnectRequest")
-            .field("url", &self.url)
-            .field("attempt", &self.attempt)
-            .finish_non_exhaustive()
-    }
-}
+// Leaves out the headers' values: one may be a secret.
+hvloop_event::debug_fields!(ConnectRequest, this: "url" = this.url, "attempt" = this.attempt);
 
 /// The way back to the engine, once.
 pub(super) struct Reply(Option<SendReply>);

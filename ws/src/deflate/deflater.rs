@@ -4,7 +4,6 @@ use super::TAIL;
 use super::options::DeflateOptions;
 use super::params::MIN_BITS;
 use flate2::{Compress, Compression, FlushCompress};
-use std::fmt;
 
 /// Compresses a connection's messages.
 pub(crate) struct Deflater {
@@ -105,12 +104,8 @@ fn run(compress: &mut Compress, message: &[u8], out: &mut Vec<u8>, limit: usize)
     out.len() < limit
 }
 
-impl fmt::Debug for Deflater {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Deflater")
-            .field("window_bits", &self.window_bits)
-            .field("takes_context_over", &self.takes_context_over)
-            .field("loaded", &self.is_loaded())
-            .finish_non_exhaustive()
-    }
-}
+hvloop_event::debug_fields!(Deflater, this:
+    "window_bits" = this.window_bits,
+    "takes_context_over" = this.takes_context_over,
+    "loaded" = this.is_loaded(),
+);

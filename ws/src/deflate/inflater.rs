@@ -2,7 +2,6 @@
 
 use super::TAIL;
 use super::history::History;
-use std::fmt;
 use zlib_rs::{Inflate, InflateFlush, Status};
 
 /// The window that zlib is told of. It has this one in any case, so that a peer which refers further back
@@ -153,14 +152,10 @@ impl Stream {
     }
 }
 
-impl fmt::Debug for Inflater {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Inflater")
-            .field("window_bits", &self.window_bits)
-            .field("takes_context_over", &self.takes_context_over)
-            .finish_non_exhaustive()
-    }
-}
+hvloop_event::debug_fields!(Inflater, this:
+    "window_bits" = this.window_bits,
+    "takes_context_over" = this.takes_context_over,
+);
 
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,6 @@ use crate::deflate::DeflateParams;
 use http::HeaderMap;
 use http::header::SET_COOKIE;
 use hvloop_event::http::{BodyLength, BodyPrefix, HeadOf, HeadScan, ScanError};
-use std::fmt;
 use tungstenite::handshake::client::generate_key;
 
 /// The server's answer to an upgrade.
@@ -266,15 +265,11 @@ fn parse(head: &[u8]) -> Result<Answer, HandshakeError> {
     })
 }
 
-impl fmt::Debug for ClientHandshake {
-    /// Leaves out the headers.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientHandshake")
-            .field("gathered", &self.head.len())
-            .field("finished", &self.finished)
-            .finish_non_exhaustive()
-    }
-}
+// Leaves out the headers.
+hvloop_event::debug_fields!(ClientHandshake, this:
+    "gathered" = this.head.len(),
+    "finished" = this.finished,
+);
 
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,6 @@ use crate::fields::is_token;
 use http::header::{HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use std::borrow::Cow;
-use std::fmt;
 
 /// Headers of an answer that are not the user's: the handshake's, and those that frame the body.
 const RESERVED: [&str; 7] = [
@@ -246,21 +245,8 @@ impl From<StatusCode> for HttpResponse {
     }
 }
 
-impl fmt::Debug for Accept {
-    /// Leaves out the headers' values: one may be a secret.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Accept")
-            .field("subprotocol", &self.subprotocol)
-            .finish_non_exhaustive()
-    }
-}
+// Leaves out the headers' values: one may be a secret.
+hvloop_event::debug_fields!(Accept, this: "subprotocol" = this.subprotocol);
 
-impl fmt::Debug for HttpResponse {
-    /// Leaves out the headers' values and the body.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HttpResponse")
-            .field("status", &self.status)
-            .field("body", &self.body.len())
-            .finish_non_exhaustive()
-    }
-}
+// Leaves out the headers' values and the body.
+hvloop_event::debug_fields!(HttpResponse, this: "status" = this.status, "body" = this.body.len());

@@ -328,11 +328,5 @@ impl From<ScanError> for BadRequest {
     }
 }
 
-impl fmt::Debug for ServerHandshake {
-    /// Leaves out the headers.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServerHandshake")
-            .field("gathered", &self.head.len())
-            .finish_non_exhaustive()
-    }
-}
+// Leaves out the headers.
+hvloop_event::debug_fields!(ServerHandshake, this: "gathered" = this.head.len());

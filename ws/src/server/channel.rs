@@ -12,7 +12,6 @@ use hvloop_event::{
     Address, AttachmentId, ChannelId, CloseReason, EventLoop, LocalLoop, SendError, change, lock,
 };
 use std::any::Any;
-use std::fmt;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -357,11 +356,4 @@ impl PartialEq for WebSocketChannel {
 
 impl Eq for WebSocketChannel {}
 
-impl fmt::Debug for WebSocketChannel {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WebSocketChannel")
-            .field("id", &self.shared.id)
-            .field("state", &self.state())
-            .finish_non_exhaustive()
-    }
-}
+hvloop_event::debug_fields!(WebSocketChannel, this: "id" = this.shared.id, "state" = this.state());

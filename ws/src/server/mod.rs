@@ -31,7 +31,6 @@ use crate::events::{ConnectionError, Message};
 use crate::handshake::{HandshakeLimits, HttpRequest, HttpResponse};
 use hvloop_event::conn::{Handler, ListenerSet};
 use hvloop_event::{Address, ChannelId, Listen, listener_set_methods};
-use std::fmt;
 use std::sync::Arc;
 
 /// A WebSocket server: on one loop, with one acceptor and many workers, or with a listener on each of
@@ -205,10 +204,4 @@ impl Drop for WebSocketServer {
     }
 }
 
-impl fmt::Debug for WebSocketServer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WebSocketServer")
-            .field("connections", &self.connection_num())
-            .finish_non_exhaustive()
-    }
-}
+hvloop_event::debug_fields!(WebSocketServer, this: "connections" = this.connection_num());

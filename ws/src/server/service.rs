@@ -4,7 +4,6 @@ use super::channel::WebSocketChannel;
 use super::options::ServiceOptions;
 use crate::events::{CloseEvent, Message};
 use crate::handshake::{Accept, HttpRequest, HttpResponse};
-use std::fmt;
 
 type OnUpgrade = Box<dyn Fn(&HttpRequest) -> Result<Accept, HttpResponse> + Send + Sync>;
 type CheckOrigin = Box<dyn Fn(Option<&str>) -> bool + Send + Sync>;
@@ -120,10 +119,4 @@ impl WebSocketService {
     }
 }
 
-impl fmt::Debug for WebSocketService {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WebSocketService")
-            .field("options", &self.options)
-            .finish_non_exhaustive()
-    }
-}
+hvloop_event::debug_fields!(WebSocketService, this: "options" = this.options);

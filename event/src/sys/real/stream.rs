@@ -203,7 +203,6 @@ impl Stream {
     }
 }
 
-/// A TCP connect from an address of the caller's.
 /// Keeps what the system holds and has not sent below about [`UNSENT_LIMIT`], so that its readiness follows
 /// the peer's reading: Linux tells of room only when a third of its buffer is free, which is up to 4 MiB
 /// (TCP_NOTSENT_LOWAT). On Linux and Android; elsewhere nothing is done.
@@ -228,6 +227,7 @@ fn set_user_timeout(_socket: &Socket, _timeout: Duration) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
+/// A TCP connect from an address of the caller's.
 fn connect_from(bind: SocketAddr, to: SocketAddr) -> io::Result<mio::net::TcpStream> {
     let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;

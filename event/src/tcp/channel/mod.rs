@@ -14,7 +14,6 @@ use crate::sync::{change, lock};
 use crate::sys::Address;
 use std::any::Any;
 use std::collections::VecDeque;
-use std::fmt;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -273,12 +272,8 @@ impl OnLoop {
     }
 }
 
-impl fmt::Debug for Channel {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Channel")
-            .field("id", &self.inner.id.0)
-            .field("peer", &self.inner.peer)
-            .field("open", &self.is_connected())
-            .finish_non_exhaustive()
-    }
-}
+crate::debug_fields!(Channel, this:
+    "id" = this.inner.id.0,
+    "peer" = this.inner.peer,
+    "open" = this.is_connected(),
+);

@@ -18,7 +18,6 @@ use crate::framing::Unpack;
 use crate::listener_set::ListenerSet;
 use crate::listener_set_methods;
 use crate::sys::Address;
-use std::fmt;
 use std::sync::Arc;
 
 /// A server of TCP, TLS or Unix streams: on one loop, with one acceptor and many workers, or with a
@@ -174,10 +173,4 @@ impl Drop for TcpServer {
     }
 }
 
-impl fmt::Debug for TcpServer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TcpServer")
-            .field("connections", &self.connection_num())
-            .finish_non_exhaustive()
-    }
-}
+crate::debug_fields!(TcpServer, this: "connections" = this.connection_num());

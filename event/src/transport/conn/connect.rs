@@ -130,12 +130,8 @@ impl Connect {
     conn_setters!();
 }
 
-impl fmt::Debug for Connect {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connect")
-            .field("target", &self.target)
-            .field("proxy", &self.proxy)
-            .field("open_timeout", &self.settings.open_timeout)
-            .finish_non_exhaustive()
-    }
-}
+crate::debug_fields!(Connect, this:
+    "target" = this.target,
+    "proxy" = this.proxy,
+    "open_timeout" = this.settings.open_timeout,
+);

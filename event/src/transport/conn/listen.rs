@@ -5,7 +5,6 @@ use crate::core::slots::OwnKey;
 use crate::sys::{Address, Listener};
 use crate::transport::budget::SendBudget;
 use crate::transport::settings::{ConnSettings, conn_setters};
-use std::fmt;
 use std::net::SocketAddr;
 #[cfg(unix)]
 use std::path::PathBuf;
@@ -118,10 +117,4 @@ impl Listening {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ListenerId(pub(crate) OwnKey);
 
-impl fmt::Debug for Listen {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Listen")
-            .field("address", &self.address)
-            .finish_non_exhaustive()
-    }
-}
+crate::debug_fields!(Listen, this: "address" = this.address);
