@@ -5,6 +5,7 @@ use crate::event_loop::EventLoop;
 use crate::log;
 use crate::source::IoHandle;
 use crate::sync::lock;
+use crate::sys::foreign::FdSource;
 use crate::sys::{Interest, SignalPipe};
 use std::fmt;
 use std::io;
@@ -71,9 +72,10 @@ impl EventLoop {
                 return;
             }
             let removed = shared.clone();
+            let pipe = FdSource(pipe);
             let added = local.add_background_source(pipe, Interest::Read, move |_, pipe, _| {
                 // One that was removed in this very turn is not called any more.
-                if pipe.came() && !removed.removed.load(Ordering::Acquire) {
+                if pipe.0.came() && !removed.removed.load(Ordering::Acquire) {
                     f(signal);
                 }
             });

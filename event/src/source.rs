@@ -92,9 +92,7 @@ crate::debug_fields!(IoHandle, this: "key" = this.key);
 
 /// A user's source and callback.
 trait Watched {
-    fn register(&mut self, poller: &Poller, key: Key, interest: Interest) -> io::Result<()>;
-    fn reregister(&mut self, poller: &Poller, key: Key, interest: Interest) -> io::Result<()>;
-    fn deregister(&mut self, poller: &Poller);
+    fn source(&mut self) -> &mut dyn ForeignSource;
     fn on_ready(&mut self, handle: &IoHandle, ready: Ready);
 }
 
@@ -103,16 +101,8 @@ where
     S: ForeignSource + 'static,
     F: FnMut(&IoHandle, &mut S, Ready) + 'static,
 {
-    fn register(&mut self, poller: &Poller, key: Key, interest: Interest) -> io::Result<()> {
-        foreign::register(&mut self.0, poller, key, interest)
-    }
-
-    fn reregister(&mut self, poller: &Poller, key: Key, interest: Interest) -> io::Result<()> {
-        foreign::reregister(&mut self.0, poller, key, interest)
-    }
-
-    fn deregister(&mut self, poller: &Poller) {
-        foreign::deregister(&mut self.0, poller);
+    fn source(&mut self) -> &mut dyn ForeignSource {
+        &mut self.0
     }
 
     fn on_ready(&mut self, handle: &IoHandle, ready: Ready) {
@@ -150,7 +140,7 @@ impl Watching {
     fn set_interest(&self, core: &LoopCore, interest: Interest) {
         let key = self.place.key();
         let changed = self.with_poller(core, "source reregister", |watched, poller| {
-            watched.reregister(poller, key, interest)
+            foreign::reregister(watched.source(), poller, key, interest)
         });
         if let Some(Err(e)) = changed {
             log::error!("hvloop: cannot look for {interest:?} on a source: {e}");
@@ -200,7 +190,7 @@ impl Entity for Watching {
 
     fn end(self: Rc<Self>, local: &LocalLoop, _reason: CloseReason) {
         self.with_poller(local.core(), "source deregister", |watched, poller| {
-            watched.deregister(poller);
+            foreign::deregister(watched.source(), poller);
         });
         local.drop_user(self.watched.take());
     }
@@ -291,7 +281,7 @@ impl LocalLoop {
         });
         let key = watching.place.key();
         let registered = watching.with_poller(core, "source register", |watched, poller| {
-            watched.register(poller, key, interest)
+            foreign::register(watched.source(), poller, key, interest)
         });
         let registered = registered.unwrap_or_else(|| {
             let text = "the loop has closed, or the source panicked";

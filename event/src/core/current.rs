@@ -24,30 +24,21 @@ impl Drop for Owned {
 
 /// This thread's half of the loop, if this thread owns it.
 pub(crate) fn find(shared: &Arc<LoopShared>) -> Option<LocalLoop> {
-    OWNED
-        .try_with(|owned| {
-            let owned = owned.0.borrow();
-            owned
-                .iter()
-                .find(|core| Arc::ptr_eq(&core.shared, shared) && core.is_mine())
-                .map(|core| LocalLoop::new(Rc::clone(core)))
-        })
-        .ok()
-        .flatten()
+    first(|core| Arc::ptr_eq(&core.shared, shared))
 }
 
 /// The loop that is in a tick on this thread.
 pub(crate) fn ticking() -> Option<LocalLoop> {
-    OWNED
-        .try_with(|owned| {
-            let owned = owned.0.borrow();
-            owned
-                .iter()
-                .find(|core| core.is_ticking() && core.is_mine())
-                .map(|core| LocalLoop::new(Rc::clone(core)))
-        })
-        .ok()
-        .flatten()
+    first(LoopCore::is_ticking)
+}
+
+fn first(wanted: impl Fn(&LoopCore) -> bool) -> Option<LocalLoop> {
+    let found = OWNED.try_with(|owned| {
+        let owned = owned.0.borrow();
+        let mut mine = owned.iter().filter(|core| wanted(core) && core.is_mine());
+        mine.next().cloned().map(LocalLoop::new)
+    });
+    found.ok().flatten()
 }
 
 /// Gives this thread a loop.

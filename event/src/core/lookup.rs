@@ -1,11 +1,10 @@
 //! Lookups that users ask for (`resolve_dns`); those of connects are in `transport::connection`.
 
 use super::calls::Deferred;
-use super::slots::{OwnKey, Slots};
+use super::slots::OwnKey;
 use super::{LocalLoop, LoopCore};
 use crate::sys::Key;
 use crate::sys::{JobToken, literal};
-use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
@@ -59,18 +58,24 @@ impl DnsQuery {
     }
 }
 
-/// Those of a loop.
-pub(super) struct Lookups(pub(super) RefCell<Slots<Lookup>>);
-
-impl Lookups {
-    pub(super) fn new() -> Self {
-        Self(RefCell::new(Slots::new()))
-    }
+/// Asks the resolver; `f` gets its answer on the loop, unless that has closed, which wants none.
+pub(crate) fn ask(
+    core: &LoopCore,
+    host: String,
+    f: impl FnOnce(&LocalLoop, io::Result<Vec<SocketAddr>>) + Send + 'static,
+) -> io::Result<JobToken> {
+    let shared = core.shared.clone();
+    let done = Box::new(move |answer| {
+        if let Some(permit) = shared.inbox.reserve() {
+            permit.send(Box::new(move |local: &LocalLoop| f(local, answer)));
+        }
+    });
+    core.shared.dns.submit(host, done)
 }
 
 /// See [`LocalLoop::resolve_dns`].
 pub(crate) fn begin(core: &LoopCore, host: &str, answer: OnAnswer) -> io::Result<Key> {
-    let lookups = &core.users.lookups.0;
+    let lookups = &core.users.lookups;
     let key = lookups.borrow_mut().insert(Lookup { answer, job: None });
     if let Some(address) = literal(host, 0) {
         let answer = address.map(|address| vec![address]);
@@ -78,15 +83,8 @@ pub(crate) fn begin(core: &LoopCore, host: &str, answer: OnAnswer) -> io::Result
         core.defer(Deferred::Call(Box::new(call)));
         return Ok(key);
     }
-    let shared = core.shared.clone();
-    let done = Box::new(move |answer: io::Result<Vec<SocketAddr>>| {
-        if let Some(permit) = shared.inbox.reserve() {
-            permit.send(Box::new(move |local: &LocalLoop| {
-                answered(local.core(), key, answer);
-            }));
-        }
-    });
-    match core.shared.dns.submit(host.to_owned(), done) {
+    let answered = move |local: &LocalLoop, answer| answered(local.core(), key, answer);
+    match ask(core, host.to_owned(), answered) {
         Ok(job) => {
             if let Some(lookup) = lookups.borrow_mut().get_mut(key) {
                 lookup.job = Some(job);
@@ -102,7 +100,7 @@ pub(crate) fn begin(core: &LoopCore, host: &str, answer: OnAnswer) -> io::Result
 }
 
 fn answered(core: &LoopCore, key: Key, answer: io::Result<Vec<SocketAddr>>) {
-    let lookup = core.users.lookups.0.borrow_mut().remove(key);
+    let lookup = core.users.lookups.borrow_mut().remove(key);
     if let Some(lookup) = lookup {
         core.call_user("dns", || (lookup.answer)(answer));
     }
@@ -110,7 +108,7 @@ fn answered(core: &LoopCore, key: Key, answer: io::Result<Vec<SocketAddr>>) {
 
 /// See [`LocalLoop::cancel_dns`].
 pub(crate) fn cancel(core: &LoopCore, key: Key) -> bool {
-    let lookup = core.users.lookups.0.borrow_mut().remove(key);
+    let lookup = core.users.lookups.borrow_mut().remove(key);
     let existed = lookup.is_some();
     if let Some(Lookup { answer, job }) = lookup {
         if let Some(job) = job {
@@ -123,7 +121,7 @@ pub(crate) fn cancel(core: &LoopCore, key: Key) -> bool {
 
 /// Gives every lookup up: the loop is draining.
 pub(super) fn cancel_all(core: &LoopCore) {
-    let keys = core.users.lookups.0.borrow().keys();
+    let keys = core.users.lookups.borrow().keys();
     for key in keys {
         cancel(core, key);
     }

@@ -307,11 +307,12 @@ impl LoopCore {
     }
 
     /// Drops several values, each by itself: a second panic on the way out of the first would end the
-    /// process.
-    fn drop_each<T>(&self, values: impl IntoIterator<Item = T>) {
-        for value in values {
-            self.drop_user(value);
-        }
+    /// process. How many.
+    fn drop_each<T>(&self, values: impl IntoIterator<Item = T>) -> usize {
+        values
+            .into_iter()
+            .map(|value| self.drop_user(value))
+            .count()
     }
 
     /// I4: no borrow is alive.

@@ -216,26 +216,21 @@ impl LoopCore {
             let idles = self.users.idles.0.borrow_mut().drain();
             let deferred = std::mem::take(&mut *self.calls.deferred.borrow_mut());
             let tasks = std::mem::take(&mut *self.calls.local_tasks.borrow_mut());
-            let lookups = self.users.lookups.0.borrow_mut().drain();
+            let lookups = self.users.lookups.borrow_mut().drain();
             let attachments = self.users.attachments.borrow_mut().drain();
             let context = self.users.context.borrow_mut().take();
-            let empty = timers.is_empty()
-                && idles.is_empty()
-                && deferred.is_empty()
-                && tasks.is_empty()
-                && lookups.is_empty()
-                && attachments.is_empty()
-                && context.is_none();
-            if empty {
+            let dropped = [
+                self.drop_each(timers),
+                self.drop_each(idles),
+                self.drop_each(deferred),
+                self.drop_each(tasks),
+                self.drop_each(lookups),
+                self.drop_each(attachments),
+                self.drop_each(context),
+            ];
+            if dropped == [0; 7] {
                 break;
             }
-            self.drop_each(timers);
-            self.drop_each(idles);
-            self.drop_each(deferred);
-            self.drop_each(tasks);
-            self.drop_each(lookups);
-            self.drop_each(attachments);
-            self.drop_user(context);
         }
     }
 

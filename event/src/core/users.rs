@@ -2,7 +2,7 @@
 
 use super::attachments::Attachment;
 use super::idle::Idles;
-use super::lookup::Lookups;
+use super::lookup::Lookup;
 use super::slots::Slots;
 use std::any::Any;
 use std::cell::RefCell;
@@ -14,7 +14,7 @@ pub(crate) struct Users {
     /// For [`LocalLoop::context`](super::LocalLoop::context).
     pub(crate) context: RefCell<Option<Rc<dyn Any>>>,
     pub(super) idles: Idles,
-    pub(super) lookups: Lookups,
+    pub(super) lookups: RefCell<Slots<Lookup>>,
 }
 
 impl Users {
@@ -23,7 +23,7 @@ impl Users {
             attachments: RefCell::new(Slots::new()),
             context: RefCell::default(),
             idles: Idles::new(),
-            lookups: Lookups::new(),
+            lookups: RefCell::new(Slots::new()),
         }
     }
 
@@ -37,13 +37,13 @@ impl Users {
         self.attachments.try_borrow_mut().is_ok()
             && self.context.try_borrow_mut().is_ok()
             && self.idles.0.try_borrow_mut().is_ok()
-            && self.lookups.0.try_borrow_mut().is_ok()
+            && self.lookups.try_borrow_mut().is_ok()
     }
 
     #[cfg(hvloop_sim)]
     pub(super) fn check_invariants(&self) -> Result<(), String> {
         self.attachments.borrow().check_invariants()?;
-        self.lookups.0.borrow().check_invariants()?;
+        self.lookups.borrow().check_invariants()?;
         self.idles.0.borrow().check_invariants()
     }
 }

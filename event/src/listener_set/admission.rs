@@ -15,23 +15,23 @@ use std::sync::{Arc, Mutex};
 
 /// The account of a server's connections.
 pub(super) struct Admission {
-    workers: Vec<EventLoop>,
+    pub(super) workers: Vec<EventLoop>,
     /// Connections stay on the loop that accepted them.
     on_own_loop: bool,
-    balance: Mutex<LoadBalance>,
+    pub(super) balance: Mutex<LoadBalance>,
     chooser: Chooser,
-    max_connections: AtomicUsize,
+    pub(super) max_connections: AtomicUsize,
     /// Accepted and not ended, whatever became of their handshakes.
-    connections: AtomicUsize,
-    turned_away: AtomicU64,
+    pub(super) connections: AtomicUsize,
+    pub(super) turned_away: AtomicU64,
     tickets: AtomicU64,
-    by_address: Mutex<ByAddress>,
+    pub(super) by_address: Mutex<ByAddress>,
     state: Mutex<AdmissionState>,
 }
 
 #[derive(Default)]
-struct ByAddress {
-    limit: Option<usize>,
+pub(super) struct ByAddress {
+    pub(super) limit: Option<usize>,
     counts: HashMap<Network, usize>,
 }
 
@@ -57,30 +57,6 @@ impl Admission {
             by_address: Mutex::default(),
             state: Mutex::default(),
         }
-    }
-
-    pub(super) fn set_balance(&self, balance: LoadBalance) {
-        *lock(&self.balance) = balance;
-    }
-
-    pub(super) fn set_max_connections(&self, connections: usize) {
-        self.max_connections.store(connections, Ordering::Relaxed);
-    }
-
-    pub(super) fn set_max_per_address(&self, connections: Option<usize>) {
-        lock(&self.by_address).limit = connections;
-    }
-
-    pub(super) fn connections(&self) -> usize {
-        self.connections.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn turned_away(&self) -> u64 {
-        self.turned_away.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn workers(&self) -> impl Iterator<Item = &EventLoop> {
-        self.workers.iter()
     }
 
     /// How often it was stopped so far.

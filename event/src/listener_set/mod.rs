@@ -17,6 +17,7 @@ use crate::log;
 use crate::migrate::send_to;
 use crate::sync::lock;
 use crate::sys::Address;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 pub use self::admission::Ticket;
@@ -84,29 +85,30 @@ impl ListenerSet {
 
     /// How a set with workers chooses among them. Default: by turns.
     pub fn set_load_balance(&self, balance: LoadBalance) {
-        self.admission.set_balance(balance);
+        *lock(&self.admission.balance) = balance;
     }
 
     /// Turns connections away (closes them at once) while there are so many. Default: no limit.
     pub fn set_max_connections(&self, connections: usize) {
-        self.admission.set_max_connections(connections);
+        let limit = &self.admission.max_connections;
+        limit.store(connections, Ordering::Relaxed);
     }
 
     /// See [`TcpServer::set_max_connections_per_address`](crate::TcpServer::set_max_connections_per_address).
     pub fn set_max_connections_per_address(&self, connections: impl Into<Option<usize>>) {
-        self.admission.set_max_per_address(connections.into());
+        lock(&self.admission.by_address).limit = connections.into();
     }
 
     /// How many connections there are, those in their handshakes included.
     #[must_use]
     pub fn connections(&self) -> usize {
-        self.admission.connections()
+        self.admission.connections.load(Ordering::Relaxed)
     }
 
     /// How many connections the limits have turned away.
     #[must_use]
     pub fn turned_away(&self) -> u64 {
-        self.admission.turned_away()
+        self.admission.turned_away.load(Ordering::Relaxed)
     }
 
     /// The loops that accept: one at least, unless the pool was empty.
@@ -116,7 +118,7 @@ impl ListenerSet {
 
     /// The loops that serve.
     pub fn workers(&self) -> impl Iterator<Item = &EventLoop> {
-        self.admission.workers()
+        self.admission.workers.iter()
     }
 
     /// Opens a listener (with several accepting loops, one on each); connections are accepted once

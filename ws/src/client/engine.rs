@@ -17,7 +17,7 @@ use crate::events::{CloseEvent, Initiator, Message};
 use crate::handshake::UpgradeResponse;
 use crate::websocket::{Outgoing, WebSocket};
 use hvloop_event::conn::Conn;
-use hvloop_event::{Attachment, CloseReason, LocalLoop, SendError};
+use hvloop_event::{Attachment, CloseReason, LocalLoop, SendError, change, lock};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -43,7 +43,7 @@ impl Engine {
     /// Begins an `open()` on the loop's thread. Calls no user.
     pub(super) fn begin(local: &LocalLoop, client: Arc<ClientShared>, plan: Plan) {
         // The back-off of the on_close in which this open() was called.
-        let carried = client.take_carried();
+        let carried = lock(&client.carried).take();
         let (reconnect, until) = Reconnect::new(&plan, carried);
         let engine = Rc::new(Self {
             callbacks: RefCell::new(client.take_staged()),
@@ -114,7 +114,7 @@ impl Engine {
     fn begin_attempt(&self, local: &LocalLoop) {
         let session = self.client.next_session();
         self.attempt.begin(session, local.clock_now());
-        self.client.set_answer(None);
+        change(&self.client.server, |server| server.answer.take());
     }
 
     /// Queues a frame or message on the open session, on the loop's thread.
@@ -236,12 +236,12 @@ impl Engine {
     }
 
     pub(super) fn note_peer(&self, conn: &Conn<'_>) {
-        self.client.set_peer(conn.peer_addr());
+        lock(&self.client.server).peer = conn.peer_addr();
     }
 
     /// What the server answered to the upgrade, for [`WebSocketClient::upgrade_response`].
     pub(super) fn note_answer(&self, answer: Arc<UpgradeResponse>) {
-        self.client.set_answer(Some(answer));
+        lock(&self.client.server).answer = Some(answer);
     }
 
     /// The attempt or session has ended and its socket is closed: tells the user, and goes on. Or only
@@ -290,7 +290,7 @@ impl Engine {
         );
         self.telling.set(false);
         // Only an open() in this on_close goes on with it.
-        self.client.take_carried();
+        change(&self.client.carried, Option::take);
         if !self.reconnect.is_armed() {
             self.release(local);
         }
@@ -326,9 +326,8 @@ impl Engine {
         if self.attempt.number.get() > 0 {
             if self.telling.get() {
                 let failed = self.sessions.get() == 0;
-                let carried = self.reconnect.carried(&self.plan.url, failed);
-                if let Some(carried) = carried {
-                    self.client.set_carried(carried);
+                if let Some(carried) = self.reconnect.carried(&self.plan.url, failed) {
+                    *lock(&self.client.carried) = Some(Box::new(carried));
                 }
             }
             self.end(local);

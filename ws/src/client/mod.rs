@@ -38,7 +38,9 @@ use crate::websocket::{CloseError, Outgoing, PingError, WebSocket, handle_method
 use callbacks::Callbacks;
 use engine::Engine;
 use hvloop_event::log;
-use hvloop_event::{EventLoop, EventLoopThread, JoinError, LocalLoop, SendError, ShutdownReport};
+use hvloop_event::{
+    EventLoop, EventLoopThread, JoinError, LocalLoop, SendError, ShutdownReport, lock,
+};
 use plan::Plan;
 use shared::ClientShared;
 use std::net::SocketAddr;
@@ -330,7 +332,7 @@ impl WebSocketClient {
     ///
     /// libhv: `channel->peeraddr()`.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
-        self.client.peer_addr()
+        lock(&self.client.server).peer
     }
 
     /// What the server answered to the upgrade of the last attempt, also if it refused: status, headers
@@ -339,7 +341,7 @@ impl WebSocketClient {
     ///
     /// libhv: `getHttpResponse`.
     pub fn upgrade_response(&self) -> Option<Arc<UpgradeResponse>> {
-        self.client.answer()
+        lock(&self.client.server).answer.clone()
     }
 
     /// The loop that the client is on; `None`: it brings its own and was not opened yet.

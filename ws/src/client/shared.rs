@@ -58,8 +58,9 @@ pub(super) struct ClientShared {
     options: Mutex<ClientOptions>,
     staged: Mutex<Staged>,
     host: Mutex<Host>,
-    server: Mutex<Server>,
-    carried: Mutex<Option<Box<Carried>>>,
+    pub(super) server: Mutex<Server>,
+    /// See [`Carried`].
+    pub(super) carried: Mutex<Option<Box<Carried>>>,
 }
 
 /// Callbacks that were set and not taken by the loop yet. Its lock also orders an `open()` and
@@ -81,9 +82,9 @@ struct Handles {
 
 /// What is known of the server, from the last attempt.
 #[derive(Default)]
-struct Server {
-    peer: Option<SocketAddr>,
-    answer: Option<Arc<UpgradeResponse>>,
+pub(super) struct Server {
+    pub(super) peer: Option<SocketAddr>,
+    pub(super) answer: Option<Arc<UpgradeResponse>>,
 }
 
 /// The loop that the client is on.
@@ -191,15 +192,6 @@ impl ClientShared {
         change(&self.options, |old| std::mem::replace(old, options));
     }
 
-    /// See [`Carried`].
-    pub(super) fn set_carried(&self, carried: Carried) {
-        *lock(&self.carried) = Some(Box::new(carried));
-    }
-
-    pub(super) fn take_carried(&self) -> Option<Box<Carried>> {
-        lock(&self.carried).take()
-    }
-
     /// Keeps callbacks until the loop takes them.
     pub(super) fn stage(&self, callbacks: Callbacks) {
         change(&self.staged, |staged| {
@@ -237,22 +229,6 @@ impl ClientShared {
 
     pub(super) fn detach(&self) {
         self.handles.detached.store(true, Ordering::Release);
-    }
-
-    pub(super) fn peer_addr(&self) -> Option<SocketAddr> {
-        lock(&self.server).peer
-    }
-
-    pub(super) fn set_peer(&self, peer: Option<SocketAddr>) {
-        lock(&self.server).peer = peer;
-    }
-
-    pub(super) fn answer(&self) -> Option<Arc<UpgradeResponse>> {
-        lock(&self.server).answer.clone()
-    }
-
-    pub(super) fn set_answer(&self, answer: Option<Arc<UpgradeResponse>>) {
-        lock(&self.server).answer = answer;
     }
 
     pub(super) fn event_loop(&self) -> Option<EventLoop> {

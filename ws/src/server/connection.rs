@@ -9,9 +9,9 @@ use crate::handshake::{Accept, HttpRequest, HttpResponse, RequestProgress, Serve
 use crate::protocol::Role;
 use crate::websocket::{Reading, Stage, WebSocket};
 use http::StatusCode;
-use hvloop_event::CloseReason;
 use hvloop_event::conn::{Conn, Handler, Ticket};
 use hvloop_event::log;
+use hvloop_event::{CloseReason, lock};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -53,7 +53,7 @@ enum Outcome {
 
 impl ServerConnection {
     pub(super) fn new(server: Arc<ServerShared>, ticket: Ticket) -> Self {
-        let handshake = ServerHandshake::new(server.handshake());
+        let handshake = ServerHandshake::new(lock(&server.settings).handshake);
         Self {
             server,
             ticket,
@@ -103,7 +103,8 @@ impl ServerConnection {
         };
         let service = self.server.service(&request.path);
         if !request.is_upgrade() {
-            let answer = match self.server.http() {
+            let http = lock(&self.server.settings).http.clone();
+            let answer = match http {
                 Some(f) => local
                     .call_user("on_http", || f(request))
                     .unwrap_or_else(|| StatusCode::INTERNAL_SERVER_ERROR.into()),
@@ -202,7 +203,7 @@ impl ServerConnection {
             reading.set_deflate(params);
         }
         let deflate = agreed.deflate;
-        let channel = WebSocketChannel::new(conn, id, state, agreed, self.server.topics());
+        let channel = WebSocketChannel::new(conn, id, state, agreed, &self.server.topics);
         self.server.enter(&channel);
         if !self.ticket.up() {
             self.server.leave(&channel);
@@ -236,7 +237,8 @@ impl ServerConnection {
             (None, State::Answered) if conn.lost() == 0 && answered(&reason) => return,
             (None, _) => ConnectionError::Transport(reason),
         };
-        match self.server.failed() {
+        let failed = lock(&self.server.settings).failed.clone();
+        match failed {
             Some(f) => {
                 let peer = conn.peer();
                 conn.local()

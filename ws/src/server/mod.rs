@@ -30,7 +30,7 @@ use self::shared::ServerShared;
 use crate::events::{ConnectionError, Message};
 use crate::handshake::{HandshakeLimits, HttpRequest, HttpResponse};
 use hvloop_event::conn::{Handler, ListenerSet};
-use hvloop_event::{Address, ChannelId, Listen, listener_set_methods};
+use hvloop_event::{Address, ChannelId, Listen, change, listener_set_methods, lock};
 use std::sync::Arc;
 
 /// A WebSocket server: on one loop, with one acceptor and many workers, or with a listener on each of
@@ -87,7 +87,9 @@ impl WebSocketServer {
     ///
     /// libhv: `hv::HttpService`.
     pub fn on_http(&self, f: impl Fn(&HttpRequest) -> HttpResponse + Send + Sync + 'static) {
-        self.shared.set_http(Arc::new(f));
+        change(&self.shared.settings, |settings| {
+            settings.http.replace(Arc::new(f))
+        });
     }
 
     /// Called with connections that were to become a WebSocket and did not: by a TLS handshake or a
@@ -97,12 +99,14 @@ impl WebSocketServer {
         &self,
         f: impl Fn(Option<&Address>, &ConnectionError) + Send + Sync + 'static,
     ) {
-        self.shared.set_failed(Arc::new(f));
+        change(&self.shared.settings, |settings| {
+            settings.failed.replace(Arc::new(f))
+        });
     }
 
     /// Limits for the head of a request. For connections accepted from now on.
     pub fn set_handshake_limits(&self, limits: HandshakeLimits) {
-        self.shared.set_handshake(limits);
+        lock(&self.shared.settings).handshake = limits;
     }
 
     /// Opens a listener (with several accepting loops, one on each). Connections are accepted once
@@ -176,25 +180,25 @@ impl WebSocketServer {
     /// # }
     /// ```
     pub fn publish_text(&self, topic: &str, text: &str) -> usize {
-        let channels = self.shared.topics().subscribers(topic);
+        let channels = self.shared.topics.subscribers(topic);
         broadcast(channels, Message::Text(text))
     }
 
     /// Sends the same bytes to every connection that is subscribed to a topic. See
     /// [`publish_text`](WebSocketServer::publish_text).
     pub fn publish_binary(&self, topic: &str, data: &[u8]) -> usize {
-        let channels = self.shared.topics().subscribers(topic);
+        let channels = self.shared.topics.subscribers(topic);
         broadcast(channels, Message::Binary(data))
     }
 
     /// How many topics have subscribers; one that has none does not exist.
     pub fn topic_num(&self) -> usize {
-        self.shared.topics().number()
+        self.shared.topics.number()
     }
 
     /// How many connections are subscribed to a topic.
     pub fn subscriber_num(&self, topic: &str) -> usize {
-        self.shared.topics().count(topic)
+        self.shared.topics.count(topic)
     }
 }
 

@@ -17,17 +17,17 @@ type OnFailed = Arc<dyn Fn(Option<&Address>, &ConnectionError) + Send + Sync>;
 /// See the module.
 #[derive(Default)]
 pub(super) struct ServerShared {
-    settings: Mutex<Settings>,
+    pub(super) settings: Mutex<Settings>,
     channels: Mutex<HashMap<ChannelId, WebSocketChannel>>,
-    topics: Arc<Topics<WebSocketChannel>>,
+    pub(super) topics: Arc<Topics<WebSocketChannel>>,
 }
 
 #[derive(Clone, Default)]
-struct Settings {
+pub(super) struct Settings {
     routes: Arc<Routes>,
-    http: Option<OnHttp>,
-    failed: Option<OnFailed>,
-    handshake: HandshakeLimits,
+    pub(super) http: Option<OnHttp>,
+    pub(super) failed: Option<OnFailed>,
+    pub(super) handshake: HandshakeLimits,
 }
 
 impl ServerShared {
@@ -36,30 +36,6 @@ impl ServerShared {
             let with = settings.routes.with(path, Arc::new(service));
             std::mem::replace(&mut settings.routes, Arc::new(with))
         });
-    }
-
-    pub(super) fn set_http(&self, f: OnHttp) {
-        change(&self.settings, |settings| settings.http.replace(f));
-    }
-
-    pub(super) fn set_failed(&self, f: OnFailed) {
-        change(&self.settings, |settings| settings.failed.replace(f));
-    }
-
-    pub(super) fn set_handshake(&self, limits: HandshakeLimits) {
-        lock(&self.settings).handshake = limits;
-    }
-
-    pub(super) fn handshake(&self) -> HandshakeLimits {
-        lock(&self.settings).handshake
-    }
-
-    pub(super) fn http(&self) -> Option<OnHttp> {
-        lock(&self.settings).http.clone()
-    }
-
-    pub(super) fn failed(&self) -> Option<OnFailed> {
-        lock(&self.settings).failed.clone()
     }
 
     /// The service of that path.
@@ -74,10 +50,6 @@ impl ServerShared {
 
     pub(super) fn channel(&self, id: ChannelId) -> Option<WebSocketChannel> {
         lock(&self.channels).get(&id).cloned()
-    }
-
-    pub(super) fn topics(&self) -> &Arc<Topics<WebSocketChannel>> {
-        &self.topics
     }
 
     pub(super) fn enter(&self, channel: &WebSocketChannel) {

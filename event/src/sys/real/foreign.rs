@@ -3,7 +3,11 @@
 use super::super::Poller;
 use crate::log;
 use crate::sys::Key;
+#[cfg(unix)]
+use mio::unix::SourceFd;
 use std::io;
+#[cfg(unix)]
+use std::os::fd::AsRawFd;
 
 /// What a user may put on the loop: a source of mio's. For a mere descriptor, see
 /// [`LocalLoop::add_fd`](crate::LocalLoop::add_fd).
@@ -33,7 +37,7 @@ impl Interest {
 
 /// Registers with the poller.
 pub(crate) fn register(
-    source: &mut impl ForeignSource,
+    source: &mut dyn ForeignSource,
     poller: &Poller,
     key: Key,
     interest: Interest,
@@ -45,7 +49,7 @@ pub(crate) fn register(
 
 /// Looks for something else from now on.
 pub(crate) fn reregister(
-    source: &mut impl ForeignSource,
+    source: &mut dyn ForeignSource,
     poller: &Poller,
     key: Key,
     interest: Interest,
@@ -56,27 +60,26 @@ pub(crate) fn reregister(
 }
 
 /// Takes it off the poller.
-pub(crate) fn deregister(source: &mut impl ForeignSource, poller: &Poller) {
+pub(crate) fn deregister(source: &mut dyn ForeignSource, poller: &Poller) {
     if let Err(e) = poller.registry().deregister(source) {
         log::debug!("hvloop: deregister: {e}");
     }
 }
 
-/// A descriptor, as a source.
+/// What has a descriptor, as a source.
 #[cfg(unix)]
 #[derive(Debug)]
-pub(crate) struct FdSource(pub(crate) std::os::fd::OwnedFd);
+pub(crate) struct FdSource<T>(pub(crate) T);
 
 #[cfg(unix)]
-impl ForeignSource for FdSource {
+impl<T: AsRawFd> ForeignSource for FdSource<T> {
     fn register(
         &mut self,
         registry: &mio::Registry,
         token: mio::Token,
         interests: mio::Interest,
     ) -> io::Result<()> {
-        use std::os::fd::AsRawFd;
-        mio::unix::SourceFd(&self.0.as_raw_fd()).register(registry, token, interests)
+        SourceFd(&self.0.as_raw_fd()).register(registry, token, interests)
     }
 
     fn reregister(
@@ -85,12 +88,10 @@ impl ForeignSource for FdSource {
         token: mio::Token,
         interests: mio::Interest,
     ) -> io::Result<()> {
-        use std::os::fd::AsRawFd;
-        mio::unix::SourceFd(&self.0.as_raw_fd()).reregister(registry, token, interests)
+        SourceFd(&self.0.as_raw_fd()).reregister(registry, token, interests)
     }
 
     fn deregister(&mut self, registry: &mio::Registry) -> io::Result<()> {
-        use std::os::fd::AsRawFd;
-        mio::unix::SourceFd(&self.0.as_raw_fd()).deregister(registry)
+        SourceFd(&self.0.as_raw_fd()).deregister(registry)
     }
 }

@@ -1,7 +1,7 @@
 //! Signals, through signal-hook: its handler writes a byte into a pipe, and does nothing else.
 
-use super::super::foreign::ForeignSource;
 use std::io::{self, Read};
+use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 
 /// The numbers of signals.
@@ -15,7 +15,7 @@ pub mod numbers {
 /// The reading end of the pipe of one listener; its end takes the listener off.
 #[derive(Debug)]
 pub(crate) struct SignalPipe {
-    pipe: mio::net::UnixStream,
+    pipe: UnixStream,
     registration: signal_hook::SigId,
 }
 
@@ -33,7 +33,7 @@ impl SignalPipe {
         reader.set_nonblocking(true)?;
         let registration = signal_hook::low_level::pipe::register(signal, writer)?;
         Ok(Self {
-            pipe: mio::net::UnixStream::from_std(reader),
+            pipe: reader,
             registration,
         })
     }
@@ -58,26 +58,8 @@ impl Drop for SignalPipe {
     }
 }
 
-impl ForeignSource for SignalPipe {
-    fn register(
-        &mut self,
-        registry: &mio::Registry,
-        token: mio::Token,
-        interests: mio::Interest,
-    ) -> io::Result<()> {
-        self.pipe.register(registry, token, interests)
-    }
-
-    fn reregister(
-        &mut self,
-        registry: &mio::Registry,
-        token: mio::Token,
-        interests: mio::Interest,
-    ) -> io::Result<()> {
-        self.pipe.reregister(registry, token, interests)
-    }
-
-    fn deregister(&mut self, registry: &mio::Registry) -> io::Result<()> {
-        self.pipe.deregister(registry)
+impl AsRawFd for SignalPipe {
+    fn as_raw_fd(&self) -> RawFd {
+        self.pipe.as_raw_fd()
     }
 }

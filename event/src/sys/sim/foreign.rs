@@ -35,7 +35,7 @@ pub enum Interest {
 ///
 /// Never; the operating system's twin has some.
 pub(crate) fn register(
-    source: &mut impl ForeignSource,
+    source: &mut dyn ForeignSource,
     poller: &Poller,
     key: Key,
     _interest: Interest,
@@ -50,7 +50,7 @@ pub(crate) fn register(
 ///
 /// Never; the operating system's twin has some.
 pub(crate) fn reregister(
-    source: &mut impl ForeignSource,
+    source: &mut dyn ForeignSource,
     poller: &Poller,
     key: Key,
     interest: Interest,
@@ -59,6 +59,6 @@ pub(crate) fn reregister(
 }
 
 /// Takes it off the poller.
-pub(crate) fn deregister(source: &mut impl ForeignSource, _poller: &Poller) {
+pub(crate) fn deregister(source: &mut dyn ForeignSource, _poller: &Poller) {
     pipe::register_pipe(&World::here(), source.pipe().id(), None);
 }

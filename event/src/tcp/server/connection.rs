@@ -6,6 +6,7 @@ use crate::error::CloseReason;
 use crate::listener_set::Ticket;
 use crate::log;
 use crate::migrate::send_to;
+use crate::sync::lock;
 use crate::tcp::channel::Channel;
 use crate::tcp::loop_side::LoopSide;
 use std::sync::Arc;
@@ -21,9 +22,10 @@ pub(super) struct ServerConnection {
 
 impl ServerConnection {
     pub(super) fn new(server: Arc<ServerState>, ticket: Ticket) -> Self {
+        let unpack = lock(&server.unpack).clone();
         Self {
             callbacks: server.callbacks(),
-            loop_side: LoopSide::new(server.unpack()),
+            loop_side: LoopSide::new(unpack),
             server,
             channel: None,
             ticket,
@@ -49,7 +51,7 @@ impl Handler for ServerConnection {
             conn.set_water_marks(0, 0);
         }
         if moved.is_some() {
-            self.server.moved(&channel);
+            self.server.enter(&channel);
             self.loop_side.arrive(conn, &channel);
         } else {
             self.server.enter(&channel);

@@ -17,6 +17,7 @@ use crate::error::CloseReason;
 use crate::framing::Unpack;
 use crate::listener_set::ListenerSet;
 use crate::listener_set_methods;
+use crate::sync::lock;
 use crate::sys::Address;
 use std::sync::Arc;
 
@@ -114,7 +115,7 @@ impl TcpServer {
     ///
     /// libhv: `TcpServer::setUnpack`.
     pub fn set_unpack(&self, unpack: impl Into<Option<Unpack>>) {
-        self.shared.set_unpack(unpack.into());
+        *lock(&self.shared.unpack) = unpack.into();
     }
 
     /// Opens a listener (with several accepting loops, one on each). Connections are accepted once

@@ -20,7 +20,7 @@ type OnFailed = Arc<dyn Fn(Option<&Address>, &CloseReason) + Send + Sync>;
 #[derive(Default)]
 pub(super) struct ServerState {
     callbacks: Mutex<Arc<ServerCallbacks>>,
-    unpack: Mutex<Option<Unpack>>,
+    pub(super) unpack: Mutex<Option<Unpack>>,
     channels: Mutex<HashMap<ChannelId, Channel>>,
 }
 
@@ -35,10 +35,6 @@ pub(super) struct ServerCallbacks {
 }
 
 impl ServerState {
-    pub(super) fn set_unpack(&self, unpack: Option<Unpack>) {
-        *lock(&self.unpack) = unpack;
-    }
-
     pub(super) fn channel(&self, id: ChannelId) -> Option<Channel> {
         lock(&self.channels).get(&id).cloned()
     }
@@ -93,22 +89,13 @@ impl ServerState {
         lock(&self.callbacks).clone()
     }
 
-    pub(super) fn unpack(&self) -> Option<Unpack> {
-        lock(&self.unpack).clone()
-    }
-
     pub(super) fn channels(&self) -> Vec<Channel> {
         lock(&self.channels).values().cloned().collect()
     }
 
-    /// The connection is up.
+    /// The connection is up, or has come to another loop: then the handle is another one.
     pub(super) fn enter(&self, channel: &Channel) {
         lock(&self.channels).insert(channel.id(), channel.clone());
-    }
-
-    /// It has come to another loop: the handle is another one.
-    pub(super) fn moved(&self, channel: &Channel) {
-        self.enter(channel);
     }
 
     /// It has ended.

@@ -6,13 +6,13 @@ use super::{Conn, Connection, close, proxy, tls, write};
 use crate::conn::{Connect, Handler, Target};
 use crate::core::LocalLoop;
 use crate::core::entity::Role;
+use crate::core::lookup;
 use crate::error::{CloseReason, LoopClosed};
 use crate::log;
 use crate::machine::addresses::interleave;
 use crate::machine::race::{Action, ConnectRace};
-use crate::sys::{Address, Key, Stream, clock, literal};
+use crate::sys::{Address, Stream, clock, literal};
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,35 +59,27 @@ pub(crate) fn connect<'a>(
 }
 
 fn look_up(conn: &Conn<'_>, host: String, port: u16) {
-    let shared = conn.core().shared.clone();
     let key = conn.place().key();
-    let done = Box::new(move |answer: io::Result<Vec<SocketAddr>>| {
-        // A loop that has closed wants no answer.
-        if let Some(permit) = shared.inbox.reserve() {
-            permit.send(Box::new(move |local: &LocalLoop| {
-                let addresses = answer.map(|mut addresses| {
-                    addresses
-                        .iter_mut()
-                        .for_each(|address| address.set_port(port));
-                    let order = interleave(addresses);
-                    order.into_iter().map(Address::Inet).collect()
-                });
-                answered(local, key, addresses);
-            }));
-        }
+    let asked = lookup::ask(conn.core(), host, move |local, answer| {
+        let Some(connection) = local.core().registry.find_as::<Connection>(key) else {
+            return;
+        };
+        let addresses = answer.map(|mut addresses| {
+            for address in &mut addresses {
+                address.set_port(port);
+            }
+            interleave(addresses).into_iter().map(Address::Inet)
+        });
+        resolved(
+            &Conn::new(local, connection),
+            addresses.map(Iterator::collect),
+        );
     });
-    match conn.core().shared.dns.submit(host, done) {
+    match asked {
         Ok(token) => {
             with_connecting(conn, |connecting| connecting.lookup = Some(token));
         }
         Err(e) => close::now(conn, CloseReason::Dns(Arc::new(e))),
-    }
-}
-
-/// The answer of a lookup. `key` may be stale.
-fn answered(local: &LocalLoop, key: Key, answer: io::Result<Vec<Address>>) {
-    if let Some(connection) = local.core().registry.find_as::<Connection>(key) {
-        resolved(&Conn::new(local, connection), answer);
     }
 }
 
