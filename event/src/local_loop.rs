@@ -84,26 +84,26 @@ impl LocalLoop {
         repeat: Option<u32>,
         f: impl FnMut(TimerId) + 'static,
     ) -> TimerId {
-        let id = self.core().shared.next_timer_id();
-        self.arm(id, clock::now(), period, repeat, Box::new(f));
-        id
+        self.arm(None, clock::now(), period, repeat, Box::new(f))
     }
 
+    /// As `set_timer`, from that time on, under the id that other threads have of it or a new one.
     pub(crate) fn arm(
         &self,
-        id: TimerId,
+        id: Option<TimerId>,
         from: Instant,
         period: Duration,
         repeat: Option<u32>,
         f: Box<dyn FnMut(TimerId)>,
-    ) {
+    ) -> TimerId {
         if repeat == Some(0) {
-            return self.core().drop_user(f);
+            self.core().drop_user(f);
+            return id.unwrap_or_else(|| self.core().shared.next_timer_id());
         }
         // `None`: later than the clock can tell. It is there all the same, to be reset and killed.
         let deadline = from.checked_add(period);
-        self.core()
-            .arm(id, deadline, Some(period), repeat, TimerAction::User(f));
+        let action = TimerAction::User(f);
+        self.core().arm(id, deadline, Some(period), repeat, action)
     }
 
     /// Calls `f` at the times of a schedule. See [`EventLoop::set_cron`]; `f` need not be `Send`.

@@ -1,11 +1,16 @@
 //! The timers of a loop, and those that are on their way to it.
 
-use super::shared::LoopShared;
-use super::timers::{Batch, Fired, TimerId, Timers};
+use super::shared::{self, LoopShared};
+use super::timers::{Fired, TimerId, Timers};
 use crate::sys::{Key, clock};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
+use std::num::NonZeroU64;
+use std::ops::Range;
 use std::time::{Duration, Instant};
+
+/// How many numbers are taken at a time: that is an operation on what all threads share.
+const NUMBERS: u64 = 256;
 
 /// What a timer does when it fires.
 pub(crate) enum TimerAction {
@@ -18,31 +23,51 @@ pub(crate) enum TimerAction {
 /// See the module. What is the user's leaves by return value, to be dropped with no borrow alive.
 pub(crate) struct LoopTimers {
     timers: RefCell<Timers<TimerAction>>,
+    /// Numbers that are left of those that were taken for the loop's own timers.
+    numbers: Cell<Range<u64>>,
     /// Timers of other threads that were killed here before they arrived.
     killed_early: RefCell<HashSet<TimerId>>,
 }
 
 impl LoopTimers {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(now: Instant) -> Self {
         Self {
-            timers: RefCell::new(Timers::new()),
+            timers: RefCell::new(Timers::new(now)),
+            numbers: Cell::default(),
             killed_early: RefCell::default(),
         }
     }
 
-    /// See [`Timers::insert`].
+    /// Arms a timer that has [arrived](Self::arrives), or a new one. See [`Timers::insert`].
     pub(super) fn arm(
         &self,
         shared: &LoopShared,
-        id: TimerId,
+        arrived: Option<TimerId>,
         deadline: Option<Instant>,
         period: Option<Duration>,
         repeat: Option<u32>,
         action: TimerAction,
-    ) {
+    ) -> TimerId {
         let mut timers = self.timers.borrow_mut();
-        timers.insert(id, deadline, period, repeat, action);
+        let id = arrived.unwrap_or_else(|| self.next_id());
+        let id = timers.insert(id, deadline, period, repeat, action);
+        if arrived.is_some() {
+            timers.announce(id);
+        }
         shared.counters.timers.set(timers.len() as u64);
+        id
+    }
+
+    /// An id that no timer of the process has.
+    fn next_id(&self) -> TimerId {
+        let mut numbers = self.numbers.take();
+        if numbers.is_empty() {
+            numbers = shared::take_ids(NUMBERS);
+        }
+        let number = numbers.start;
+        numbers.start += 1;
+        self.numbers.set(numbers);
+        TimerId::from_raw(NonZeroU64::MIN.saturating_add(number))
     }
 
     /// Lets a timer count from now again. See [`Timers::reset`].
@@ -77,17 +102,17 @@ impl LoopTimers {
 
     /// When the next one is due.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.timers.borrow().next_deadline()
+        self.timers.borrow_mut().next_deadline()
     }
 
     /// Begins step 7.
-    pub(super) fn begin_batch(&self) -> Batch {
-        self.timers.borrow_mut().begin_batch()
+    pub(super) fn begin_batch(&self, now: Instant) {
+        self.timers.borrow_mut().begin_batch(now);
     }
 
     /// See [`Timers::pop_due`].
-    pub(super) fn pop_due(&self, now: Instant, batch: &Batch) -> Option<Fired<TimerAction>> {
-        self.timers.borrow_mut().pop_due(now, batch)
+    pub(super) fn pop_due(&self) -> Option<Fired<TimerAction>> {
+        self.timers.borrow_mut().pop_due()
     }
 
     /// See [`Timers::finish`].

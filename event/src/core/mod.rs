@@ -110,7 +110,7 @@ impl LoopCore {
             poller: Polling::new(poller),
             registry: Registry::new(shared.clone()),
             shared,
-            timers: LoopTimers::new(),
+            timers: LoopTimers::new(now),
             users: Users::new(),
             buffers: BufferPool::default(),
             memory: Memory::default(),
@@ -254,27 +254,28 @@ impl LoopCore {
         existed
     }
 
-    /// Arms a timer for `deadline`; `None`: later than the clock can tell.
+    /// Arms a timer for `deadline` (`None`: later than the clock can tell), under an id that it was given
+    /// before or a new one.
     pub(crate) fn arm(
         &self,
-        id: TimerId,
+        id: Option<TimerId>,
         deadline: Option<Instant>,
         period: Option<Duration>,
         repeat: Option<u32>,
         action: TimerAction,
-    ) {
-        self.timers
+    ) -> TimerId {
+        let id = self
+            .timers
             .arm(&self.shared, id, deadline, period, repeat, action);
         self.tell_host();
+        id
     }
 
     /// Arms one of its own timers. `None`: too far away for the clock to express, which is no limit.
     pub(crate) fn arm_for(&self, place: &Place, after: Duration, which: u8) -> Option<TimerId> {
-        let id = self.shared.next_timer_id();
         let deadline = clock::now().checked_add(after)?;
         let action = TimerAction::Entity(place.key(), which);
-        self.arm(id, Some(deadline), None, Some(1), action);
-        Some(id)
+        Some(self.arm(None, Some(deadline), None, Some(1), action))
     }
 
     /// Lets a timer count from now again. See [`timers::Timers::reset`].

@@ -9,6 +9,7 @@ use crate::sys::{DnsPool, Poller, thread};
 use std::collections::BTreeMap;
 use std::io;
 use std::num::NonZeroU64;
+use std::ops::Range;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -23,7 +24,13 @@ pub(crate) type Task = Box<dyn FnOnce(&LocalLoop) + Send>;
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 fn next_id() -> u64 {
-    NEXT_ID.fetch_add(1, Ordering::Relaxed)
+    take_ids(1).start
+}
+
+/// So many of those numbers, for what is numbered on one thread.
+pub(super) fn take_ids(count: u64) -> Range<u64> {
+    let first = NEXT_ID.fetch_add(count, Ordering::Relaxed);
+    first..first + count
 }
 
 /// See the module.
@@ -68,7 +75,7 @@ impl LoopShared {
         }))
     }
 
-    /// A name for a timer, given out on any thread before the loop knows of it. No timer of another
+    /// A name for a timer that the loop does not know yet, given out on any thread. No timer of another
     /// loop has it.
     pub(crate) fn next_timer_id(&self) -> TimerId {
         TimerId::from_raw(NonZeroU64::MIN.saturating_add(next_id()))

@@ -241,9 +241,9 @@ impl LoopCore {
     /// Step 7: the timers that are due, of those armed before the step.
     fn run_timers(&self, local: &LocalLoop) {
         let now = self.now();
-        let batch = self.timers.begin_batch();
+        self.timers.begin_batch(now);
         loop {
-            let fired = self.timers.pop_due(now, &batch);
+            let fired = self.timers.pop_due();
             let Some(mut fired) = fired else { break };
             let id = fired.id();
             match fired.callback_mut() {

@@ -5,82 +5,62 @@
 //! timer is still known, so that its own callback may remove, reset or count it. Callbacks leave
 //! only by return value, never by a drop in here: a `Drop` of the user's may call back in.
 //!
-//! Arming and removing cost O(log n), and a removed timer is gone at once: nothing waits in the
-//! queue for a deadline that no one needs any more.
+//! A timer is in a slot that its id names, so that it is found without a search. What is to fire has a node
+//! in a [`Queue`]; what is removed leaves a dead one behind, of which there are never many more than of others.
+//! Arming and removing cost O(1) on the whole, firing O(log n) of those that are near. Room that many
+//! timers took is given back once there is none left.
 
-use std::collections::{BTreeMap, HashMap};
-use std::fmt;
+mod id;
+mod node;
+mod queue;
+mod wheel;
+
+pub use id::TimerId;
+use node::Nanos;
+use queue::Queue;
+use slab::Slab;
+use std::collections::HashMap;
 use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
 
-/// Names one timer among all of the process. Never reused, so that it names nothing once its own is
-/// gone, and nothing on another loop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct TimerId(NonZeroU64);
-
-impl TimerId {
-    /// The id of that number; numbers are given out by the loop's shared half.
-    pub(crate) fn from_raw(raw: NonZeroU64) -> Self {
-        Self(raw)
-    }
-
-    /// The number behind the id, for logs and foreign interfaces (libhv: `TimerID`). No other timer of
-    /// the process has it.
-    pub fn raw(self) -> u64 {
-        self.0.get()
-    }
-}
-
-impl fmt::Display for TimerId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// A place in the queue: the deadline, then the order of arming, which is unique.
-type Place = (Instant, u64);
+/// Room for so many timers is kept when there are none.
+const KEEP: usize = 1024;
 
 /// See the module. Lives on the loop's thread; reads no clock.
 #[derive(Debug)]
 pub(crate) struct Timers<C> {
-    /// What is to fire, in order.
-    queue: BTreeMap<Place, TimerId>,
     /// Every timer there is: queued, firing, or too far away to have a deadline.
-    timers: HashMap<TimerId, Timer<C>>,
-    /// The number of the next arming.
-    next_seq: u64,
+    timers: Slab<Timer<C>>,
+    /// What is to fire, in order.
+    queue: Queue,
+    /// The slots of those that others know by their number alone.
+    announced: HashMap<NonZeroU64, u32>,
+    /// What the queue counts from.
+    zero: Instant,
 }
 
 #[derive(Debug)]
 struct Timer<C> {
-    /// `None` while firing: it is out.
-    callback: Option<C>,
+    number: NonZeroU64,
+    state: State<C>,
     /// The interval after the first deadline, and the delay that a reset uses.
     period: Option<Duration>,
-    /// How many more times it will fire, the firing under way excluded; `None`: without end.
-    remaining: Option<u32>,
-    when: When,
+    /// How many more times it will fire, the firing under way excluded, if it is not without end.
+    remaining: u32,
+    is_endless: bool,
+    /// Its number is in `announced`.
+    is_announced: bool,
 }
 
-/// Where a timer stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum When {
-    /// In the queue.
-    At(Place),
-    /// Later than an `Instant` can tell: not in the queue, but may be reset.
-    Never,
-    /// The callback is out, for this deadline.
-    Firing(Instant),
-    /// The callback is out, and the timer was reset meanwhile.
-    Restarted(Option<Place>),
-}
-
-/// The timers that one turn may fire: those armed before it began. A timer that is armed in a
-/// callback waits for the next turn even if it is due at once, so that a turn ends.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Batch {
-    /// Armings from this number on are not part of it.
-    limit: u64,
+/// What a timer does.
+#[derive(Debug)]
+enum State<C> {
+    /// It waits in the queue; or is later than that can tell, but may be reset.
+    Armed(C),
+    /// The callback is out.
+    Firing,
+    /// The callback is out, and the timer was reset meanwhile, to that deadline.
+    Restarted(Option<Nanos>),
 }
 
 /// A timer that fires now, with its callback. To be given back by [`Timers::finish`].
@@ -88,6 +68,7 @@ pub(crate) struct Batch {
 #[must_use = "the timer counts as firing until it is given to `finish`"]
 pub(crate) struct Fired<C> {
     id: TimerId,
+    deadline: Nanos,
     callback: C,
 }
 
@@ -104,22 +85,27 @@ impl<C> Fired<C> {
 }
 
 impl<C> Timers<C> {
-    /// No timers.
-    pub(crate) fn new() -> Self {
+    /// No timers. Deadlines are expected to be later than `zero`.
+    pub(crate) fn new(zero: Instant) -> Self {
         Self {
-            queue: BTreeMap::new(),
-            timers: HashMap::new(),
-            next_seq: 0,
+            timers: Slab::new(),
+            queue: Queue::new(),
+            announced: HashMap::new(),
+            zero,
         }
     }
 
-    /// Arms a new timer for `deadline`; `None`: later than an `Instant` can tell, so that it never
-    /// fires unless it is reset.
+    /// Arms a new timer for `deadline`, and completes its id; `None`: later than an `Instant` can tell, so
+    /// that it never fires unless it is reset. (So is one of centuries away.)
     ///
     /// `period` is the interval at which it goes on after that, and the delay that a
     /// [`reset`](Self::reset) restarts it with; with `None` it fires once. Zero: once a turn.
     /// `remaining` is how often it fires in all, `None` without end; zero counts as one. `id` must
     /// be new.
+    ///
+    /// # Panics
+    ///
+    /// There are 2^32 - 1 timers already: memory ends long before.
     pub(crate) fn insert(
         &mut self,
         id: TimerId,
@@ -127,38 +113,53 @@ impl<C> Timers<C> {
         period: Option<Duration>,
         remaining: Option<u32>,
         callback: C,
-    ) {
-        let place = deadline.into().map(|at| (at, self.take_seq()));
-        let timer = Timer {
-            callback: Some(callback),
-            period,
-            remaining: match period {
-                Some(_) => remaining.map(|n| n.max(1)),
-                None => Some(1),
-            },
-            when: place.map_or(When::Never, When::At),
+    ) -> TimerId {
+        let remaining = match period {
+            Some(_) => remaining.map(|n| n.max(1)),
+            None => Some(1),
         };
-        if let Some(place) = place {
-            self.queue.insert(place, id);
+        let deadline = deadline.into().and_then(|at| self.nanos(at));
+        let entry = self.timers.vacant_entry();
+        assert!(entry.key() < u32::MAX as usize, "no slot is left");
+        let slot = entry.key() as u32; // below `u32::MAX`, which is no slot
+        entry.insert(Timer {
+            number: id.number(),
+            state: State::Armed(callback),
+            period,
+            remaining: remaining.unwrap_or_default(),
+            is_endless: remaining.is_none(),
+            is_announced: false,
+        });
+        self.queue.arm(slot);
+        self.enqueue(slot, deadline);
+        id.in_slot(slot)
+    }
+
+    /// Lets a timer be found by its number alone: others have got its id before it came here.
+    pub(crate) fn announce(&mut self, id: TimerId) {
+        if let Some((slot, timer)) = self.find(id) {
+            timer.is_announced = true;
+            let old = self.announced.insert(id.number(), slot);
+            debug_assert!(old.is_none(), "timer id {id} was given out twice");
         }
-        let old = self.timers.insert(id, timer);
-        debug_assert!(old.is_none(), "timer id {id} was given out twice");
     }
 
     /// Takes a timer off and returns its callback, for the caller to drop with no borrow alive.
     /// `None`: there is no such timer, or it is firing; then it will not fire again, it does not
     /// count any more, and [`finish`](Self::finish) returns the callback.
     pub(crate) fn remove(&mut self, id: TimerId) -> Option<C> {
-        let timer = self.timers.remove(&id)?;
-        if let When::At(place) = timer.when {
-            self.queue.remove(&place);
-        }
-        timer.callback
+        let (slot, timer) = self.find(id)?;
+        // Out first, alone: the rest is not worth to be moved.
+        let state = std::mem::replace(&mut timer.state, State::Firing);
+        self.queue.remove(slot);
+        self.forget(slot);
+        state.into_callback()
     }
 
     /// When the next timer is due; a firing one does not count.
-    pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        self.queue.first_key_value().map(|(place, _)| place.0)
+    pub(crate) fn next_deadline(&mut self) -> Option<Instant> {
+        let first = self.queue.first()?;
+        self.instant(first)
     }
 
     /// How many timers there are, a firing one that was not removed included.
@@ -166,60 +167,60 @@ impl<C> Timers<C> {
         self.timers.len()
     }
 
-    /// Begins a turn's firing.
-    pub(crate) fn begin_batch(&self) -> Batch {
-        Batch {
-            limit: self.next_seq,
-        }
+    /// Begins a turn's firing: of the timers that are due at `now`, those armed before. A timer that is
+    /// armed in a callback waits for the next turn even if it is due at once, so that a turn ends.
+    pub(crate) fn begin_batch(&mut self, now: Instant) {
+        let now = self.nanos(now).unwrap_or(Nanos::MAX);
+        self.queue.begin_batch(now);
     }
 
-    /// The earliest timer of the batch that is due at `now`, FIFO among equal deadlines.
-    ///
-    /// Timers armed since the batch began are stepped over. What is armed in a callback counts from
-    /// `now` or later, so these stand behind the whole batch and are stepped over only once.
-    pub(crate) fn pop_due(&mut self, now: Instant, batch: &Batch) -> Option<Fired<C>> {
-        let mut due = self.queue.range(..=(now, u64::MAX));
-        let (&place, &id) = due.find(|(place, _)| place.1 < batch.limit)?;
-        self.queue.remove(&place);
-        let timer = self.timers.get_mut(&id)?;
-        timer.when = When::Firing(place.0);
-        timer.remaining = timer.remaining.map(|n| n.saturating_sub(1));
-        let callback = timer.callback.take()?;
-        Some(Fired { id, callback })
+    /// The earliest timer of the batch, FIFO among equal deadlines.
+    pub(crate) fn pop_due(&mut self) -> Option<Fired<C>> {
+        let node = self.queue.pop_due()?;
+        let timer = self.timers.get_mut(node.slot as usize)?;
+        timer.remaining = timer.remaining.saturating_sub(1);
+        let id = TimerId::from_raw(timer.number).in_slot(node.slot);
+        let state = std::mem::replace(&mut timer.state, State::Firing);
+        state.into_callback().map(|callback| Fired {
+            id,
+            deadline: node.deadline,
+            callback,
+        })
     }
 
-    /// Ends a firing; `now` is that of [`pop_due`](Self::pop_due).
+    /// Ends a firing; `now` is that of [`begin_batch`](Self::begin_batch).
     ///
     /// A repeating timer is armed again, on the grid that its first deadline and its period make:
     /// it does not drift, and intervals that were missed are one call, not a burst. Returns the
     /// callback if the timer is over, for the caller to drop with no borrow alive.
     #[must_use = "what is the user's must be dropped with no borrow alive"]
     pub(crate) fn finish(&mut self, fired: Fired<C>, now: Instant) -> Option<C> {
-        let Fired { id, callback } = fired;
-        let when = match self.timers.get(&id) {
-            Some(timer) => match (timer.when, timer.period, timer.remaining) {
-                (When::Restarted(place), _, _) => place.map_or(When::Never, When::At),
-                (When::Firing(deadline), Some(period), None | Some(1..)) => {
-                    let next = next_tick(deadline, period, now);
-                    next.map_or(When::Never, |at| When::At((at, self.take_seq())))
-                }
-                (When::Firing(_), _, _) => {
-                    self.timers.remove(&id);
-                    return Some(callback);
-                }
-                // Removed while it fired, and its id armed anew.
-                (When::At(_) | When::Never, _, _) => return Some(callback),
-            },
-            // Removed while it fired.
-            None => return Some(callback),
+        let Fired {
+            id,
+            deadline,
+            callback,
+        } = fired;
+        let deadline = self.instant(deadline);
+        let Some((slot, timer)) = self.find(id) else {
+            return Some(callback); // removed while it fired
         };
-        if let Some(timer) = self.timers.get_mut(&id) {
-            timer.when = when;
-            timer.callback = Some(callback);
+        let next = match (&timer.state, timer.period) {
+            (State::Restarted(next), _) => *next,
+            (State::Firing, Some(period)) if timer.is_endless || timer.remaining > 0 => {
+                let next = deadline.and_then(|deadline| next_tick(deadline, period, now));
+                self.queue.arm(slot);
+                next.and_then(|at| self.nanos(at))
+            }
+            (State::Firing, _) => {
+                self.forget(slot);
+                return Some(callback);
+            }
+            (State::Armed(_), _) => return Some(callback), // none fires twice at once
+        };
+        if let Some((_, timer)) = self.find(id) {
+            timer.state = State::Armed(callback);
         }
-        if let When::At(place) = when {
-            self.queue.insert(place, id);
-        }
+        self.enqueue(slot, next);
         None
     }
 
@@ -229,7 +230,7 @@ impl<C> Timers<C> {
     ///
     /// `false`: there is no such timer, or it has no period and none was given.
     pub(crate) fn reset(&mut self, id: TimerId, now: Instant, new_delay: Option<Duration>) -> bool {
-        let Some(timer) = self.timers.get_mut(&id) else {
+        let Some((slot, timer)) = self.find(id) else {
             return false;
         };
         let Some(delay) = new_delay.or(timer.period) else {
@@ -237,20 +238,15 @@ impl<C> Timers<C> {
         };
         // A timer without a period stays one: it fires once.
         timer.period = timer.period.map(|_| delay);
-        timer.remaining = timer.remaining.map(|n| n.max(1));
-        let place = now.checked_add(delay).map(|at| (at, self.next_seq));
-        self.next_seq += 1;
-        match timer.when {
-            When::Firing(_) | When::Restarted(_) => timer.when = When::Restarted(place),
-            When::At(_) | When::Never => {
-                if let When::At(old) = timer.when {
-                    self.queue.remove(&old);
-                }
-                timer.when = place.map_or(When::Never, When::At);
-                if let Some(place) = place {
-                    self.queue.insert(place, id);
-                }
+        timer.remaining = timer.remaining.max(1);
+        let next = now.checked_add(delay).and_then(|at| self.nanos(at));
+        self.queue.remove(slot);
+        self.queue.arm(slot);
+        match self.find(id) {
+            Some((_, timer)) if !matches!(timer.state, State::Armed(_)) => {
+                timer.state = State::Restarted(next);
             }
+            _ => self.enqueue(slot, next),
         }
         true
     }
@@ -258,42 +254,108 @@ impl<C> Timers<C> {
     /// Takes every timer off. The callbacks come in the order of their deadlines, those without
     /// one last; that of a firing timer comes from [`finish`](Self::finish).
     pub(crate) fn drain(&mut self) -> Vec<C> {
-        let mut callbacks = Vec::with_capacity(self.timers.len());
-        for (_, id) in std::mem::take(&mut self.queue) {
-            callbacks.extend(self.timers.remove(&id).and_then(|timer| timer.callback));
-        }
-        let rest = std::mem::take(&mut self.timers);
-        callbacks.extend(rest.into_values().filter_map(|timer| timer.callback));
+        let queued = self.queue.drain();
+        let mut timers = std::mem::take(&mut self.timers);
+        self.announced = HashMap::new();
+        let mut callbacks = Vec::with_capacity(timers.len());
+        let in_order = queued.into_iter();
+        let in_order = in_order.filter_map(|node| timers.try_remove(node.slot as usize));
+        callbacks.extend(in_order.filter_map(|timer| timer.state.into_callback()));
+        let rest = timers.into_iter();
+        callbacks.extend(rest.filter_map(|(_, timer)| timer.state.into_callback()));
         callbacks
     }
 
-    /// Panics if the two views of the timers do not agree. O(n log n): for tests.
+    /// The timer of that id, and its slot.
+    fn find(&mut self, id: TimerId) -> Option<(u32, &mut Timer<C>)> {
+        let slot = match id.slot() {
+            Some(slot) => slot,
+            None => *self.announced.get(&id.number())?,
+        };
+        let timer = self.timers.get_mut(slot as usize)?;
+        (timer.number == id.number()).then_some((slot, timer))
+    }
+
+    /// Puts an armed timer into the queue.
+    fn enqueue(&mut self, slot: u32, deadline: Option<Nanos>) {
+        if let Some(deadline) = deadline {
+            self.queue.push(slot, deadline);
+        }
+    }
+
+    /// Empties a slot whose callback is out.
+    fn forget(&mut self, slot: u32) {
+        let slot = slot as usize;
+        if let Some(timer) = self.timers.get(slot).filter(|timer| timer.is_announced) {
+            self.announced.remove(&timer.number);
+        }
+        drop(self.timers.try_remove(slot));
+        if self.timers.is_empty() && self.timers.capacity() > KEEP {
+            self.timers = Slab::new();
+            self.announced = HashMap::new();
+            self.queue.clear();
+        }
+    }
+
+    /// As the queue counts; `None`: it cannot count that far, which is 292 years.
+    fn nanos(&self, at: Instant) -> Option<Nanos> {
+        match at.checked_duration_since(self.zero) {
+            Some(after) => Nanos::try_from(after.as_nanos()).ok(),
+            None => {
+                let before = self.zero.saturating_duration_since(at).as_nanos();
+                Some(Nanos::try_from(before).map_or(Nanos::MIN, |before| -before))
+            }
+        }
+    }
+
+    /// The inverse of `nanos`.
+    fn instant(&self, nanos: Nanos) -> Option<Instant> {
+        let distance = Duration::from_nanos(nanos.unsigned_abs());
+        match nanos < 0 {
+            true => self.zero.checked_sub(distance),
+            false => self.zero.checked_add(distance),
+        }
+    }
+
+    /// Panics if the views of the timers do not agree. O(n): for tests.
     #[cfg(any(test, debug_assertions))]
     #[cfg_attr(not(test), allow(dead_code, reason = "for debugging and simulation"))]
     pub(crate) fn check_invariants(&self) {
+        self.queue.check_invariants();
         let mut queued = 0;
-        for (id, timer) in &self.timers {
-            match timer.when {
-                When::At(place) => {
-                    queued += 1;
-                    assert_eq!(self.queue.get(&place), Some(id), "not at its place");
-                    assert!(place.1 < self.next_seq, "armed in the future");
-                    assert!(timer.callback.is_some(), "queued without a callback");
-                    assert_ne!(timer.remaining, Some(0), "queued but over");
+        for (slot, timer) in &self.timers {
+            let slot = slot as u32;
+            let is_queued = self.queue.contains(slot);
+            queued += usize::from(is_queued);
+            match timer.state {
+                State::Armed(_) => {
+                    let is_over = timer.remaining == 0 && !timer.is_endless;
+                    assert!(!is_over, "armed but over");
                 }
-                When::Never => assert!(timer.callback.is_some(), "lost its callback"),
-                When::Firing(_) | When::Restarted(_) => {
-                    assert!(timer.callback.is_none(), "firing with its callback in");
+                State::Firing | State::Restarted(_) => {
+                    assert!(!is_queued, "firing and queued");
                 }
             }
+            let found = self.announced.get(&timer.number).copied();
+            let announced = timer.is_announced.then_some(slot);
+            assert_eq!(found, announced, "known by its number");
         }
-        assert_eq!(queued, self.queue.len(), "a place in the queue of no timer");
+        assert_eq!(queued, self.queue.len(), "a node of no timer");
+        let announced = self.timers.iter().filter(|(_, timer)| timer.is_announced);
+        assert_eq!(
+            announced.count(),
+            self.announced.len(),
+            "a number of no timer"
+        );
     }
+}
 
-    fn take_seq(&mut self) -> u64 {
-        let seq = self.next_seq;
-        self.next_seq += 1;
-        seq
+impl<C> State<C> {
+    fn into_callback(self) -> Option<C> {
+        match self {
+            Self::Armed(callback) => Some(callback),
+            Self::Firing | Self::Restarted(_) => None,
+        }
     }
 }
 

@@ -174,26 +174,26 @@ impl EventLoop {
         F: FnMut(TimerId) + Send + 'static,
     {
         let now = clock::now();
-        let id = self.shared.next_timer_id();
         let f = Box::new(f);
-        match current::find(&self.shared) {
-            Some(local) => local.arm(id, now, period, repeat, f),
-            None => {
-                self.shared.begin_arming();
-                let posted = self.post_event(move |local| {
-                    if local.core().timers.arrives(&local.core().shared, id) {
-                        local.arm(id, now, period, repeat, f);
-                    } else {
-                        local.drop_user(f);
-                    }
-                });
-                posted.map_err(|refused| {
-                    self.shared.end_arming();
-                    refused.without_value()
-                })?;
+        if let Some(local) = current::find(&self.shared) {
+            return Ok(local.arm(None, now, period, repeat, f));
+        }
+        let id = self.shared.next_timer_id();
+        self.shared.begin_arming();
+        let posted = self.post_event(move |local| {
+            if local.core().timers.arrives(&local.core().shared, id) {
+                local.arm(Some(id), now, period, repeat, f);
+            } else {
+                local.drop_user(f);
+            }
+        });
+        match posted {
+            Ok(()) => Ok(id),
+            Err(refused) => {
+                self.shared.end_arming();
+                Err(refused.without_value())
             }
         }
-        Ok(id)
     }
 
     /// Takes a timer off. From another thread it may still fire until the loop gets to know.

@@ -1,0 +1,143 @@
+//! Timers that are not near: a hierarchy of wheels, in which a timer is put without a look at any other.
+//!
+//! Time is counted in granules of about a millisecond. Those of the current turn of the innermost wheel have
+//! a slot each; a slot of the next wheel is such a turn, and so on. The wheel stands at a granule, and has
+//! what is later than that; it moves on when asked for what is next.
+
+use super::node::{Nanos, Node};
+
+/// Nanoseconds of a granule, as a power of two.
+const GRANULE: u32 = 20;
+/// Slots of a wheel, as a power of two.
+const DIGIT: u32 = 6;
+const SLOTS: usize = 1 << DIGIT;
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Wheel {
+    /// Where it stands.
+    at: u64,
+    /// As many as were needed.
+    levels: Vec<Level>,
+    len: usize,
+}
+
+#[derive(Debug)]
+struct Level {
+    slots: [Vec<Node>; SLOTS],
+    /// A bit for each slot that has something.
+    occupied: u64,
+}
+
+impl Wheel {
+    pub(super) fn new() -> Self {
+        Self {
+            at: 0,
+            levels: Vec::new(),
+            len: 0,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether a deadline is later than where the wheel stands.
+    pub(super) fn is_ahead(&self, deadline: Nanos) -> bool {
+        deadline >= 0 && granule(deadline) > self.at
+    }
+
+    /// Puts in what is [ahead](Self::is_ahead).
+    pub(super) fn push(&mut self, node: Node) {
+        let granule = granule(node.deadline);
+        // The first digit that is not that of where the wheel stands.
+        let level = (granule ^ self.at).checked_ilog2().unwrap_or(0) / DIGIT;
+        let slot = (granule >> (level * DIGIT)) as usize % SLOTS;
+        let level = level as usize;
+        if level >= self.levels.len() {
+            self.levels.resize_with(level + 1, Level::new);
+        }
+        let level = &mut self.levels[level];
+        level.slots[slot].push(node);
+        level.occupied |= 1 << slot;
+        self.len += 1;
+    }
+
+    /// Takes out the first granule that has something, where the wheel stands from now on.
+    pub(super) fn advance(&mut self) -> Option<Vec<Node>> {
+        loop {
+            let first = self.levels.iter().position(|level| level.occupied != 0)?;
+            let level = &mut self.levels[first];
+            let slot = level.occupied.trailing_zeros();
+            let nodes = std::mem::take(&mut level.slots[slot as usize]);
+            level.occupied &= !(1 << slot);
+            self.len -= nodes.len();
+            let shift = first as u32 * DIGIT;
+            let turn = self.at >> shift >> DIGIT;
+            self.at = (turn << DIGIT | u64::from(slot)) << shift;
+            if first == 0 {
+                return Some(nodes);
+            }
+            let (ahead, here): (Vec<_>, Vec<_>) = nodes
+                .into_iter()
+                .partition(|node| self.is_ahead(node.deadline));
+            ahead.into_iter().for_each(|node| self.push(node));
+            if !here.is_empty() {
+                return Some(here);
+            }
+        }
+    }
+
+    /// Keeps those of which that is true.
+    pub(super) fn retain(&mut self, keep: impl Fn(&Node) -> bool) {
+        self.len = 0;
+        for level in &mut self.levels {
+            for (nth, nodes) in level.slots.iter_mut().enumerate() {
+                nodes.retain(&keep);
+                nodes.shrink_to(2 * nodes.len());
+                self.len += nodes.len();
+                if nodes.is_empty() {
+                    level.occupied &= !(1 << nth);
+                }
+            }
+        }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Node> {
+        self.levels.iter().flat_map(|level| &level.slots).flatten()
+    }
+
+    /// Panics if something is not where it is looked for. O(n): for tests.
+    #[cfg(any(test, debug_assertions))]
+    #[cfg_attr(not(test), allow(dead_code, reason = "for debugging and simulation"))]
+    pub(super) fn check_invariants(&self) {
+        assert_eq!(self.iter().count(), self.len, "not as many as counted");
+        for (level, Level { slots, occupied }) in self.levels.iter().enumerate() {
+            let shift = level as u32 * DIGIT;
+            for (slot, nodes) in slots.iter().enumerate() {
+                assert_eq!(occupied >> slot & 1 == 1, !nodes.is_empty(), "the bit");
+                for node in nodes {
+                    let granule = granule(node.deadline);
+                    assert!(granule > self.at, "it is over");
+                    assert_eq!((granule >> shift) as usize % SLOTS, slot, "another slot");
+                    let turns = [granule, self.at].map(|granule| granule >> shift >> DIGIT);
+                    assert_eq!(turns[0], turns[1], "another turn");
+                }
+            }
+        }
+    }
+}
+
+impl Level {
+    fn new() -> Self {
+        Self {
+            slots: std::array::from_fn(|_| Vec::new()),
+            occupied: 0,
+        }
+    }
+}
+
+/// The granule of a time that is not before the first one.
+fn granule(deadline: Nanos) -> u64 {
+    deadline.unsigned_abs() >> GRANULE
+}
