@@ -26,6 +26,12 @@ pub struct ClientArgs {
     /// Collects answers that come together, and writes them at once; where a library leaves the choice.
     #[arg(long)]
     pub batched: bool,
+    /// Compresses (permessage-deflate); where a library can.
+    #[arg(long)]
+    pub deflate: bool,
+    /// Loops, each with its thread; where a library has more than one.
+    #[arg(long, default_value_t = 1)]
+    pub loops: usize,
     /// wss.
     #[command(flatten)]
     pub tls: Files,
@@ -52,7 +58,7 @@ impl ClientArgs {
 
     /// What each message holds.
     pub fn payload(&self) -> Vec<u8> {
-        vec![crate::frames::BYTE; self.bytes]
+        crate::frames::payload(self.bytes)
     }
 }
 
@@ -68,6 +74,12 @@ pub struct ServerArgs {
     /// The CPU to run on.
     #[arg(long)]
     pub cpu: Option<usize>,
+    /// Compresses (permessage-deflate); where a library can.
+    #[arg(long)]
+    pub deflate: bool,
+    /// Loops, each with its thread; where a library has more than one.
+    #[arg(long, default_value_t = 1)]
+    pub loops: usize,
     /// wss.
     #[command(flatten)]
     pub tls: Files,
@@ -81,6 +93,9 @@ impl ServerArgs {
         Ok(args)
     }
 }
+
+/// The level of compression, of all programs.
+pub const DEFLATE_LEVEL: u32 = 6;
 
 fn prepare(connections: usize, cpu: Option<usize>) -> Result<()> {
     let wanted = connections as u64 + 64;

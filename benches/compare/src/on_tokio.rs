@@ -3,6 +3,7 @@
 mod client;
 mod server;
 mod sink;
+pub mod upgrade;
 
 pub use client::{Client, Talk, client};
 pub use server::{Server, server};

@@ -4,25 +4,16 @@
 use fastwebsockets::{Frame, OpCode, Payload, Role, WebSocket};
 use hvloop_compare::Result;
 use hvloop_compare::control::count;
-use hvloop_compare::frames::{HEAD_END, REQUEST};
-use hvloop_compare::on_tokio::{Client, Io, Talk, client};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use hvloop_compare::on_tokio::{Client, Io, Talk, client, upgrade};
 
 struct Fastwebsockets;
 
 impl Client for Fastwebsockets {
     async fn run<S: Io>(mut io: S, mut talk: Talk) -> Result<()> {
-        io.write_all(REQUEST).await?;
-        let mut head = Vec::with_capacity(512);
-        while !head.ends_with(HEAD_END) {
-            if io.read_buf(&mut head).await? == 0 {
-                return Err("the end within the head".into());
-            }
+        if talk.deflate {
+            return Err("this one does not compress".into());
         }
-        if !head.starts_with(b"HTTP/1.1 101 ") {
-            return Err("the upgrade was refused".into());
-        }
-        drop(head);
+        upgrade::ask(&mut io, false).await?;
         let mut ws = WebSocket::after_handshake(io, Role::Client);
         talk.opened();
         if talk.in_flight == 0 {

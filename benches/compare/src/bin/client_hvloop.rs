@@ -1,9 +1,10 @@
-//! hvloop's clients, all on one loop.
+//! hvloop's clients, on one loop or (`--loops`) by turns on several. The first one runs
+//! on the main thread.
 
 use hvloop::tls::TlsClientConfig;
-use hvloop::{ClientOptions, EventLoop, SendError, WebSocketClient};
+use hvloop::{ClientOptions, DeflateOptions, EventLoop, SendError, WebSocketClient};
 use hvloop_compare::Result;
-use hvloop_compare::args::ClientArgs;
+use hvloop_compare::args::{ClientArgs, DEFLATE_LEVEL};
 use hvloop_compare::control::{self, Connections, count};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,21 +13,25 @@ fn main() -> Result<()> {
     let args = ClientArgs::get()?;
     let tls = args.tls.client()?.map(TlsClientConfig::from_rustls);
     let payload: Arc<[u8]> = args.payload().into();
-    let event_loop = EventLoop::new()?;
+    let loops = (0..args.loops.max(1)).map(|_| EventLoop::new());
+    let loops = loops.collect::<std::io::Result<Vec<_>>>()?;
     let connections = Arc::new(Connections::new(args.connections));
-    let (stopping, stopped) = (connections.clone(), event_loop.clone());
+    let (stopping, stopped) = (connections.clone(), loops.clone());
     control::listen(move || {
         stopping.stop();
-        stopped.stop();
+        stopped.iter().for_each(EventLoop::stop);
     });
     let url = args.url();
     let clients = (0..args.connections)
-        .map(|_| {
+        .map(|n| {
             let mut options = ClientOptions::new().open_timeout(Duration::from_secs(60));
             if let Some(tls) = &tls {
                 options = options.tls(tls.clone());
             }
-            let client = WebSocketClient::with_options(&event_loop, options);
+            if args.deflate {
+                options = options.deflate(DeflateOptions::new().level(DEFLATE_LEVEL as u8));
+            }
+            let client = WebSocketClient::with_options(&loops[n % loops.len()], options);
             let (opened, closed) = (connections.clone(), connections.clone());
             let (first, next) = (payload.clone(), payload.clone());
             let in_flight = args.in_flight;
@@ -48,7 +53,20 @@ fn main() -> Result<()> {
             Ok(client)
         })
         .collect::<Result<Vec<_>>>()?;
-    event_loop.run()?;
+    let [first, others @ ..] = &loops[..] else {
+        return Err("no loop".into());
+    };
+    std::thread::scope(|scope| -> Result<()> {
+        let threads: Vec<_> = others
+            .iter()
+            .map(|other| scope.spawn(|| other.run()))
+            .collect();
+        first.run()?;
+        for thread in threads {
+            thread.join().map_err(|_| "a loop panicked")??;
+        }
+        Ok(())
+    })?;
     connections.stopped();
     drop(clients);
     Ok(())

@@ -8,6 +8,9 @@ struct TokioWebsockets;
 
 impl Client for TokioWebsockets {
     async fn run<S: Io>(io: S, its: Talk) -> Result<()> {
+        if its.deflate {
+            return Err("this one does not compress".into());
+        }
         let builder = ClientBuilder::new().uri("ws://127.0.0.1/")?;
         let (ws, _) = builder.connect_on(io).await?;
         let payload = its.payload.clone();

@@ -9,6 +9,9 @@ struct Tungstenite;
 
 impl Client for Tungstenite {
     async fn run<S: Io>(io: S, its: Talk) -> Result<()> {
+        if its.deflate {
+            return Err("this one does not compress".into());
+        }
         let (ws, _) = client_async("ws://127.0.0.1/", io).await?;
         let payload = its.payload.clone();
         let message = || Message::Binary(payload.clone());

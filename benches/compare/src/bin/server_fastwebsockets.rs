@@ -4,22 +4,16 @@
 use fastwebsockets::{Frame, OpCode, Role, WebSocket};
 use hvloop_compare::Result;
 use hvloop_compare::control::count;
-use hvloop_compare::frames::{HEAD_END, response};
-use hvloop_compare::on_tokio::{Io, Server, server};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use hvloop_compare::on_tokio::{Io, Server, server, upgrade};
 
 struct Fastwebsockets;
 
 impl Server for Fastwebsockets {
-    async fn run<S: Io>(mut io: S) -> Result<()> {
-        let mut head = Vec::with_capacity(512);
-        while !head.ends_with(HEAD_END) {
-            if io.read_buf(&mut head).await? == 0 {
-                return Ok(());
-            }
+    async fn run<S: Io>(mut io: S, deflate: bool) -> Result<()> {
+        if deflate {
+            return Err("this one does not compress".into());
         }
-        io.write_all(&response(&head)?).await?;
-        drop(head);
+        upgrade::answer(&mut io, false).await?;
         let mut ws = WebSocket::after_handshake(io, Role::Server);
         loop {
             let frame = ws.read_frame().await?;

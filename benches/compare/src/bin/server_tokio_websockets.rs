@@ -7,7 +7,10 @@ use tokio_websockets::ServerBuilder;
 struct TokioWebsockets;
 
 impl Server for TokioWebsockets {
-    async fn run<S: Io>(io: S) -> Result<()> {
+    async fn run<S: Io>(io: S, deflate: bool) -> Result<()> {
+        if deflate {
+            return Err("this one does not compress".into());
+        }
         let (_, ws) = ServerBuilder::new().accept(io).await?;
         echo(ws).await
     }

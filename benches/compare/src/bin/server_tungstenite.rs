@@ -7,7 +7,10 @@ use tokio_tungstenite::accept_async;
 struct Tungstenite;
 
 impl Server for Tungstenite {
-    async fn run<S: Io>(io: S) -> Result<()> {
+    async fn run<S: Io>(io: S, deflate: bool) -> Result<()> {
+        if deflate {
+            return Err("this one does not compress".into());
+        }
         let ws = accept_async(io).await?;
         echo(ws).await
     }

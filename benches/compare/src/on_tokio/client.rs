@@ -27,6 +27,8 @@ pub struct Talk {
     pub payload: Bytes,
     /// Whether to batch.
     pub batched: bool,
+    /// Whether to compress.
+    pub deflate: bool,
     connections: Arc<Connections>,
     stop: watch::Receiver<bool>,
 }
@@ -69,6 +71,7 @@ pub fn client<C: Client>() -> Result<()> {
             in_flight: args.in_flight,
             payload,
             batched: args.batched,
+            deflate: args.deflate,
             connections,
             stop: stopped,
         };

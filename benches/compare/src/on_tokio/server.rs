@@ -10,8 +10,8 @@ use tokio_rustls::TlsAcceptor;
 
 /// What a server does on a connection.
 pub trait Server: Send + Sync + 'static {
-    /// Answers the upgrade, and echoes until the client has gone; an error is the end, too.
-    fn run<S: Io>(io: S) -> impl Future<Output = Result<()>> + Send;
+    /// Answers the upgrade, to compress or not, and echoes until the client has gone; an error is the end, too.
+    fn run<S: Io>(io: S, deflate: bool) -> impl Future<Output = Result<()>> + Send;
 }
 
 /// Serves for as long as the process lives.
@@ -27,11 +27,11 @@ pub fn server<S: Server>() -> Result<()> {
         loop {
             let (tcp, _) = listener.accept().await?;
             tcp.set_nodelay(true)?;
-            let tls = tls.clone();
+            let (tls, deflate) = (tls.clone(), args.deflate);
             spawn(async move {
                 let served = match tls {
-                    Some(tls) => S::run(tls.accept(tcp).await?).await,
-                    None => S::run(tcp).await,
+                    Some(tls) => S::run(tls.accept(tcp).await?, deflate).await,
+                    None => S::run(tcp, deflate).await,
                 };
                 // The clients' process ends without a word, which each library calls by another name.
                 served.unwrap_or_default();

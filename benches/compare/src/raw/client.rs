@@ -2,10 +2,10 @@
 
 use super::peer::{Come, Peer, Script};
 use super::wire::{Buffers, Wire};
+use crate::Result;
 use crate::args::ClientArgs;
 use crate::control::{self, Connections, count};
-use crate::frames::{CLIENT_CLOSE, REQUEST};
-use crate::{Error, Result};
+use crate::frames::{CLIENT_CLOSE, check_response, request};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token, Waker};
 use rustls::pki_types::ServerName;
@@ -31,7 +31,7 @@ pub fn client(args: &ClientArgs) -> Result<()> {
     let mut client = Client {
         poll: Poll::new()?,
         peers: Vec::with_capacity(args.connections),
-        script: Script::new(args.bytes, true),
+        script: Script::new(args.bytes, true, args.deflate)?,
         in_flight: args.in_flight,
         connections: connections.clone(),
     };
@@ -118,15 +118,12 @@ impl Client {
             }
             peer.wire.tcp().set_nodelay(true)?;
             *asked = true;
-            peer.wire.write(REQUEST)?;
+            peer.wire.write(&request(self.script.deflate))?;
             return Ok(true);
         }
         match peer.read(buffers, &self.script)? {
             Come::Head(head) => {
-                if !head.starts_with(b"HTTP/1.1 101 ") {
-                    let head = String::from_utf8_lossy(&head);
-                    return Err(Error::from(format!("the upgrade was refused: {head}")));
-                }
+                check_response(&head, self.script.deflate)?;
                 peer.send(self.in_flight, &self.script)?;
                 self.connections.opened();
             }

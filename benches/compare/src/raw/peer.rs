@@ -1,29 +1,37 @@
 //! A connection of either side: a head, then whole messages counted by their bytes.
 
 use super::wire::{Buffers, Wire, not_blocked};
-use crate::frames::{CLOSE, HEAD_END, frame};
+use crate::Result;
+use crate::frames::{CLOSE, Counter, HEAD_END, frame};
 use std::io;
 
 /// Bytes that one write takes at most, where frames are short.
 const WRITE: usize = 256 * 1024;
 
-/// What is sent, and what comes: whole frames of one length each.
+/// What is sent: a frame made beforehand; and what comes.
 pub struct Script {
     /// The frame that is sent, as often as it fits.
     out: Vec<u8>,
     out_frame: usize,
-    in_frame: usize,
+    /// The length of each frame that comes; `None`: how well the other side compresses is not known.
+    in_frame: Option<usize>,
+    pub deflate: bool,
 }
 
 impl Script {
     /// Messages of a size, as a client, or a server.
-    pub fn new(bytes: usize, client: bool) -> Self {
-        let one = frame(bytes, client);
-        Self {
+    pub fn new(bytes: usize, client: bool, deflate: bool) -> Result<Self> {
+        let one = frame(bytes, client, deflate)?;
+        let in_frame = match deflate {
+            true => None,
+            false => Some(frame(bytes, !client, false)?.len()),
+        };
+        Ok(Self {
             out: one.repeat((WRITE / one.len()).max(1)),
             out_frame: one.len(),
-            in_frame: frame(bytes, !client).len(),
-        }
+            in_frame,
+            deflate,
+        })
     }
 }
 
@@ -34,6 +42,7 @@ pub struct Peer {
     head: Option<Vec<u8>>,
     /// Bytes that have come of a message that is not whole.
     got: usize,
+    counter: Option<Box<Counter>>,
     /// Bytes that are still to be sent, and where in the frame the next one is.
     owed: usize,
     at: usize,
@@ -57,6 +66,7 @@ impl Peer {
             wire,
             head: Some(Vec::new()),
             got: 0,
+            counter: None,
             owed: 0,
             at: 0,
         }
@@ -79,12 +89,17 @@ impl Peer {
                 if head.ends_with(HEAD_END) {
                     return Ok(Come::Head(self.head.take().unwrap_or_default()));
                 }
-            } else if self.got == 0 && come[0] == CLOSE {
+            } else if self.got == 0 && self.counter.is_none() && come[0] == CLOSE {
                 return Ok(Come::Close);
             } else {
-                self.got += n;
-                messages += self.got / script.in_frame;
-                self.got %= script.in_frame;
+                messages += match script.in_frame {
+                    Some(length) => {
+                        let whole = (self.got + n) / length;
+                        self.got = (self.got + n) % length;
+                        whole
+                    }
+                    None => self.counter.get_or_insert_default().take(come),
+                };
             }
             if !more {
                 break;

@@ -40,7 +40,7 @@ pub fn server(args: &ServerArgs) -> Result<()> {
 
     let mut events = Events::with_capacity(1024);
     let mut buffers = Buffers::new(tls.is_some());
-    let script = Script::new(args.bytes, false);
+    let script = Script::new(args.bytes, false, args.deflate)?;
     let mut peers: Vec<Option<Peer>> = Vec::new();
     loop {
         poll.poll(&mut events, None)?;
@@ -91,7 +91,7 @@ fn accept(
 fn serve(peer: &mut Peer, buffers: &mut Buffers, script: &Script) -> Result<bool> {
     match peer.read(buffers, script)? {
         Come::Head(request) => {
-            let response = response(&request)?;
+            let response = response(&request, script.deflate)?;
             peer.wire.write(&response)?;
         }
         Come::Messages(n) => {

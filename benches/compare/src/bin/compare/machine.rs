@@ -3,13 +3,15 @@
 use hvloop_compare::{Error, Result};
 use std::fs;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Ticks of the clock by which the system counts CPU time, per second.
 const TICKS: f64 = 100.0;
 /// What others may use of the CPUs, and the load there may be, before it is said aloud.
-pub const QUIET: f64 = 0.03;
+pub const QUIET: f64 = 0.05;
 const QUIET_LOAD: f64 = 0.5;
+/// How long a quiet machine is waited for.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// CPU time that was used by anybody, or taken away by the host, in seconds.
 pub fn busy_seconds() -> Result<f64> {
@@ -48,6 +50,17 @@ impl Quiet {
         std::thread::sleep(second);
         let busy = (busy_seconds()? - before) / cpu_count();
         Ok(Self { load, busy })
+    }
+
+    /// Waits until the build, say, is no longer seen in the load; not for ever.
+    pub fn wait() -> Result<Self> {
+        let began = Instant::now();
+        loop {
+            let quiet = Self::look()?;
+            if quiet.is_quiet() || began.elapsed() > PATIENCE {
+                return Ok(quiet);
+            }
+        }
     }
 
     pub fn is_quiet(&self) -> bool {

@@ -11,6 +11,7 @@ mod plot;
 mod report;
 mod results;
 mod rows;
+mod subjects;
 
 use clap::Parser;
 use hvloop_compare::Result;
@@ -43,7 +44,7 @@ struct Args {
     #[arg(long, default_value_t = 3)]
     rounds: usize,
     /// How long an echo is measured.
-    #[arg(long, default_value_t = 2.0)]
+    #[arg(long, default_value_t = 1.5)]
     seconds: f64,
     /// Where the report goes.
     #[arg(long)]
@@ -71,7 +72,10 @@ impl Args {
 fn main() -> Result<ExitCode> {
     let args = Args::parse();
     child::build()?;
-    let before = Quiet::look()?;
+    let before = match args.is_complete() {
+        true => Quiet::wait()?,
+        false => Quiet::look()?,
+    };
     if !before.is_quiet() {
         eprintln!(
             "warning: the machine is not quiet: load {:.2}, {:.0} % of the CPUs in use",
@@ -99,6 +103,7 @@ fn main() -> Result<ExitCode> {
     let run = report::Run {
         command: command(),
         rounds,
+        divide: plan.divide,
         warm_up: plan.warm_up.as_secs_f64(),
         measure: plan.measure.as_secs_f64(),
         before,

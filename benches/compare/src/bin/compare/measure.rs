@@ -2,7 +2,8 @@
 
 use crate::child::{Figures, Program};
 use crate::machine::{busy_seconds, cpu_count};
-use crate::rows::{Kind, Load, Role, Row, Subject};
+use crate::rows::{Kind, Load, Role, Row};
+use crate::subjects::Subject;
 use hvloop_compare::Result;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -178,26 +179,26 @@ impl Plan {
     }
 
     fn floor_server(&self, load: &Load) -> Result<(Program, u16)> {
-        self.serve(load, "server_floor", self.other_cpu)
+        self.serve("server_floor", self.arguments(load, true))
     }
 
     fn server(&self, load: &Load, subject: &Subject) -> Result<(Program, u16)> {
-        self.serve(load, subject.program, self.cpu)
+        self.serve(subject.program, self.arguments_of(load, true))
     }
 
-    fn serve(&self, load: &Load, program: &str, cpu: usize) -> Result<(Program, u16)> {
-        let mut server = Program::start(program, &self.arguments(load, cpu, true))?;
+    fn serve(&self, program: &str, arguments: Vec<OsString>) -> Result<(Program, u16)> {
+        let mut server = Program::start(program, &arguments)?;
         let port = server.wait_for("ready")?.get("port")?;
         Ok((server, port as u16))
     }
 
     fn floor_client(&self, load: &Load, port: u16) -> Result<Program> {
-        let arguments = self.arguments(load, self.other_cpu, false);
+        let arguments = self.arguments(load, false);
         Ok(self.connect(load, "client_floor", arguments, port)?.0)
     }
 
     fn client(&self, load: &Load, subject: &Subject, port: u16) -> Result<(Program, Figures)> {
-        let mut arguments = self.arguments(load, self.cpu, false);
+        let mut arguments = self.arguments_of(load, false);
         arguments.extend(subject.arguments.iter().map(OsString::from));
         self.connect(load, subject.program, arguments, port)
     }
@@ -217,12 +218,31 @@ impl Plan {
         Ok((client, ready))
     }
 
-    fn arguments(&self, load: &Load, cpu: usize, server: bool) -> Vec<OsString> {
+    /// Of the program that is measured.
+    fn arguments_of(&self, load: &Load, server: bool) -> Vec<OsString> {
+        let mut arguments = self.common(load, server);
+        arguments.push(match load.loops {
+            Some(loops) => format!("--loops={loops}").into(),
+            None => format!("--cpu={}", self.cpu).into(),
+        });
+        arguments
+    }
+
+    /// Of the floor, at the other end.
+    fn arguments(&self, load: &Load, server: bool) -> Vec<OsString> {
+        let mut arguments = self.common(load, server);
+        arguments.push(format!("--cpu={}", self.other_cpu).into());
+        arguments
+    }
+
+    fn common(&self, load: &Load, server: bool) -> Vec<OsString> {
         let mut arguments: Vec<OsString> = vec![
             format!("--connections={}", load.connections).into(),
             format!("--bytes={}", load.bytes).into(),
-            format!("--cpu={cpu}").into(),
         ];
+        if load.deflate {
+            arguments.push("--deflate".into());
+        }
         if load.tls {
             arguments.extend(["--certificate".into(), self.certificate.clone().into()]);
             if server {

@@ -1,22 +1,28 @@
 //! Plots of the tables, as SVG.
 
 use crate::results::Line;
-use crate::rows::{FLOOR, HVLOOP, Plot, Table};
+use crate::rows::{Plot, Table};
+use crate::subjects::{FLOOR, HVLOOP};
 use plotters::prelude::*;
 use std::error::Error;
 use std::path::Path;
 
 const WIDTH: u32 = 960;
 const HEIGHT: u32 = 420;
-const COLOURS: [RGBColor; 7] = [
-    RGBColor(0x9e, 0x9e, 0x9e),
-    RGBColor(0x1f, 0x5f, 0xbf),
-    RGBColor(0xe0, 0x7b, 0x39),
-    RGBColor(0xf0, 0xb4, 0x7a),
-    RGBColor(0x3f, 0x9b, 0x5a),
-    RGBColor(0xb5, 0x3c, 0x52),
-    RGBColor(0x7a, 0x5c, 0xa8),
-];
+/// The colour of each name, in all plots.
+fn colour(name: &str) -> RGBColor {
+    match name {
+        FLOOR => RGBColor(0x9e, 0x9e, 0x9e),
+        HVLOOP => RGBColor(0x1f, 0x5f, 0xbf),
+        "tokio-tungstenite" => RGBColor(0xe0, 0x7b, 0x39),
+        "tokio-tungstenite, batched" => RGBColor(0xf0, 0xb4, 0x7a),
+        "tokio-websockets" => RGBColor(0x3f, 0x9b, 0x5a),
+        "fastwebsockets" => RGBColor(0xb5, 0x3c, 0x52),
+        "sockudo-ws" => RGBColor(0x7a, 0x5c, 0xa8),
+        _ => BLACK,
+    }
+}
+
 /// What a group of bars leaves free.
 const GAP: f64 = 0.2;
 
@@ -79,14 +85,16 @@ fn draw_bars(
     chart
         .configure_mesh()
         .disable_x_mesh()
+        .max_light_lines(0)
         .x_labels(lines.len() * 2 + 1)
         .x_label_formatter(&label)
         .x_desc(table.head)
         .y_desc(unit)
         .draw()?;
     let width = (1.0 - GAP) / names.len() as f64;
+    let (few, mut written) = (names.len() * lines.len() <= 36, Vec::new());
     for (which, name) in names.iter().enumerate() {
-        let colour = COLOURS[which % COLOURS.len()];
+        let colour = colour(name);
         let bars = lines.iter().enumerate().filter_map(|(n, line)| {
             let left = n as f64 + GAP / 2.0 + which as f64 * width;
             Some((left, height(line, name)?))
@@ -100,17 +108,18 @@ fn draw_bars(
             .draw_series(bars.iter().map(rectangle))?
             .label(*name)
             .legend(move |(x, y)| Rectangle::new([(x, y - 5), (x + 12, y + 5)], colour.filled()));
-        let style = ("sans-serif", 11).into_font().color(&BLACK);
-        let written = |&(left, height): &(f64, f64)| {
-            let at = (left, height.min(top) + top * 0.045);
-            Text::new(format!("{height:.2}"), at, style.clone())
-        };
-        let few = names.len() * lines.len() <= 36;
-        let shown = bars
-            .iter()
-            .filter(|(_, height)| few || *height > top || *name == HVLOOP);
-        chart.draw_series(shown.map(written))?;
+        written.extend(
+            bars.into_iter()
+                .filter(|(_, height)| few || *height > top || *name == HVLOOP),
+        );
     }
+    let style = ("sans-serif", 11).into_font().color(&BLACK);
+    let text = |(left, height): (f64, f64)| {
+        let at = (left, height.min(top) + top * 0.045);
+        Text::new(format!("{height:.2}"), at, style.clone())
+    };
+    // Above the bars, also those beside them.
+    chart.draw_series(written.into_iter().map(text))?;
     chart
         .configure_series_labels()
         .background_style(WHITE.mix(0.85))
@@ -135,21 +144,23 @@ fn draw_lines(path: &Path, table: &Table, lines: &[Line]) -> Result<(), Box<dyn 
     let mut chart = ChartBuilder::on(&root)
         .caption(table.title, ("sans-serif", 20))
         .margin(8)
+        .margin_right(32)
         .x_label_area_size(36)
         .y_label_area_size(56)
         .build_cartesian_2d((*first..*last + 1.0).log_scale(), 0.0..most * 1.15)?;
     chart
         .configure_mesh()
+        .max_light_lines(0)
         .x_desc(table.head)
         .y_desc(table.unit)
         .draw()?;
-    for (which, name) in names.iter().enumerate() {
-        let colour = COLOURS[which % COLOURS.len()];
+    for name in names {
+        let colour = colour(name);
         let points = places.iter().zip(lines);
         let points = points.filter_map(|(place, line)| Some((*place, line.of(name)?)));
         chart
             .draw_series(LineSeries::new(points, colour.stroke_width(2)).point_size(3))?
-            .label(*name)
+            .label(name)
             .legend(move |(x, y)| PathElement::new([(x, y), (x + 16, y)], colour));
     }
     chart

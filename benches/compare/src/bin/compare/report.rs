@@ -2,13 +2,16 @@
 
 use crate::machine::{QUIET, Quiet, facts, versions};
 use crate::results::{Line, Results};
-use crate::rows::{FLOOR, HVLOOP, Plot, Table};
+use crate::rows::{Plot, Table};
+use crate::subjects::{FLOOR, HVLOOP};
 use std::fmt::{self, Write};
 
 /// What the run was, beside its figures.
 pub struct Run {
     pub command: String,
     pub rounds: usize,
+    /// By how much the counts are divided that the rows speak of; 1 but for a try.
+    pub divide: usize,
     pub warm_up: f64,
     pub measure: f64,
     pub before: Quiet,
@@ -51,6 +54,13 @@ fn head(out: &mut String, run: &Run) -> fmt::Result {
          some 10 % may be noise.\n",
         run.command, run.minutes, run.rounds, run.measure, run.warm_up
     )?;
+    if run.divide > 1 {
+        writeln!(
+            out,
+            "**This was a try: of idle connections, timers and tasks there were {} times less than the rows say.**\n",
+            run.divide
+        )?;
+    }
     writeln!(out, "| machine | |\n|---|---|")?;
     for (name, value) in facts() {
         writeln!(out, "| {name} | {value} |")?;
@@ -110,7 +120,10 @@ fn write_table(out: &mut String, run: &Run, table: &Table, lines: &[Line]) -> fm
         columns.contains(&FLOOR),
         columns.iter().any(|name| ![FLOOR, HVLOOP].contains(name)),
     );
-    writeln!(out, "\n## {}\n\n{}.\n", table.title, capital(table.unit))?;
+    writeln!(out, "\n## {}\n", table.title)?;
+    if !table.unit.is_empty() {
+        writeln!(out, "{}.\n", capital(table.unit))?;
+    }
     write!(out, "| {} |", table.head)?;
     for column in &columns {
         match *column {
@@ -139,8 +152,7 @@ fn write_table(out: &mut String, run: &Run, table: &Table, lines: &[Line]) -> fm
                     write!(out, " **{}** |", short(*figure))?
                 }
                 Some((_, Some(figure))) => write!(out, " {} |", short(*figure))?,
-                Some((_, None)) => write!(out, " failed |")?,
-                None => write!(out, " – |")?,
+                Some((_, None)) | None => write!(out, " – |")?,
             }
         }
         let hvloop = line.of(HVLOOP).filter(|_| line.figure.ratios);

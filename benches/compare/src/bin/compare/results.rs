@@ -1,7 +1,8 @@
 //! What was measured.
 
 use crate::measure::Outcome;
-use crate::rows::{FLOOR, Figure, HVLOOP, Row, Subject, Table};
+use crate::rows::{Figure, Row, Table};
+use crate::subjects::{FLOOR, HVLOOP, Subject};
 use std::collections::BTreeMap;
 
 /// A row of a table, and whom it was measured of.

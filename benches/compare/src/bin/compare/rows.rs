@@ -1,75 +1,6 @@
-//! What is measured, and whom.
+//! What is measured.
 
-/// A program that is measured.
-#[derive(Clone, Copy, PartialEq)]
-pub struct Subject {
-    /// As in the tables.
-    pub name: &'static str,
-    pub program: &'static str,
-    pub arguments: &'static [&'static str],
-}
-
-const fn subject(name: &'static str, program: &'static str) -> Subject {
-    Subject {
-        name,
-        program,
-        arguments: &[],
-    }
-}
-
-const fn batched(name: &'static str, program: &'static str) -> Subject {
-    Subject {
-        name,
-        program,
-        arguments: &["--batched"],
-    }
-}
-
-/// Names of those that are no peers.
-pub const FLOOR: &str = "floor";
-pub const HVLOOP: &str = "hvloop";
-
-pub const CLIENTS: &[Subject] = &[
-    subject(FLOOR, "client_floor"),
-    subject(HVLOOP, "client_hvloop"),
-    subject("tokio-tungstenite", "client_tungstenite"),
-    batched("tokio-tungstenite, batched", "client_tungstenite"),
-    batched("tokio-websockets", "client_tokio_websockets"),
-    subject("fastwebsockets", "client_fastwebsockets"),
-    batched("sockudo-ws", "client_sockudo"),
-];
-
-/// Where batching changes nothing, one of a kind will do.
-const CLIENTS_ONCE: &[Subject] = &[
-    CLIENTS[0], CLIENTS[1], CLIENTS[2], CLIENTS[4], CLIENTS[5], CLIENTS[6],
-];
-
-pub const SERVERS: &[Subject] = &[
-    subject(FLOOR, "server_floor"),
-    subject(HVLOOP, "server_hvloop"),
-    subject("tokio-tungstenite", "server_tungstenite"),
-    subject("tokio-websockets", "server_tokio_websockets"),
-    subject("fastwebsockets", "server_fastwebsockets"),
-    subject("sockudo-ws", "server_sockudo"),
-];
-
-const TIMERS: &[Subject] = &[
-    subject(HVLOOP, "loop_hvloop"),
-    subject("tokio, tasks", "loop_tokio"),
-    Subject {
-        name: "tokio, bare sleeps",
-        program: "loop_tokio",
-        arguments: &["--bare"],
-    },
-];
-const FIRES: &[Subject] = &[TIMERS[0], TIMERS[1]];
-const POSTS: &[Subject] = &[
-    subject(FLOOR, "loop_floor"),
-    subject(HVLOOP, "loop_hvloop"),
-    subject("tokio, channel", "loop_tokio"),
-    subject("calloop", "loop_calloop"),
-    subject("message-io", "loop_message_io"),
-];
+use crate::subjects::*;
 
 #[derive(Clone, Copy, PartialEq)]
 pub enum Role {
@@ -84,6 +15,9 @@ pub struct Load {
     pub in_flight: usize,
     pub bytes: usize,
     pub tls: bool,
+    pub deflate: bool,
+    /// Loops of the program that is measured, which may use all CPUs then; `None`: one loop on one CPU.
+    pub loops: Option<usize>,
 }
 
 /// How a row is measured.
@@ -198,6 +132,8 @@ fn echoes(role: Role, tls: bool, loads: &[(usize, usize, usize)]) -> Vec<Row> {
                 in_flight,
                 bytes,
                 tls,
+                deflate: false,
+                loops: None,
             },
         ),
         subjects: match role {
@@ -214,6 +150,8 @@ fn idle(connections: usize, tls: bool) -> Load {
         in_flight: 0,
         bytes: 128,
         tls,
+        deflate: false,
+        loops: None,
     }
 }
 
@@ -233,6 +171,40 @@ fn scale(role: Role) -> Vec<Row> {
     rows
 }
 
+/// With permessage-deflate, which few have.
+fn deflated(role: Role) -> Vec<Row> {
+    let mut rows = echoes(role, false, &[(100, 4, 4_096), (10, 4, 65_536)]);
+    for row in &mut rows {
+        row.subjects = match role {
+            Role::Client => CLIENTS_DEFLATE,
+            Role::Server => SERVERS_DEFLATE,
+        };
+        if let Kind::Echo(_, load) = &mut row.kind {
+            load.deflate = true;
+        }
+    }
+    rows
+}
+
+/// One loop and two, on all CPUs.
+fn loops(role: Role) -> Vec<Row> {
+    const LOADS: &[(usize, usize, usize)] = &[(1_000, 1, 128), (1_000, 16, 128)];
+    let mut all = Vec::new();
+    for loops in [1, 2] {
+        let mut rows = echoes(role, false, LOADS);
+        for row in &mut rows {
+            row.name = format!("{loops}; {}", row.name);
+            row.subjects = &row.subjects[1..2];
+            if let Kind::Echo(_, load) = &mut row.kind {
+                load.loops = Some(loops);
+            }
+        }
+        all.extend(rows);
+    }
+    all.sort_by(|a, b| a.name[1..].cmp(&b.name[1..]));
+    all
+}
+
 fn memory(role: Role) -> Vec<Row> {
     [("ws", false), ("wss", true)]
         .map(|(name, tls)| Row {
@@ -246,7 +218,7 @@ fn memory(role: Role) -> Vec<Row> {
         .into()
 }
 
-fn loops() -> Vec<Row> {
+fn tasks() -> Vec<Row> {
     let row = |name: &str, kind, subjects| Row {
         name: name.to_owned(),
         kind,
@@ -294,6 +266,7 @@ fn lives() -> Vec<Row> {
 }
 
 const LOAD: &str = "connections, in flight, bytes";
+const LOOPS: &str = "loops; connections, in flight, bytes";
 const ECHO: &str = "CPU µs per echoed message";
 const IDLE: &str = "KiB resident per idle connection";
 
@@ -323,89 +296,46 @@ pub fn tables() -> Vec<Table> {
         plot,
         rows,
     };
-    use Plot::{Bars, Lines, None, Ratios};
+    let echo = |id, title, plot, rows| table(id, title, LOAD, ECHO, plot, rows);
+    let scaled = |id, title, rows| table(id, title, "connections", ECHO, Plot::Lines, rows);
+    let loops_of = |id, title, rows| table(id, title, LOOPS, ECHO, Plot::None, rows);
+    let idle = |id, title, rows| table(id, title, "5,000 idle", IDLE, Bars, rows);
+    let other = |id, title, rows| table(id, title, "", "", Plot::None, rows);
+    use Plot::{Bars, Ratios};
     use Role::{Client, Server};
+    let [client, server] = [Client, Server].map(|role| {
+        let loads = if role == Client { CLIENT } else { SERVER };
+        (echoes(role, false, loads), echoes(role, true, TLS))
+    });
     vec![
-        table(
-            "client-ws",
-            "Echo client, ws",
-            LOAD,
-            ECHO,
-            Ratios,
-            echoes(Client, false, CLIENT),
-        ),
-        table(
-            "client-wss",
-            "Echo client, wss",
-            LOAD,
-            ECHO,
-            Ratios,
-            echoes(Client, true, TLS),
-        ),
-        table(
-            "server-ws",
-            "Echo server, ws",
-            LOAD,
-            ECHO,
-            Ratios,
-            echoes(Server, false, SERVER),
-        ),
-        table(
-            "server-wss",
-            "Echo server, wss",
-            LOAD,
-            ECHO,
-            Ratios,
-            echoes(Server, true, TLS),
-        ),
-        table(
-            "client-scale",
-            "Client, by connections",
-            "connections",
-            ECHO,
-            Lines,
-            scale(Client),
-        ),
-        table(
-            "server-scale",
-            "Server, by connections",
-            "connections",
-            ECHO,
-            Lines,
-            scale(Server),
-        ),
-        table(
-            "client-memory",
-            "Idle clients",
-            "5,000 idle",
-            IDLE,
+        echo("client-ws", "Echo client, ws", Ratios, client.0),
+        echo("client-wss", "Echo client, wss", Ratios, client.1),
+        echo(
+            "client-deflate",
+            "Echo client, compressed",
             Bars,
-            memory(Client),
+            deflated(Client),
         ),
-        table(
+        echo("server-ws", "Echo server, ws", Ratios, server.0),
+        echo("server-wss", "Echo server, wss", Ratios, server.1),
+        echo(
+            "server-deflate",
+            "Echo server, compressed",
+            Bars,
+            deflated(Server),
+        ),
+        scaled("client-scale", "Clients, by connections", scale(Client)),
+        scaled("server-scale", "Server, by connections", scale(Server)),
+        loops_of("client-loops", "Clients, by loops", loops(Client)),
+        loops_of("server-loops", "Server, by loops", loops(Server)),
+        idle("client-memory", "Idle clients", memory(Client)),
+        idle(
             "server-memory",
             "Idle connections of a server",
-            "5,000 idle",
-            IDLE,
-            Bars,
             memory(Server),
         ),
-        table(
-            "connections",
-            "Opening and stopping clients",
-            "",
-            "see the row",
-            None,
-            lives(),
-        ),
-        table("timers", "Timers", "", "see the row", None, timers()),
-        table(
-            "tasks",
-            "Tasks from other threads",
-            "",
-            "see the row",
-            None,
-            loops(),
-        ),
+        other("connections", "Opening and stopping clients", lives()),
+        other("timers", "Timers", timers()),
+        other("tasks", "Tasks from other threads", tasks()),
     ]
 }
