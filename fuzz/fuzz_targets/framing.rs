@@ -96,7 +96,7 @@ fn feed(setting: Unpack, mut stream: &[u8], choices: &mut Choices<'_>) -> Outcom
             }
         });
         if let Err(error) = result {
-            let again = unpacker.resume(|_| unreachable!("a package after an error"));
+            let again = unpacker.push(&mut [], |_| unreachable!("a package after an error"));
             assert_eq!(again, Err(error));
             assert_eq!(unpacker.held(), 0);
             outcome.error = Some(error);

@@ -69,7 +69,7 @@ impl Reader {
     }
 
     /// Asks for one read, in place of what was asked for before and has not come. Hands nothing on
-    /// by itself: call [`resume`](Self::resume), as it may have come in already.
+    /// by itself: that does the next [`push`](Self::push), maybe of no bytes, as it may have come in already.
     pub(crate) fn ask(&mut self, mode: ReadMode) {
         self.assembler.set(mode.rule(), self.assembler.max());
         self.asked = true;
@@ -109,25 +109,6 @@ impl Reader {
                 None => AfterPackage::Stop,
             }
         })
-    }
-
-    /// As [`push`](Self::push) with no new bytes: for what came in before it was asked for.
-    ///
-    /// # Errors
-    ///
-    /// As for `push`.
-    #[cfg(any(test, fuzzing))]
-    pub(crate) fn resume(
-        &mut self,
-        each: impl FnMut(&mut [u8]) -> Option<ReadMode>,
-    ) -> Result<(), UnpackError> {
-        self.push(&mut [], each)
-    }
-
-    /// Bytes that came in and were not handed on.
-    #[cfg(any(test, fuzzing))]
-    pub(crate) fn held(&self) -> usize {
-        self.assembler.held()
     }
 
     /// Takes out the bytes that came in and were not handed on (libhv: `hio_read_remain`).

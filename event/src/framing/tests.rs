@@ -63,7 +63,7 @@ fn feed(
         result = unpacker.push(&mut data, |package| each(&mut stopped, package));
         while stopped && at_once() {
             stopped = false;
-            result = unpacker.resume(|package| each(&mut stopped, package));
+            result = unpacker.push(&mut [], |package| each(&mut stopped, package));
         }
         if result.is_err() {
             break;
@@ -71,10 +71,10 @@ fn feed(
     }
     while stopped && result.is_ok() {
         stopped = false;
-        result = unpacker.resume(|package| each(&mut stopped, package));
+        result = unpacker.push(&mut [], |package| each(&mut stopped, package));
     }
     if let Err(error) = result {
-        assert_eq!(unpacker.resume(|_| unreachable!()), Err(error));
+        assert_eq!(unpacker.push(&mut [], |_| unreachable!()), Err(error));
         assert_eq!(unpacker.push(&mut [1; 99], |_| unreachable!()), Err(error));
         assert_eq!(unpacker.held(), 0, "nothing is held after an error");
     }
@@ -227,7 +227,7 @@ fn a_change_of_setting_begins_with_what_is_held() {
     });
     assert_eq!((result, unpacker.held()), (Ok(()), 10));
     unpacker.set(Unpack::fixed(4).build().unwrap());
-    let result = unpacker.resume(|package| {
+    let result = unpacker.push(&mut [], |package| {
         seen.push(package.to_vec());
         ControlFlow::Continue(())
     });
@@ -244,7 +244,7 @@ fn a_panic_in_a_callback_does_not_bring_the_package_again() {
     let mut unpacker = Unpacker::new(Unpack::fixed(2).build().unwrap());
     let stop = |_: &mut [u8]| ControlFlow::Break(());
     unpacker.push(&mut b"aabbc".to_vec(), stop).unwrap();
-    let call = std::panic::AssertUnwindSafe(|| unpacker.resume(|_| panic!("of a callback")));
+    let call = std::panic::AssertUnwindSafe(|| unpacker.push(&mut [], |_| panic!("of a callback")));
     assert!(std::panic::catch_unwind(call).is_err());
     let mut seen = Vec::new();
     let result = unpacker.push(&mut b"c".to_vec(), |package| {

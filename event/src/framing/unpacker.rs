@@ -28,15 +28,15 @@ impl Unpacker {
     }
 
     /// Goes on by another setting from the first byte that was not handed on (libhv:
-    /// `hio_set_unpack`, which forgets what was read). Hands nothing on by itself: call
-    /// [`resume`](Self::resume).
+    /// `hio_set_unpack`, which forgets what was read). Hands nothing on by itself: that does
+    /// the next [`push`](Self::push).
     pub(crate) fn set(&mut self, setting: Unpack) {
         self.assembler.set(setting.rule, setting.max_size);
     }
 
     /// Calls `each` with every package that `data` makes whole, and with those that were left when
     /// `each` last broke off; they are first. [`ControlFlow::Break`] stops at once: the rest of
-    /// `data` is kept for [`resume`](Self::resume), or for the next `push`.
+    /// `data` is kept for the next `push`, which may bring no new bytes.
     ///
     /// `each` may change the package in place: it is nobody else's.
     ///
@@ -62,19 +62,6 @@ impl Unpacker {
     /// As for `push`, of an earlier call.
     pub(crate) fn keep(&mut self, data: &[u8]) -> Result<(), UnpackError> {
         self.assembler.keep(data)
-    }
-
-    /// As [`push`](Self::push) with no new bytes: goes on after a break.
-    ///
-    /// # Errors
-    ///
-    /// As for `push`.
-    #[cfg(any(test, fuzzing))]
-    pub(crate) fn resume(
-        &mut self,
-        each: impl FnMut(&mut [u8]) -> ControlFlow<()>,
-    ) -> Result<(), UnpackError> {
-        self.push(&mut [], each)
     }
 
     /// Bytes that came in and were not handed on. When the peer ends the stream and this is not

@@ -2,8 +2,8 @@
 //!
 //! The addresses are tried in their order, the next one when the one before has failed or has not
 //! connected within the attempt delay. None is given up while others run; the first to connect
-//! wins. The owner does the connecting: it does what [`ConnectRace::poll`] says until that is to
-//! wait, and reports what became of it.
+//! wins, and with that the race is over: its owner drops it. The owner does the connecting: it does what
+//! [`ConnectRace::poll`] says until that is to wait, and reports what became of it.
 
 use std::time::{Duration, Instant};
 
@@ -39,7 +39,6 @@ pub(crate) struct ConnectRace<A> {
     /// When the next address is due by time; `None`: never, the clock does not reach that far.
     next_at: Option<Instant>,
     attempt_delay: Duration,
-    won: bool,
 }
 
 impl<A: Clone> ConnectRace<A> {
@@ -53,15 +52,11 @@ impl<A: Clone> ConnectRace<A> {
             running: 0,
             next_at: Some(now),
             attempt_delay,
-            won: false,
         }
     }
 
     /// What to do at `now`. A [`Action::Start`] counts as done.
     pub(crate) fn poll(&mut self, now: Instant) -> Action<A> {
-        if self.won {
-            return Action::Wait;
-        }
         let Some((address, attempt)) = self.attempts.get_mut(self.next) else {
             return match self.running {
                 0 => Action::Failed,
@@ -89,18 +84,6 @@ impl<A: Clone> ConnectRace<A> {
             *attempt = Attempt::Failed;
             self.running -= 1;
             self.next_at = Some(now);
-        }
-    }
-
-    /// The attempt at the n-th address has connected: the race is over, nothing is started any
-    /// more. Ignored unless that attempt was running.
-    #[cfg_attr(
-        not(test),
-        allow(dead_code, reason = "an owner may drop the race instead")
-    )]
-    pub(crate) fn on_connected(&mut self, index: usize) {
-        if let Some((_, Attempt::Running)) = self.attempts.get(index) {
-            self.won = true;
         }
     }
 }

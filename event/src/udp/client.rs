@@ -183,21 +183,12 @@ impl Opening {
         to.set_port(self.port);
         match self.socket(local, to) {
             Ok((socket, channel)) => {
-                {
-                    let mut current = lock(&self.current);
-                    current.channel = Some(channel.clone());
-                }
-                let Self {
-                    callbacks,
-                    current,
-                    number,
-                    ..
-                } = self;
-                let ended = move || end(&current, number);
+                lock(&self.current).channel = Some(channel.clone());
+                let (current, number) = (self.current, self.number);
                 let handler = UdpHandler {
-                    callbacks,
+                    callbacks: self.callbacks,
                     channel,
-                    ended: Box::new(ended),
+                    ended: Box::new(move || end(&current, number)),
                 };
                 handler.begin(local, socket);
             }
@@ -272,15 +263,10 @@ impl LookupWait {
             current.lookup = None;
             current.sessions.is_given_up()
         };
-        match answer {
+        let none = || io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+        match answer.and_then(|found| found.first().copied().ok_or_else(none)) {
             _ if given_up => opening.refuse(local, CloseReason::Local),
-            Ok(addresses) => match addresses.first() {
-                Some(address) => opening.connect(local, *address),
-                None => {
-                    let e = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-                    opening.refuse(local, CloseReason::Dns(Arc::new(e)));
-                }
-            },
+            Ok(address) => opening.connect(local, address),
             Err(e) => opening.refuse(local, CloseReason::Dns(Arc::new(e))),
         }
     }

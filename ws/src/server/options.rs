@@ -15,7 +15,7 @@ use std::time::Duration;
 ///
 /// let options = ServiceOptions::new().ping_interval(Duration::from_secs(10));
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 #[must_use]
 pub struct ServiceOptions {
     pub(super) connection: Arc<ConnectionOptions>,
@@ -25,16 +25,8 @@ impl ServiceOptions {
     /// The defaults: 5 s for the close handshake, a Ping after 30 s of silence and 10 s for the
     /// answer, 16 MiB per frame and 64 MiB per message.
     pub fn new() -> Self {
-        Self {
-            connection: Arc::default(),
-        }
+        Self::default()
     }
 
     connection_setters!();
-}
-
-impl Default for ServiceOptions {
-    fn default() -> Self {
-        Self::new()
-    }
 }

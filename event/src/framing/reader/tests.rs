@@ -12,7 +12,7 @@ fn bytes(len: usize) -> ReadMode {
 fn read(reader: &mut Reader, mode: ReadMode) -> Option<Vec<u8>> {
     reader.ask(mode);
     let mut seen = None;
-    let result = reader.resume(|bytes| {
+    let result = reader.push(&mut [], |bytes| {
         assert!(
             seen.replace(bytes.to_vec()).is_none(),
             "more than was asked for"
@@ -33,7 +33,7 @@ fn one_read_for_each_time_it_is_asked() {
             |_| unreachable!(),
         )
         .unwrap();
-    assert_eq!(reader.held(), 25);
+    assert_eq!(reader.assembler.held(), 25);
     assert_eq!(
         read(&mut reader, ReadMode::LINE).as_deref(),
         Some(b"PUT /\r\n".as_slice())
@@ -56,7 +56,10 @@ fn one_read_for_each_time_it_is_asked() {
         read(&mut reader, ReadMode::Any).as_deref(),
         Some(b"rest".as_slice())
     );
-    assert_eq!((reader.held(), reader.capacity() <= 256), (0, true));
+    assert_eq!(
+        (reader.assembler.held(), reader.capacity() <= 256),
+        (0, true)
+    );
     assert_eq!(read(&mut reader, ReadMode::Any), None);
     let mut seen = Vec::new();
     reader
@@ -103,7 +106,7 @@ fn the_limit_applies_and_the_error_stays() {
         let mut reader = Reader::new(LIMIT);
         reader.ask(mode);
         assert_eq!(reader.push(&mut line, |_| unreachable!()), Err(error));
-        assert_eq!((reader.held(), reader.capacity()), (0, 0));
+        assert_eq!((reader.assembler.held(), reader.capacity()), (0, 0));
         reader.ask(ReadMode::Any);
         assert_eq!(
             reader.push(b"x".to_vec().as_mut(), |_| unreachable!()),
@@ -135,7 +138,7 @@ fn from_reads_to_packages_and_back() {
     let mut unpacker = reader.into_unpacker(Unpack::fixed(2).build().unwrap());
     let mut seen = Vec::new();
     unpacker
-        .resume(|package| {
+        .push(&mut [], |package| {
             seen.extend_from_slice(package);
             std::ops::ControlFlow::Continue(())
         })
@@ -205,18 +208,18 @@ fn random_reads_of_random_pieces_agree_with_the_reference() {
             while !reader.is_waiting() && asks < modes.len() && !random.chance(4) {
                 reader.ask(modes[asks]);
                 asks += 1;
-                reader.resume(|read| each(&mut asks, read)).unwrap();
+                reader.push(&mut [], |read| each(&mut asks, read)).unwrap();
             }
         }
         while !reader.is_waiting() && asks < modes.len() {
             reader.ask(modes[asks]);
             asks += 1;
-            reader.resume(|read| each(&mut asks, read)).unwrap();
+            reader.push(&mut [], |read| each(&mut asks, read)).unwrap();
         }
         let expected = reference(&modes, &stream);
         assert_eq!(seen, expected, "{seed}");
         let used: usize = expected.iter().map(Vec::len).sum();
-        assert_eq!(reader.held(), stream.len() - used, "{seed}");
+        assert_eq!(reader.assembler.held(), stream.len() - used, "{seed}");
         total += expected.len();
     }
     assert!(total > 20_000, "{total}");

@@ -54,7 +54,7 @@ fn whole_packages_own_no_memory() {
         let stop = |_: &mut [u8]| ControlFlow::Break(());
         unpacker.push(&mut stream, stop).unwrap();
         assert!(unpacker.held() > 0 && unpacker.capacity() > 0);
-        unpacker.resume(go).unwrap();
+        unpacker.push(&mut [], go).unwrap();
         assert!(unpacker.held() == 0 && unpacker.capacity() <= KEEP);
     }
 }
@@ -157,7 +157,7 @@ fn a_long_rest_is_handed_on_bit_by_bit_in_linear_time() {
         assert_eq!(unpacker.held(), left);
     }
     while left > 0 {
-        unpacker.resume(&mut stop).unwrap();
+        unpacker.push(&mut [], &mut stop).unwrap();
         left -= 2;
         assert_eq!(unpacker.held(), left);
         assert!(

@@ -84,9 +84,9 @@ fn a_stop_is_at_once_and_keeps_the_rest() {
     assert_eq!(unpacker.held(), 3);
     unpacker.push(&mut b"cdd".to_vec(), &mut stop).unwrap();
     assert_eq!(unpacker.held(), 4, "what was held comes first, and alone");
-    unpacker.resume(&mut stop).unwrap();
-    unpacker.resume(&mut stop).unwrap();
-    unpacker.resume(&mut stop).unwrap();
+    unpacker.push(&mut [], &mut stop).unwrap();
+    unpacker.push(&mut [], &mut stop).unwrap();
+    unpacker.push(&mut [], &mut stop).unwrap();
     assert_eq!(unpacker.held(), 0);
     assert_eq!(calls, 4);
 }

@@ -8,7 +8,6 @@ const DELAY: u64 = 250;
 enum Event {
     Poll,
     Failed(usize),
-    Connected(usize),
 }
 
 /// What [`Action`] is expected, with times in milliseconds and addresses by number.
@@ -20,7 +19,7 @@ enum Expect {
     Failed,
 }
 
-use Event::{Connected, Poll};
+use Event::Poll;
 use Expect::{Start, Until, Wait};
 
 fn run(count: u16, script: &[(u64, Event, Expect)]) {
@@ -33,7 +32,6 @@ fn run(count: u16, script: &[(u64, Event, Expect)]) {
         match event {
             Poll => {}
             Event::Failed(index) => race.on_failed(index, at(ms)),
-            Connected(index) => race.on_connected(index),
         }
         let expected = match expect {
             Start(index) => Action::Start(index, address(index as u16)),
@@ -58,7 +56,6 @@ fn no_address_has_failed() {
 fn one_address() {
     let (start, wait) = ((0, Poll, Start(0)), (900, Poll, Wait));
     run(1, &[start, wait, (901, Event::Failed(0), Expect::Failed)]);
-    run(1, &[start, wait, (901, Connected(0), Wait)]);
 }
 
 #[test]
@@ -107,20 +104,6 @@ fn a_failure_is_counted_once() {
             (3, Event::Failed(0), Wait),
             (4, Event::Failed(1), Expect::Failed),
             (5, Event::Failed(1), Expect::Failed),
-        ],
-    );
-}
-
-#[test]
-fn nothing_starts_after_a_win() {
-    run(
-        3,
-        &[
-            (0, Connected(0), Start(0)),
-            (250, Poll, Start(1)),
-            (251, Connected(1), Wait),
-            (252, Event::Failed(0), Wait),
-            (900, Poll, Wait),
         ],
     );
 }

@@ -90,22 +90,15 @@ fn resolved(conn: &Conn<'_>, answer: io::Result<Vec<Address>>) {
         return;
     }
     with_connecting(conn, |connecting| connecting.lookup = None);
-    let failure = match answer {
-        Ok(addresses) if addresses.is_empty() => Some(io::Error::new(
-            io::ErrorKind::NotFound,
-            "the host has no address",
-        )),
+    let none = || io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+    match answer.and_then(|found| (!found.is_empty()).then_some(found).ok_or_else(none)) {
         Ok(addresses) => {
             with_connecting(conn, |connecting| {
                 connecting.race = Some(ConnectRace::new(addresses, now, ATTEMPT_DELAY));
             });
-            None
+            drive_race(conn);
         }
-        Err(e) => Some(e),
-    };
-    match failure {
-        Some(e) => close::now(conn, CloseReason::Dns(Arc::new(e))),
-        None => drive_race(conn),
+        Err(e) => close::now(conn, CloseReason::Dns(Arc::new(e))),
     }
 }
 

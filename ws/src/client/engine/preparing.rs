@@ -155,10 +155,6 @@ impl Handler for Unconnected {
 
     fn on_data(&mut self, _conn: &Conn<'_>, _data: &mut [u8]) {}
 
-    fn on_end(&mut self, _conn: &Conn<'_>) {}
-
-    fn on_stop(&mut self, _conn: &Conn<'_>) {}
-
     fn on_close(self: Box<Self>, conn: &Conn<'_>, _reason: CloseReason) {
         self.engine.session_ended(conn, false, self.why);
     }
