@@ -228,7 +228,7 @@ impl Drop for EventLoopThread {
             return; // in a child made by fork, which has no such thread
         }
         if matches!(*lock(&self.state.stage), Stage::New) {
-            self.event_loop.abandon();
+            self.event_loop.shared.abandon();
             return;
         }
         self.stop_own();
@@ -260,4 +260,4 @@ fn hook(which: &str, f: impl FnOnce()) {
     }
 }
 
-crate::debug_fields!(EventLoopThread, this: "event_loop" = this.event_loop);
+debug_fields!(EventLoopThread, this: "event_loop" = this.event_loop);

@@ -221,4 +221,4 @@ impl Drop for EventLoopThreadPool {
     }
 }
 
-crate::debug_fields!(EventLoopThreadPool, this: "threads" = this.threads);
+debug_fields!(EventLoopThreadPool, this: "threads" = this.threads);

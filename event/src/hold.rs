@@ -1,7 +1,6 @@
 //! Keeping a stopping loop alive for a moment.
 
 use crate::core::shared::LoopShared;
-use std::fmt;
 use std::sync::{Arc, Weak};
 
 /// Keeps a stopping loop draining until it is dropped, or the loop's deadline passes.
@@ -32,8 +31,4 @@ impl Drop for Hold {
     }
 }
 
-impl fmt::Debug for Hold {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hold").field("id", &self.id).finish()
-    }
-}
+debug_fields!(Hold, this: "id" = this.id);

@@ -45,10 +45,12 @@
 #![cfg_attr(not(test), warn(clippy::expect_used))]
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
+#[macro_use]
+mod macros;
+
 mod core;
 #[cfg(feature = "cron")]
 mod cron;
-mod debug;
 mod error;
 mod event_loop;
 mod event_loop_thread;

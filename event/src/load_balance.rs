@@ -53,7 +53,7 @@ impl Chooser {
         let mut by_turns = fit.iter().cycle().skip(turn).take(fit.len());
         let chosen = match balance {
             LoadBalance::RoundRobin | LoadBalance::Random => by_turns.next(),
-            LoadBalance::LeastConnections => by_turns.min_by_key(|n| at(**n).load()),
+            LoadBalance::LeastConnections => by_turns.min_by_key(|n| at(**n).shared.load()),
         };
         chosen.copied().unwrap_or(0)
     }

@@ -14,7 +14,7 @@ use crate::core::{LocalLoop, lookup};
 #[cfg(feature = "cron")]
 use crate::cron::{self, CronSchedule};
 use crate::error::{CloseReason, LoopClosed};
-use crate::event_loop::EventLoop;
+use crate::event_loop::{EventLoop, once};
 use crate::log;
 use crate::sys::{Key, clock};
 use crate::transport::{connection, listener};
@@ -63,12 +63,7 @@ impl LocalLoop {
 
     /// Calls `f` once, `delay` from now. See [`EventLoop::set_timeout`]; `f` need not be `Send`.
     pub fn set_timeout(&self, delay: Duration, f: impl FnOnce(TimerId) + 'static) -> TimerId {
-        let mut f = Some(f);
-        self.set_timer(delay, Some(1), move |id| {
-            if let Some(f) = f.take() {
-                f(id);
-            }
-        })
+        self.set_timer(delay, Some(1), once(f))
     }
 
     /// Calls `f` every `period`. See [`EventLoop::set_interval`]; `f` need not be `Send`.

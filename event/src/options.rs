@@ -48,49 +48,36 @@ impl LoopOptions {
         self
     }
 
-    /// How long a stopping loop lets its connections finish before it closes the rest by force.
-    /// Default 5 s; zero: force at once.
-    pub fn drain_timeout(mut self, timeout: Duration) -> Self {
-        self.drain_timeout = timeout;
-        self
-    }
+    setters! {
+        /// How long a stopping loop lets its connections finish before it closes the rest by force.
+        /// Default 5 s; zero: force at once.
+        drain_timeout(timeout: Duration) => drain_timeout;
 
-    /// Callbacks that run longer than this are named in a warning in the log; `None`: no warning.
-    /// Default 100 ms.
-    pub fn slow_callback(mut self, threshold: impl Into<Option<Duration>>) -> Self {
-        self.slow_callback = threshold.into();
-        self
-    }
+        /// Callbacks that run longer than this are named in a warning in the log; `None`: no warning.
+        /// Default 100 ms.
+        slow_callback(threshold: impl Into<Option<Duration>>) => slow_callback;
 
-    /// How many bytes of memory the loop's connections may hold together: send queues (as large as their
-    /// buffers are; the bytes of a broadcast once), messages of which not all has come, and what a pause
-    /// holds back. Over it the greediest are closed until a sixteenth of it is free: a WebSocket with 1009
-    /// for an unfinished message and 1008 for what is held back, and at once for its send queue, behind
-    /// which no Close would get anywhere; a [`Channel`](crate::Channel) with
-    /// [`CloseReason::MemoryLimit`](crate::CloseReason::MemoryLimit). The log names them, and
-    /// [`Metrics::memory_closes`](crate::Metrics::memory_closes) counts them. `None`: no limit. Default
-    /// 1 GiB, of each loop of a pool.
-    ///
-    /// Messages that other threads send count from when the loop has taken them. Not counted are the state
-    /// of TLS and of compression, and what is bounded by small fixed limits.
-    pub fn memory_limit(mut self, bytes: impl Into<Option<usize>>) -> Self {
-        self.memory_limit = bytes.into();
-        self
-    }
+        /// How many bytes of memory the loop's connections may hold together: send queues (as large as their
+        /// buffers are; the bytes of a broadcast once), messages of which not all has come, and what a pause
+        /// holds back. Over it the greediest are closed until a sixteenth of it is free: a WebSocket with 1009
+        /// for an unfinished message and 1008 for what is held back, and at once for its send queue, behind
+        /// which no Close would get anywhere; a [`Channel`](crate::Channel) with
+        /// [`CloseReason::MemoryLimit`](crate::CloseReason::MemoryLimit). The log names them, and
+        /// [`Metrics::memory_closes`](crate::Metrics::memory_closes) counts them. `None`: no limit. Default
+        /// 1 GiB, of each loop of a pool.
+        ///
+        /// Messages that other threads send count from when the loop has taken them. Not counted are the state
+        /// of TLS and of compression, and what is bounded by small fixed limits.
+        memory_limit(bytes: impl Into<Option<usize>>) => memory_limit;
 
-    /// Who looks up host names, on threads of the loop's own. Default: the system
-    /// (`getaddrinfo`).
-    pub fn resolver(mut self, resolver: Arc<dyn Resolver>) -> Self {
-        self.resolver = resolver;
-        self
-    }
+        /// Who looks up host names, on threads of the loop's own. Default: the system
+        /// (`getaddrinfo`).
+        resolver(resolver: Arc<dyn Resolver>) => resolver;
 
-    /// Seeds the loop's random numbers (reconnect jitter, WebSocket masks), so that a test can be
-    /// repeated. **For tests only**: masks that can be foreseen take away what RFC 6455 section 5.3
-    /// wants of them. Default: seeded by the operating system.
-    pub fn dangerous_seed(mut self, seed: u64) -> Self {
-        self.seed = Some(seed);
-        self
+        /// Seeds the loop's random numbers (reconnect jitter, WebSocket masks), so that a test can be
+        /// repeated. **For tests only**: masks that can be foreseen take away what RFC 6455 section 5.3
+        /// wants of them. Default: seeded by the operating system.
+        dangerous_seed(seed: u64) => seed;
     }
 }
 
@@ -100,7 +87,7 @@ impl Default for LoopOptions {
     }
 }
 
-crate::debug_fields!(LoopOptions, this:
+debug_fields!(LoopOptions, this:
     "name" = this.name,
     "drain_timeout" = this.drain_timeout,
     "slow_callback" = this.slow_callback,

@@ -101,7 +101,7 @@ impl EventLoop {
         let stopped = Arc::new(AtomicBool::new(false));
         for signal in signals {
             // No handle: the callback may wait for a loop that is never run.
-            let (event_loop, stopped) = (self.downgrade(), stopped.clone());
+            let (event_loop, stopped) = (Arc::downgrade(&self.shared), stopped.clone());
             self.add_signal(*signal, move |signal| {
                 let Some(event_loop) = event_loop.upgrade().map(Self::from_shared) else {
                     return;

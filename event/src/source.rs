@@ -88,7 +88,7 @@ impl IoHandle {
     }
 }
 
-crate::debug_fields!(IoHandle, this: "key" = this.key);
+debug_fields!(IoHandle, this: "key" = this.key);
 
 /// A user's source and callback.
 trait Watched {
@@ -233,7 +233,8 @@ impl LocalLoop {
         S: ForeignSource + 'static,
         F: FnMut(&IoHandle, &mut S, Ready) + 'static,
     {
-        self.watch(Role::Source, "source of the user's", source, interest, f)
+        let watched = Box::new((source, f));
+        self.watch(Role::Source, "source of the user's", watched, interest)
     }
 
     /// As [`add_source`](LocalLoop::add_source), for a source that goes on while the loop drains,
@@ -252,24 +253,20 @@ impl LocalLoop {
         S: ForeignSource + 'static,
         F: FnMut(&IoHandle, &mut S, Ready) + 'static,
     {
-        self.watch(Role::Background, "background source", source, interest, f)
+        let watched = Box::new((source, f));
+        self.watch(Role::Background, "background source", watched, interest)
     }
 
-    fn watch<S, F>(
+    fn watch(
         &self,
         role: Role,
         name: &'static str,
-        source: S,
+        watched: Box<dyn Watched>,
         interest: Interest,
-        f: F,
-    ) -> io::Result<IoHandle>
-    where
-        S: ForeignSource + 'static,
-        F: FnMut(&IoHandle, &mut S, Ready) + 'static,
-    {
+    ) -> io::Result<IoHandle> {
         let core = self.core();
         if !core.registry.admit(role) {
-            self.drop_user((source, f));
+            self.drop_user(watched);
             return Err(io::ErrorKind::NotConnected.into());
         }
         let watching = core.registry.put(role, |place| Watching {
@@ -277,7 +274,7 @@ impl LocalLoop {
             name,
             readable: Cell::new(false),
             writable: Cell::new(false),
-            watched: Cell::new(Some(Box::new((source, f)))),
+            watched: Cell::new(Some(watched)),
         });
         let key = watching.place.key();
         let registered = watching.with_poller(core, "source register", |watched, poller| {

@@ -1,8 +1,12 @@
 //! Cuts arbitrary streams, in arbitrary pieces and with arbitrary stops, by arbitrary settings, and
 //! compares with the reference of the unit tests, which sees the stream as a whole.
 //!
-//! The framing is included as source, as it is not public; it needs nothing else of its crate.
+//! The framing is included as source, as it is not public; it needs nothing else of its crate but macros.
 #![no_main]
+
+#[macro_use]
+#[path = "../../event/src/macros.rs"]
+mod macros;
 
 #[allow(dead_code, unused_imports)]
 #[path = "../../event/src/framing/mod.rs"]

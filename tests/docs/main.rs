@@ -198,6 +198,19 @@ impl Items {
                     continue;
                 }
                 Tree::Word(word) if is_qualifier(word, rest) => continue,
+                // `setters! { name(argument: Type) => field; … }`
+                Tree::Word(word) if word == "setters" => {
+                    let (_, body, after) = item(rest);
+                    rest = after;
+                    let (Some(owner), Some(body)) = (owner, body) else {
+                        continue;
+                    };
+                    for pair in body.windows(2) {
+                        if let [Tree::Word(name), Tree::Group('(', _)] = pair {
+                            self.members.insert((owner.to_owned(), name.clone()));
+                        }
+                    }
+                }
                 Tree::Word(word)
                     if matches!(rest.first(), Some(Tree::Mark('!')))
                         && self.macros.contains_key(word) =>

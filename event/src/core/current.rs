@@ -3,6 +3,7 @@
 use super::LocalLoop;
 use super::LoopCore;
 use super::shared::LoopShared;
+use crate::sys::thread;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -29,13 +30,16 @@ pub(crate) fn find(shared: &Arc<LoopShared>) -> Option<LocalLoop> {
 
 /// The loop that is in a tick on this thread.
 pub(crate) fn ticking() -> Option<LocalLoop> {
-    first(LoopCore::is_ticking)
+    first(|core| core.turn.ticking.get())
 }
 
+/// The first such loop that is this thread's own (I1), as all are, but where threads are simulated.
 fn first(wanted: impl Fn(&LoopCore) -> bool) -> Option<LocalLoop> {
     let found = OWNED.try_with(|owned| {
         let owned = owned.0.borrow();
-        let mut mine = owned.iter().filter(|core| wanted(core) && core.is_mine());
+        let mut mine = owned
+            .iter()
+            .filter(|core| wanted(core) && core.shared.gate.owner() == thread::token());
         mine.next().cloned().map(LocalLoop::new)
     });
     found.ok().flatten()

@@ -19,13 +19,10 @@ pub(super) struct Idle {
 }
 
 /// Those of a loop. What is the user's leaves by return value, to be dropped with no borrow alive.
+#[derive(Default)]
 pub(super) struct Idles(pub(super) RefCell<Slots<Idle>>);
 
 impl Idles {
-    pub(super) fn new() -> Self {
-        Self(RefCell::new(Slots::new()))
-    }
-
     /// Adds one, to be called so many times (`None`: any number).
     pub(super) fn add(&self, repeat: Option<u32>, callback: OnIdle) -> Key {
         self.0.borrow_mut().insert(Idle {

@@ -30,7 +30,7 @@ mod turn;
 mod users;
 
 use crate::error::CloseReason;
-use crate::sys::{Key, Poller, clock, random_seed, thread};
+use crate::sys::{Key, Poller, clock, random_seed};
 use buffers::BufferPool;
 use calls::{Calls, Deferred, LocalTask};
 use drain::Drain;
@@ -77,7 +77,7 @@ impl LocalLoop {
     }
 }
 
-crate::debug_fields!(LocalLoop, this: "name" = this.core.shared.options.name);
+debug_fields!(LocalLoop, this: "name" = this.core.shared.options.name);
 
 /// A loop on its own thread: each part borrows what is its own for moments.
 pub(crate) struct LoopCore {
@@ -111,7 +111,7 @@ impl LoopCore {
             registry: Registry::new(shared.clone()),
             shared,
             timers: LoopTimers::new(now),
-            users: Users::new(),
+            users: Users::default(),
             buffers: BufferPool::default(),
             memory: Memory::default(),
             calls: Calls::default(),
@@ -140,16 +140,6 @@ impl LoopCore {
     /// The key behind a name; that of nothing if it names something of another loop's.
     pub(crate) fn mine(&self, key: OwnKey) -> Key {
         key.on(self.shared.number)
-    }
-
-    /// Whether a tick is on the stack.
-    pub(crate) fn is_ticking(&self) -> bool {
-        self.turn.ticking.get()
-    }
-
-    /// Whether the calling thread owns the loop (I1): always, but for threads that are simulated.
-    pub(crate) fn is_mine(&self) -> bool {
-        self.shared.gate.owner() == thread::token()
     }
 
     /// Ends the wait of a host that this thread is about to begin: there is something to do, or it is due

@@ -35,7 +35,7 @@ impl Registry {
     pub(super) fn new(shared: Arc<LoopShared>) -> Self {
         Self {
             shared,
-            entities: RefCell::new(Slots::new()),
+            entities: RefCell::new(Slots::default()),
             dirty: RefCell::default(),
             ready: RefCell::default(),
             costly: RefCell::default(),

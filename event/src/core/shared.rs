@@ -114,7 +114,7 @@ impl LoopShared {
 
     /// Gives one count of the gate back.
     pub(crate) fn release(&self) {
-        if self.gate.release().must_wake() {
+        if self.gate.release() {
             self.inbox.notify();
         }
     }

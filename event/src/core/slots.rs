@@ -48,16 +48,17 @@ pub(crate) struct Slots<T> {
     retired: usize,
 }
 
-impl<T> Slots<T> {
-    /// No slots.
-    pub(crate) fn new() -> Self {
+impl<T> Default for Slots<T> {
+    fn default() -> Self {
         Self {
             entries: Slab::new(),
             generations: Vec::new(),
             retired: 0,
         }
     }
+}
 
+impl<T> Slots<T> {
     /// Stores a value.
     ///
     /// # Panics

@@ -9,6 +9,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 /// See the module.
+#[derive(Default)]
 pub(crate) struct Users {
     pub(crate) attachments: RefCell<Slots<Rc<dyn Attachment>>>,
     /// For [`LocalLoop::context`](super::LocalLoop::context).
@@ -18,15 +19,6 @@ pub(crate) struct Users {
 }
 
 impl Users {
-    pub(super) fn new() -> Self {
-        Self {
-            attachments: RefCell::new(Slots::new()),
-            context: RefCell::default(),
-            idles: Idles::new(),
-            lookups: RefCell::new(Slots::new()),
-        }
-    }
-
     /// The attachments that are there, for a walk in which some come and go.
     pub(super) fn attached(&self) -> Vec<Rc<dyn Attachment>> {
         let attachments = self.attachments.borrow();

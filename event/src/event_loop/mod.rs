@@ -2,6 +2,8 @@
 
 mod tasks;
 
+pub(crate) use self::tasks::once;
+
 use crate::core::LocalLoop;
 use crate::core::LoopCore;
 use crate::core::current;
@@ -41,7 +43,7 @@ use std::time::Duration;
 /// libhv: `hv::EventLoop`.
 #[derive(Clone)]
 pub struct EventLoop {
-    shared: Arc<LoopShared>,
+    pub(crate) shared: Arc<LoopShared>,
 }
 
 /// What a turn of [`EventLoop::run_once`] left behind: one of two, of which there will be no more.
@@ -293,22 +295,6 @@ impl EventLoop {
         })
     }
 
-    /// How many connections it has, those on their way included. Any thread.
-    pub(crate) fn load(&self) -> i64 {
-        self.shared.load()
-    }
-
-    /// Ends it, if nobody has run it.
-    pub(crate) fn abandon(&self) -> bool {
-        self.shared.abandon()
-    }
-
-    /// The same loop, without being a handle of it.
-    #[cfg(all(unix, not(hvloop_sim)))]
-    pub(crate) fn downgrade(&self) -> std::sync::Weak<LoopShared> {
-        Arc::downgrade(&self.shared)
-    }
-
     /// Keeps a stopping loop draining until the [`Hold`] is dropped or the deadline passes; for
     /// work elsewhere that will come back to the loop. `name` is what the report calls it.
     ///
@@ -347,4 +333,4 @@ impl Drop for EventLoop {
     }
 }
 
-crate::debug_fields!(EventLoop, this: "name" = this.shared.options.name, "status" = this.status());
+debug_fields!(EventLoop, this: "name" = this.shared.options.name, "status" = this.status());

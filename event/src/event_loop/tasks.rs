@@ -133,12 +133,7 @@ impl EventLoop {
     where
         F: FnOnce(TimerId) + Send + 'static,
     {
-        let mut f = Some(f);
-        self.set_timer(delay, Some(1), move |id| {
-            if let Some(f) = f.take() {
-                f(id);
-            }
-        })
+        self.set_timer(delay, Some(1), once(f))
     }
 
     /// Calls `f` every `period`, first one period from now. The schedule is fixed: it does not
@@ -308,5 +303,15 @@ impl EventLoop {
         self.with_local(move |local| {
             local.cancel_dns(&query);
         })
+    }
+}
+
+/// The callback of a timer that fires once.
+pub(crate) fn once(f: impl FnOnce(TimerId)) -> impl FnMut(TimerId) {
+    let mut f = Some(f);
+    move |id| {
+        if let Some(f) = f.take() {
+            f(id);
+        }
     }
 }

@@ -2,7 +2,6 @@
 
 use super::error::UnpackError;
 use super::rule::Rule;
-use std::fmt;
 
 /// How much memory is kept while nothing is held, in bytes. An idle connection has to be small; a
 /// stream of short packages cut by the ends of reads should not allocate each time.
@@ -194,17 +193,12 @@ impl Assembler {
     }
 }
 
-impl fmt::Debug for Assembler {
-    /// Leaves out what the peer said.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Assembler")
-            .field("rule", &self.rule)
-            .field("max", &self.max)
-            .field("held", &self.held())
-            .field("failed", &self.failed)
-            .finish_non_exhaustive()
-    }
-}
+debug_fields!(Assembler, this:
+    "rule" = this.rule,
+    "max" = this.max,
+    "held" = this.held(),
+    "failed" = this.failed,
+);
 
 #[cfg(test)]
 mod tests;

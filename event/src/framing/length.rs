@@ -76,42 +76,29 @@ impl LengthField {
         }
     }
 
-    /// Where the body begins, in bytes from the start of the package: the length of the head.
-    /// Default 5; not before the end of the length field.
-    pub fn body_offset(mut self, body_offset: usize) -> Self {
-        self.body_offset = body_offset;
-        self
-    }
+    setters! {
+        /// Where the body begins, in bytes from the start of the package: the length of the head.
+        /// Default 5; not before the end of the length field.
+        body_offset(body_offset: usize) => body_offset;
 
-    /// Where the length field begins, in bytes from the start of the package. Default 1 (libhv:
-    /// `length_field_offset`).
-    pub fn offset(mut self, offset: usize) -> Self {
-        self.offset = offset;
-        self
-    }
+        /// Where the length field begins, in bytes from the start of the package. Default 1 (libhv:
+        /// `length_field_offset`).
+        offset(offset: usize) => offset;
 
-    /// How many bytes the length field has, from 1 to 8. Default 4 (libhv: `length_field_bytes`).
-    ///
-    /// For a varint, how many of them are counted into `body_offset`, from 1 to 10; what the
-    /// varint really has may differ.
-    pub fn bytes(mut self, bytes: usize) -> Self {
-        self.bytes = bytes;
-        self
-    }
+        /// How many bytes the length field has, from 1 to 8. Default 4 (libhv: `length_field_bytes`).
+        ///
+        /// For a varint, how many of them are counted into `body_offset`, from 1 to 10; what the
+        /// varint really has may differ.
+        bytes(bytes: usize) => bytes;
 
-    /// What to add to the length field to get the length of the body, in bytes. Default 0 (libhv:
-    /// `length_adjustment`, 16 bits there). With a field that counts the whole package, this is
-    /// minus the length of the head.
-    pub fn adjustment(mut self, adjustment: i32) -> Self {
-        self.adjustment = adjustment;
-        self
-    }
+        /// What to add to the length field to get the length of the body, in bytes. Default 0 (libhv:
+        /// `length_adjustment`, 16 bits there). With a field that counts the whole package, this is
+        /// minus the length of the head.
+        adjustment(adjustment: i32) => adjustment;
 
-    /// How the length is written. Default [`LengthCoding::BigEndian`] (libhv:
-    /// `length_field_coding`).
-    pub fn coding(mut self, coding: LengthCoding) -> Self {
-        self.coding = coding;
-        self
+        /// How the length is written. Default [`LengthCoding::BigEndian`] (libhv:
+        /// `length_field_coding`).
+        coding(coding: LengthCoding) => coding;
     }
 
     /// Checks the values against each other and against the greatest size of a package.

@@ -182,7 +182,7 @@ fn take(kept: &mut Vec<u8>, bytes: &mut &[u8], limit: u64) -> u64 {
     size as u64
 }
 
-crate::debug_fields!(BodyPrefix, this: "kept" = this.kept.len(), "done" = this.is_done());
+debug_fields!(BodyPrefix, this: "kept" = this.kept.len(), "done" = this.is_done());
 
 #[cfg(test)]
 mod tests;

@@ -204,4 +204,4 @@ impl Drop for Ticket {
     }
 }
 
-crate::debug_fields!(Ticket, this: "number" = this.number);
+debug_fields!(Ticket, this: "number" = this.number);

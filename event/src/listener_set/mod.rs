@@ -351,4 +351,4 @@ impl Acceptor for Accepting {
     }
 }
 
-crate::debug_fields!(ListenerSet, this: "connections" = this.connections());
+debug_fields!(ListenerSet, this: "connections" = this.connections());

@@ -97,28 +97,18 @@ impl ReconnectPolicy {
         }
     }
 
-    /// Sets how the delays grow.
-    pub fn with_growth(mut self, growth: Growth) -> Self {
-        self.growth = growth;
-        self
-    }
+    setters! {
+        /// Sets how the delays grow.
+        with_growth(growth: Growth) => growth;
 
-    /// Sets the random part of each delay, from 0 (none) to 1 (all of it).
-    pub fn with_jitter(mut self, jitter: f64) -> Self {
-        self.jitter = jitter;
-        self
-    }
+        /// Sets the random part of each delay, from 0 (none) to 1 (all of it).
+        with_jitter(jitter: f64) => jitter;
 
-    /// Sets how many attempts may follow one another; `None`: any number.
-    pub fn with_max_retries(mut self, max_retries: impl Into<Option<u32>>) -> Self {
-        self.max_retries = max_retries.into();
-        self
-    }
+        /// Sets how many attempts may follow one another; `None`: any number.
+        with_max_retries(max_retries: impl Into<Option<u32>>) => max_retries;
 
-    /// Sets how long a session must have been open for the series to begin anew.
-    pub fn with_stable_after(mut self, stable_after: Duration) -> Self {
-        self.stable_after = stable_after;
-        self
+        /// Sets how long a session must have been open for the series to begin anew.
+        with_stable_after(stable_after: Duration) => stable_after;
     }
 
     /// Checks the values against each other.

@@ -1,7 +1,5 @@
 //! What an HTTP proxy says when it refuses.
 
-use std::fmt;
-
 /// The answer of an HTTP proxy that refused: its headers, such as the challenge of a 407, and the
 /// beginning of its body.
 #[derive(Clone, PartialEq, Eq, Default)]
@@ -40,13 +38,8 @@ impl ProxyAnswer {
     }
 }
 
-impl fmt::Debug for ProxyAnswer {
-    /// Leaves out the values: one may be a secret.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<_> = self.headers().map(|(name, _)| name).collect();
-        f.debug_struct("ProxyAnswer")
-            .field("headers", &names)
-            .field("body", &self.body.len())
-            .finish()
-    }
-}
+// Leaves out the values: one may be a secret.
+debug_fields!(ProxyAnswer, this:
+    "headers" = this.headers().map(|(name, _)| name).collect::<Vec<_>>(),
+    "body" = this.body.len(),
+);

@@ -2,7 +2,6 @@
 
 use super::answer::ProxyAnswer;
 use crate::http::is_permanent_status;
-use std::fmt;
 use std::sync::Arc;
 
 /// Why a [`Proxy`](super::Proxy) cannot be made of what the user gave.
@@ -130,26 +129,35 @@ impl ProxyError {
 }
 
 /// A SOCKS5 proxy's reply that is not success (RFC 1928 section 6).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SocksReply {
     /// X'01'.
+    #[error("general SOCKS server failure")]
     GeneralFailure,
     /// X'02': not allowed by its rules.
+    #[error("connection not allowed by its rules")]
     NotAllowed,
     /// X'03'.
+    #[error("network unreachable")]
     NetworkUnreachable,
     /// X'04'; also what many proxies say of a name that does not resolve.
+    #[error("host unreachable")]
     HostUnreachable,
     /// X'05'.
+    #[error("connection refused")]
     ConnectionRefused,
     /// X'06'.
+    #[error("TTL expired")]
     TtlExpired,
     /// X'07'.
+    #[error("command not supported")]
     CommandNotSupported,
     /// X'08'.
+    #[error("address type not supported")]
     AddressTypeNotSupported,
     /// Another one, which RFC 1928 does not assign.
+    #[error("SOCKS reply {0}")]
     Unassigned(u8),
 }
 
@@ -166,22 +174,6 @@ impl SocksReply {
             7 => Self::CommandNotSupported,
             8 => Self::AddressTypeNotSupported,
             other => Self::Unassigned(other),
-        }
-    }
-}
-
-impl fmt::Display for SocksReply {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::GeneralFailure => f.write_str("general SOCKS server failure"),
-            Self::NotAllowed => f.write_str("connection not allowed by its rules"),
-            Self::NetworkUnreachable => f.write_str("network unreachable"),
-            Self::HostUnreachable => f.write_str("host unreachable"),
-            Self::ConnectionRefused => f.write_str("connection refused"),
-            Self::TtlExpired => f.write_str("TTL expired"),
-            Self::CommandNotSupported => f.write_str("command not supported"),
-            Self::AddressTypeNotSupported => f.write_str("address type not supported"),
-            Self::Unassigned(number) => write!(f, "SOCKS reply {number}"),
         }
     }
 }

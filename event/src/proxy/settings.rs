@@ -171,17 +171,12 @@ impl fmt::Display for Proxy {
     }
 }
 
-impl fmt::Debug for Proxy {
-    /// Leaves out the password and the headers' values: they are secrets.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let headers: Vec<_> = self.headers.iter().map(|(name, _)| name).collect();
-        f.debug_struct("Proxy")
-            .field("at", &format_args!("{self}"))
-            .field("user", &self.credentials.as_ref().map(|(user, _)| user))
-            .field("headers", &headers)
-            .finish_non_exhaustive()
-    }
-}
+// Leaves out the password and the headers' values: they are secrets.
+debug_fields!(Proxy, this:
+    "at" = format_args!("{this}"),
+    "user" = this.credentials.as_ref().map(|(user, _)| user),
+    "headers" = this.headers.iter().map(|(name, _)| name).collect::<Vec<_>>(),
+);
 
 #[cfg(test)]
 mod tests;

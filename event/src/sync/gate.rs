@@ -89,23 +89,6 @@ pub(crate) enum BeginRunError {
     Closed,
 }
 
-/// What giving a hold back asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[must_use = "a draining loop whose last hold has gone must be woken"]
-pub(crate) enum Release {
-    /// Nothing.
-    Quiet,
-    /// That was the last hold of a draining loop: wake it, so that it can close.
-    WakeLoop,
-}
-
-impl Release {
-    /// Whether the loop is to be woken.
-    pub(crate) fn must_wake(self) -> bool {
-        self == Self::WakeLoop
-    }
-}
-
 impl Gate {
     /// The gate of a loop that has not run; its drain takes at most `drain_timeout`.
     pub(crate) fn new(drain_timeout: Duration) -> Self {
@@ -238,18 +221,15 @@ impl Gate {
     }
 
     /// Gives a hold back, once for each [`acquire`](Gate::acquire) that answered `true`; also when
-    /// the loop has closed in spite of it.
-    pub(crate) fn release(&self) -> Release {
+    /// the loop has closed in spite of it. `true`: that was the last hold of a draining loop, which is to be
+    /// woken, so that it can close.
+    #[must_use = "a draining loop whose last hold has gone must be woken"]
+    pub(crate) fn release(&self) -> bool {
         let Ok(before) = self.change(|word| word.checked_sub(HOLD)) else {
             debug_assert!(false, "a hold was released that nobody has");
-            return Release::Quiet;
+            return false;
         };
-        let last = before / HOLD == 1 && before & PHASE == DRAINING;
-        if last {
-            Release::WakeLoop
-        } else {
-            Release::Quiet
-        }
+        before / HOLD == 1 && before & PHASE == DRAINING
     }
 
     /// How many holds there are; on another thread than the loop's, were a moment ago.

@@ -43,64 +43,42 @@ impl SocketOptions {
         }
     }
 
-    /// Clients, TCP and UDP: the address that the socket is to have at this side; port 0: any port.
-    /// Addresses of the host that are of the other family fail. `None`, the default: as the system chooses.
-    ///
-    /// libhv: `TcpClient::bind`, `hio_set_localaddr`.
-    pub fn bind(mut self, local: impl Into<Option<SocketAddr>>) -> Self {
-        self.bind = local.into();
-        self
-    }
+    setters! {
+        /// Clients, TCP and UDP: the address that the socket is to have at this side; port 0: any port.
+        /// Addresses of the host that are of the other family fail. `None`, the default: as the system chooses.
+        ///
+        /// libhv: `TcpClient::bind`, `hio_set_localaddr`.
+        bind(local: impl Into<Option<SocketAddr>>) => bind;
 
-    /// Listeners and UDP: whether an IPv6 socket takes no IPv4 (IPV6_V6ONLY). `None`, the default: as the
-    /// system does.
-    pub fn ipv6_only(mut self, on: impl Into<Option<bool>>) -> Self {
-        self.ipv6_only = on.into();
-        self
-    }
+        /// Listeners and UDP: whether an IPv6 socket takes no IPv4 (IPV6_V6ONLY). `None`, the default: as the
+        /// system does.
+        ipv6_only(on: impl Into<Option<bool>>) => ipv6_only;
 
-    /// Listeners and UDP: several sockets at one address, among which the system shares connections or
-    /// datagrams (SO_REUSEPORT). Where the system does not know it, on Windows and Solaris, opening fails.
-    /// Default off.
-    pub fn reuse_port(mut self, on: bool) -> Self {
-        self.reuse_port = on;
-        self
-    }
+        /// Listeners and UDP: several sockets at one address, among which the system shares connections or
+        /// datagrams (SO_REUSEPORT). Where the system does not know it, on Windows and Solaris, opening fails.
+        /// Default off.
+        reuse_port(on: bool) => reuse_port;
 
-    /// TCP: nothing waits for more to be sent with it (TCP_NODELAY). Default on; the loop writes once a turn
-    /// anyway.
-    pub fn nodelay(mut self, on: bool) -> Self {
-        self.nodelay = on;
-        self
-    }
+        /// TCP: nothing waits for more to be sent with it (TCP_NODELAY). Default on; the loop writes once a turn
+        /// anyway.
+        nodelay(on: bool) => nodelay;
 
-    /// TCP: let the system probe a peer that has been silent for this long (SO_KEEPALIVE), so that a dead
-    /// one is noticed. Whole seconds. `None`, the default: no.
-    pub fn keepalive(mut self, after: impl Into<Option<Duration>>) -> Self {
-        self.keepalive = after.into();
-        self
-    }
+        /// TCP: let the system probe a peer that has been silent for this long (SO_KEEPALIVE), so that a dead
+        /// one is noticed. Whole seconds. `None`, the default: no.
+        keepalive(after: impl Into<Option<Duration>>) => keepalive;
 
-    /// TCP: let the system end a connection when what was sent was not acknowledged, or could not be sent,
-    /// for this long (TCP_USER_TIMEOUT). Whole milliseconds; Linux and Android, elsewhere a warning is
-    /// logged. `None`, the default: as the system does, which may take a quarter of an hour.
-    pub fn user_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.user_timeout = timeout.into();
-        self
-    }
+        /// TCP: let the system end a connection when what was sent was not acknowledged, or could not be sent,
+        /// for this long (TCP_USER_TIMEOUT). Whole milliseconds; Linux and Android, elsewhere a warning is
+        /// logged. `None`, the default: as the system does, which may take a quarter of an hour.
+        user_timeout(timeout: impl Into<Option<Duration>>) => user_timeout;
 
-    /// The size of the system's buffer for what is sent (SO_SNDBUF), in bytes; the system may take another
-    /// one. `None`, the default: as the system chooses, which usually is best.
-    pub fn send_buffer(mut self, bytes: impl Into<Option<usize>>) -> Self {
-        self.send_buffer = bytes.into();
-        self
-    }
+        /// The size of the system's buffer for what is sent (SO_SNDBUF), in bytes; the system may take another
+        /// one. `None`, the default: as the system chooses, which usually is best.
+        send_buffer(bytes: impl Into<Option<usize>>) => send_buffer;
 
-    /// The size of the system's buffer for what comes in (SO_RCVBUF), in bytes; the system may take another
-    /// one. `None`, the default: as the system chooses, which usually is best.
-    pub fn recv_buffer(mut self, bytes: impl Into<Option<usize>>) -> Self {
-        self.recv_buffer = bytes.into();
-        self
+        /// The size of the system's buffer for what comes in (SO_RCVBUF), in bytes; the system may take another
+        /// one. `None`, the default: as the system chooses, which usually is best.
+        recv_buffer(bytes: impl Into<Option<usize>>) => recv_buffer;
     }
 }
 

@@ -311,4 +311,4 @@ impl Drop for TcpClient {
     }
 }
 
-crate::debug_fields!(TcpClient, this: "channel" = this.channel());
+debug_fields!(TcpClient, this: "channel" = this.channel());

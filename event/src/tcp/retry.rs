@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 /// A series of attempts to connect to the same place.
 pub(super) struct Retry {
     backoff: Backoff,
-    options: Connect,
-    /// When the first one is due, if not at once.
-    due: Option<Instant>,
+    pub(super) options: Connect,
+    /// When the first one is due, if not at once; taken when it is begun.
+    pub(super) due: Option<Instant>,
     /// Begun in an `on_close` in the place of an attempt that was to wait, and not up since.
     at_once: bool,
 }
@@ -39,15 +39,6 @@ impl Retry {
             due,
             options,
         }
-    }
-
-    pub(super) fn options(&self) -> &Connect {
-        &self.options
-    }
-
-    /// When the first attempt is due; `None`: at once. Asked once.
-    pub(super) fn take_due(&mut self) -> Option<Instant> {
-        self.due.take()
     }
 
     /// The connection is up.

@@ -62,7 +62,7 @@ impl TlsClientConfig {
     }
 }
 
-crate::debug_fields!(TlsClientConfig, this:
+debug_fields!(TlsClientConfig, this:
     "server_name" = this.server_name,
     "alpn_protocols" = this.rustls.alpn_protocols,
     "enable_sni" = this.rustls.enable_sni,
@@ -208,17 +208,13 @@ impl TlsClientConfigBuilder {
         self
     }
 
-    /// The crypto provider to use. By default it is ring if the feature `ring` is enabled, else
-    /// aws-lc-rs if the feature `aws-lc-rs` is; rustls' process-wide default plays no part.
-    pub fn provider(mut self, provider: Arc<CryptoProvider>) -> Self {
-        self.provider = Some(provider);
-        self
-    }
+    setters! {
+        /// The crypto provider to use. By default it is ring if the feature `ring` is enabled, else
+        /// aws-lc-rs if the feature `aws-lc-rs` is; rustls' process-wide default plays no part.
+        provider(provider: Arc<CryptoProvider>) => provider;
 
-    /// The lowest protocol version to accept; TLS 1.2 by default.
-    pub fn min_version(mut self, version: TlsVersion) -> Self {
-        self.min_version = Some(version);
-        self
+        /// The lowest protocol version to accept; TLS 1.2 by default.
+        min_version(version: TlsVersion) => min_version;
     }
 
     /// The options that take security away.

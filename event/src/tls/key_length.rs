@@ -1,7 +1,5 @@
 //! RSA keys of a length that the crypto providers do not take: to them a signature by one is no signature.
 
-use std::error::Error;
-use std::fmt;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -13,29 +11,17 @@ use super::der::Certificate;
 const LENGTHS: RangeInclusive<usize> = 2048..=8192;
 
 /// A key of another length, on its way through rustls' error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("an RSA key of {} bits is {}", .0, what_of(.0))]
 pub(super) struct KeyLength(pub(super) usize);
 
-impl fmt::Display for KeyLength {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(bits) = self;
-        if bits < LENGTHS.start() {
-            let least = LENGTHS.start();
-            write!(
-                f,
-                "an RSA key of {bits} bits is too short, {least} are the least"
-            )
-        } else {
-            let most = LENGTHS.end();
-            write!(
-                f,
-                "an RSA key of {bits} bits is too long, {most} are the most"
-            )
-        }
+fn what_of(bits: &usize) -> String {
+    let (least, most) = (LENGTHS.start(), LENGTHS.end());
+    match bits < least {
+        true => format!("too short, {least} are the least"),
+        false => format!("too long, {most} are the most"),
     }
 }
-
-impl Error for KeyLength {}
 
 /// The refusal of a signature, told as what it is if one of the certificates has a key of such a length.
 pub(super) fn named_key_length<'a>(

@@ -189,7 +189,7 @@ impl TlsServerConfig {
     }
 }
 
-crate::debug_fields!(TlsServerConfig, this: "alpn_protocols" = this.rustls.alpn_protocols);
+debug_fields!(TlsServerConfig, this: "alpn_protocols" = this.rustls.alpn_protocols);
 
 /// Builds a [`TlsServerConfig`]. An input that is wrong is reported by
 /// [`build`](TlsServerConfigBuilder::build), the first one if there are several.
@@ -237,17 +237,13 @@ impl TlsServerConfigBuilder {
         self
     }
 
-    /// The crypto provider to use; see
-    /// [`TlsClientConfigBuilder::provider`](super::TlsClientConfigBuilder::provider).
-    pub fn provider(mut self, provider: Arc<CryptoProvider>) -> Self {
-        self.provider = Some(provider);
-        self
-    }
+    setters! {
+        /// The crypto provider to use; see
+        /// [`TlsClientConfigBuilder::provider`](super::TlsClientConfigBuilder::provider).
+        provider(provider: Arc<CryptoProvider>) => provider;
 
-    /// The lowest protocol version to accept; TLS 1.2 by default.
-    pub fn min_version(mut self, version: TlsVersion) -> Self {
-        self.min_version = Some(version);
-        self
+        /// The lowest protocol version to accept; TLS 1.2 by default.
+        min_version(version: TlsVersion) => min_version;
     }
 
     /// Makes the configuration.

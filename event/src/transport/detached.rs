@@ -68,4 +68,4 @@ impl Drop for Transport {
     }
 }
 
-crate::debug_fields!(Transport, this: "peer" = this.parts.peer);
+debug_fields!(Transport, this: "peer" = this.parts.peer);

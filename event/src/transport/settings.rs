@@ -97,75 +97,56 @@ fn limit(limit: Option<Duration>) -> Option<Duration> {
 /// The setters of [`ConnSettings`], for the options of either side, whose field `settings` holds them.
 macro_rules! conn_setters {
     () => {
-        /// Options of the socket; of a listener, and of the sockets that it accepts. Default:
-        /// [`SocketOptions::new`](crate::SocketOptions::new).
-        pub fn socket(mut self, options: crate::SocketOptions) -> Self {
-            self.settings.socket = options;
-            self
-        }
+        setters! {
+            /// Options of the socket; of a listener, and of the sockets that it accepts. Default:
+            /// [`SocketOptions::new`](crate::SocketOptions::new).
+            socket(options: crate::SocketOptions) => settings.socket;
 
-        /// The one time-out over all until [`Conn::opened`](crate::conn::Conn::opened): DNS, connect and
-        /// proxy where this side connects, TLS, and the handshake of the protocol above. Default 10 s.
-        ///
-        /// libhv: `setConnectTimeout`, `hio_set_connect_timeout`.
-        pub fn open_timeout(mut self, timeout: Duration) -> Self {
-            self.settings.open_timeout = timeout;
-            self
-        }
+            /// The one time-out over all until [`Conn::opened`](crate::conn::Conn::opened): DNS, connect and
+            /// proxy where this side connects, TLS, and the handshake of the protocol above. Default 10 s.
+            ///
+            /// libhv: `setConnectTimeout`, `hio_set_connect_timeout`.
+            open_timeout(timeout: Duration) => settings.open_timeout;
 
-        /// Close when the peer takes nothing of the queue for this long, also while finishing; `None` or
-        /// zero: never. Default 30 s.
-        ///
-        /// libhv: `hio_set_write_timeout`.
-        pub fn write_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-            self.settings.write_timeout = timeout.into();
-            self
-        }
+            /// Close when the peer takes nothing of the queue for this long, also while finishing; `None` or
+            /// zero: never. Default 30 s.
+            ///
+            /// libhv: `hio_set_write_timeout`.
+            write_timeout(timeout: impl Into<Option<Duration>>) => settings.write_timeout;
 
-        /// How long a finishing connection waits for the peer's end, counted from when the last byte was
-        /// written, before it is closed by force. Until then [`write_timeout`](Self::write_timeout) alone is
-        /// its limit; without that, this is the limit to a queue of which nothing is taken. Default 5 s.
-        ///
-        /// libhv: `hio_set_close_timeout`.
-        pub fn close_timeout(mut self, timeout: Duration) -> Self {
-            self.settings.close_timeout = timeout;
-            self
-        }
+            /// How long a finishing connection waits for the peer's end, counted from when the last byte was
+            /// written, before it is closed by force. Until then [`write_timeout`](Self::write_timeout) alone is
+            /// its limit; without that, this is the limit to a queue of which nothing is taken. Default 5 s.
+            ///
+            /// libhv: `hio_set_close_timeout`.
+            close_timeout(timeout: Duration) => settings.close_timeout;
 
-        /// Close when nothing was read for this long, with
-        /// [`CloseReason::ReadTimedOut`](crate::CloseReason::ReadTimedOut). While reading is paused it does
-        /// not count. Default: no limit.
-        ///
-        /// libhv: `hio_set_read_timeout`.
-        pub fn read_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-            self.settings.read_timeout = timeout.into();
-            self
-        }
+            /// Close when nothing was read for this long, with
+            /// [`CloseReason::ReadTimedOut`](crate::CloseReason::ReadTimedOut). While reading is paused it does
+            /// not count. Default: no limit.
+            ///
+            /// libhv: `hio_set_read_timeout`.
+            read_timeout(timeout: impl Into<Option<Duration>>) => settings.read_timeout;
 
-        /// Close when nothing was read or written for this long, with
-        /// [`CloseReason::IdleTimedOut`](crate::CloseReason::IdleTimedOut). Default: no limit.
-        ///
-        /// libhv: `hio_set_keepalive_timeout`.
-        pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-            self.settings.idle_timeout = timeout.into();
-            self
-        }
+            /// Close when nothing was read or written for this long, with
+            /// [`CloseReason::IdleTimedOut`](crate::CloseReason::IdleTimedOut). Default: no limit.
+            ///
+            /// libhv: `hio_set_keepalive_timeout`.
+            idle_timeout(timeout: impl Into<Option<Duration>>) => settings.idle_timeout;
 
-        /// Let this side go on sending when the peer has ended its side, as one does that ends it behind its
-        /// request and waits for the answer: `on_end` is told ([client](crate::TcpClient::on_end),
-        /// [server](crate::TcpServer::on_end)), and the connection stays until this side ends, too
-        /// ([`Channel::close`](crate::Channel::close), or [`Channel::shutdown`](crate::Channel::shutdown)),
-        /// the peer goes away, or a limit is reached. The limits for being quiet go on: nothing is read any
-        /// more, so that [`read_timeout`](Self::read_timeout) counts from what was read last. With TLS the
-        /// peer's end is its `close_notify`; peers with TLS 1.2 may send that and hear no more (RFC 5246
-        /// section 7.2.1). Default off: the peer's end ends this side, behind what is queued.
-        ///
-        /// Means nothing to a WebSocket, which ends by its own rules.
-        ///
-        /// Netty: `ALLOW_HALF_CLOSURE`; Node: `allowHalfOpen`; libuv always does so.
-        pub fn allow_half_open(mut self, on: bool) -> Self {
-            self.settings.allow_half_open = on;
-            self
+            /// Let this side go on sending when the peer has ended its side, as one does that ends it behind its
+            /// request and waits for the answer: `on_end` is told ([client](crate::TcpClient::on_end),
+            /// [server](crate::TcpServer::on_end)), and the connection stays until this side ends, too
+            /// ([`Channel::close`](crate::Channel::close), or [`Channel::shutdown`](crate::Channel::shutdown)),
+            /// the peer goes away, or a limit is reached. The limits for being quiet go on: nothing is read any
+            /// more, so that [`read_timeout`](Self::read_timeout) counts from what was read last. With TLS the
+            /// peer's end is its `close_notify`; peers with TLS 1.2 may send that and hear no more (RFC 5246
+            /// section 7.2.1). Default off: the peer's end ends this side, behind what is queued.
+            ///
+            /// Means nothing to a WebSocket, which ends by its own rules.
+            ///
+            /// Netty: `ALLOW_HALF_CLOSURE`; Node: `allowHalfOpen`; libuv always does so.
+            allow_half_open(on: bool) => settings.allow_half_open;
         }
     };
 }

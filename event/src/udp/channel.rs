@@ -264,4 +264,4 @@ fn tell_error(core: &LoopCore, key: Key, e: Arc<io::Error>, to: Option<SocketAdd
     });
 }
 
-crate::debug_fields!(UdpChannel, this: "local" = this.inner.local, "open" = this.is_open());
+debug_fields!(UdpChannel, this: "local" = this.inner.local, "open" = this.is_open());

@@ -294,7 +294,7 @@ impl Drop for UdpClient {
     }
 }
 
-crate::debug_fields!(UdpClient, this: "channel" = this.channel());
+debug_fields!(UdpClient, this: "channel" = this.channel());
 
 #[cfg(all(test, not(hvloop_sim)))]
 mod tests {

@@ -20,29 +20,19 @@ impl UdpOptions {
         }
     }
 
-    /// SO_REUSEADDR: several sockets at one address, as receivers of one multicast group on one
-    /// machine need it. Default off.
-    pub fn reuse_address(mut self, on: bool) -> Self {
-        self.socket.reuse_address = on;
-        self
-    }
+    setters! {
+        /// SO_REUSEADDR: several sockets at one address, as receivers of one multicast group on one
+        /// machine need it. Default off.
+        reuse_address(on: bool) => socket.reuse_address;
 
-    /// SO_BROADCAST: may send to broadcast addresses. Default off.
-    pub fn broadcast(mut self, on: bool) -> Self {
-        self.socket.broadcast = on;
-        self
-    }
+        /// SO_BROADCAST: may send to broadcast addresses. Default off.
+        broadcast(on: bool) => socket.broadcast;
 
-    /// Options that other sockets have, too. Default: [`SocketOptions::new`].
-    pub fn socket(mut self, options: SocketOptions) -> Self {
-        self.socket.options = options;
-        self
-    }
+        /// Options that other sockets have, too. Default: [`SocketOptions::new`].
+        socket(options: SocketOptions) => socket.options;
 
-    /// The limit of what waits while the system takes no datagrams, in bytes. Default 4 MiB.
-    pub fn send_limit(mut self, bytes: usize) -> Self {
-        self.send_limit = bytes;
-        self
+        /// The limit of what waits while the system takes no datagrams, in bytes. Default 4 MiB.
+        send_limit(bytes: usize) => send_limit;
     }
 }
 

@@ -145,4 +145,4 @@ impl Drop for UdpServer {
     }
 }
 
-crate::debug_fields!(UdpServer, this: "channel" = this.channel());
+debug_fields!(UdpServer, this: "channel" = this.channel());

@@ -88,7 +88,7 @@ impl<'a> Names<'a> {
 
     /// The paths in what a macro is given: as text, since only the macro knows what it means.
     fn note_tokens(&mut self, text: &str) {
-        let text = text.replace(" :: ", "::");
+        let text = without_texts(text).replace(" :: ", "::");
         for word in text.split(|c: char| !c.is_alphanumeric() && c != '_' && c != ':') {
             let path: Vec<_> = word.split("::").map(str::to_owned).collect();
             if path.len() > 1 && path.iter().all(|segment| !segment.is_empty()) {
@@ -96,6 +96,19 @@ impl<'a> Names<'a> {
             }
         }
     }
+}
+
+/// Tokens without what stands between quotes, as documentation does.
+fn without_texts(tokens: &str) -> String {
+    let (mut inside, mut escaped) = (false, false);
+    let outside = |c: &char| {
+        let was_inside = inside;
+        inside ^= *c == '"' && !escaped;
+        escaped = *c == '\\' && !escaped;
+        !was_inside && !inside
+    };
+    let tokens = tokens.replace("'\"'", "");
+    tokens.chars().filter(outside).collect()
 }
 
 impl<'ast> Visit<'ast> for Names<'_> {

@@ -157,10 +157,11 @@ fn modules_under_conditions() {
 #[test]
 fn paths_in_macros() {
     let files = [
-        ("lib.rs", "mod a; mod b; mod log;"),
+        ("lib.rs", "mod a; mod b; mod c; mod log;"),
+        ("c.rs", ""),
         (
             "a.rs",
-            "use crate::b; use crate::log::log; fn f() { log::debug!(); log!(); assert!(b::ok(1, crate::log::level()), \"see crate::b\"); }",
+            "use crate::b; use crate::log::log; fn f() { log::debug!(); log!(); assert!(b::ok(1, crate::log::level()), \"see crate::c\"); }",
         ),
         ("b.rs", "pub fn ok(_: u8, _: u8) -> bool { true }"),
         (

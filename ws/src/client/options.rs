@@ -7,6 +7,7 @@ use crate::events::CloseEvent;
 use crate::handshake::{HandshakeLimits, HeadError, credentials};
 use crate::protocol::Limits;
 use crate::websocket::{ConnectionOptions, WhenFull, connection_setters};
+use hvloop_event::setters;
 use hvloop_event::{Proxy, ReconnectPolicy, SocketOptions};
 use std::borrow::Cow;
 use std::fmt;
@@ -79,46 +80,33 @@ impl ClientOptions {
 
     connection_setters!();
 
-    /// How long an attempt may take over all: DNS, connect, proxy, TLS and the upgrade, redirects
-    /// included. Default 10 s.
-    ///
-    /// libhv: `setConnectTimeout`, which covers the connect only.
-    pub fn open_timeout(mut self, timeout: Duration) -> Self {
-        self.open_timeout = timeout;
-        self
-    }
+    setters! {
+        /// How long an attempt may take over all: DNS, connect, proxy, TLS and the upgrade, redirects
+        /// included. Default 10 s.
+        ///
+        /// libhv: `setConnectTimeout`, which covers the connect only.
+        open_timeout(timeout: Duration) => open_timeout;
 
-    /// Closes when the peer takes nothing of the send queue for this long, also while closing; `None` or
-    /// zero: never. Default 30 s.
-    pub fn write_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.transport.write_timeout = timeout.into();
-        self
-    }
+        /// Closes when the peer takes nothing of the send queue for this long, also while closing; `None` or
+        /// zero: never. Default 30 s.
+        write_timeout(timeout: impl Into<Option<Duration>>) => transport.write_timeout;
 
-    /// The limit of the send queue, in bytes on the wire. A message over it is refused. Default
-    /// 16 MiB.
-    pub fn send_limit(mut self, bytes: usize) -> Self {
-        self.transport.send_limit = bytes;
-        self
-    }
+        /// The limit of the send queue, in bytes on the wire. A message over it is refused. Default
+        /// 16 MiB.
+        send_limit(bytes: usize) => transport.send_limit;
 
-    /// Limits for the head of the server's answer to the upgrade.
-    pub fn handshake_limits(mut self, limits: HandshakeLimits) -> Self {
-        self.handshake = limits;
-        self
-    }
+        /// Limits for the head of the server's answer to the upgrade.
+        handshake_limits(limits: HandshakeLimits) => handshake;
 
-    /// Connects again by that policy whenever an attempt or a session ends by anything but
-    /// `close()`, `stop()`, the loop's stop, or a refusal that would come again
-    /// ([`reconnect_if`](Self::reconnect_if)); `None`: never. Default `None`.
-    ///
-    /// A server that is busy (503, 429) may say when to come back (`Retry-After`); then the next attempt
-    /// comes no earlier, see [`max_retry_after`](Self::max_retry_after).
-    ///
-    /// libhv: `setReconnect`.
-    pub fn reconnect(mut self, policy: impl Into<Option<ReconnectPolicy>>) -> Self {
-        self.reconnect.policy = policy.into();
-        self
+        /// Connects again by that policy whenever an attempt or a session ends by anything but
+        /// `close()`, `stop()`, the loop's stop, or a refusal that would come again
+        /// ([`reconnect_if`](Self::reconnect_if)); `None`: never. Default `None`.
+        ///
+        /// A server that is busy (503, 429) may say when to come back (`Retry-After`); then the next attempt
+        /// comes no earlier, see [`max_retry_after`](Self::max_retry_after).
+        ///
+        /// libhv: `setReconnect`.
+        reconnect(policy: impl Into<Option<ReconnectPolicy>>) => reconnect.policy;
     }
 
     /// Asked whenever [`reconnect`](Self::reconnect) would lead to another attempt, with what `on_close`
@@ -182,44 +170,34 @@ impl ClientOptions {
         self
     }
 
-    /// Keeps the callbacks after the last `on_close`, so that `open()` may be called again without
-    /// setting them anew. What they captured then lives as long as the client's handles: do not
-    /// capture a handle of the client itself. Default `false`.
-    pub fn keep_callbacks(mut self, keep: bool) -> Self {
-        self.keep_callbacks = keep;
-        self
-    }
+    setters! {
+        /// Keeps the callbacks after the last `on_close`, so that `open()` may be called again without
+        /// setting them anew. What they captured then lives as long as the client's handles: do not
+        /// capture a handle of the client itself. Default `false`.
+        keep_callbacks(keep: bool) => keep_callbacks;
 
-    /// Options of the socket. Default: [`SocketOptions::new`]. The client's own Pings
-    /// ([`ping_interval`](Self::ping_interval)) notice more than the system's probes.
-    pub fn socket(mut self, options: SocketOptions) -> Self {
-        self.transport.socket = options;
-        self
-    }
+        /// Options of the socket. Default: [`SocketOptions::new`]. The client's own Pings
+        /// ([`ping_interval`](Self::ping_interval)) notice more than the system's probes.
+        socket(options: SocketOptions) => transport.socket;
 
-    /// Connects through this proxy; `None`, the default: directly. An HTTP proxy is asked to CONNECT
-    /// for `ws` as for `wss` (RFC 6455 section 4.1, item 3). The proxy is told the host's name, which
-    /// is not looked up here. Nothing is read from the environment, unless you do:
-    /// [`Proxy::from_env`].
-    pub fn proxy(mut self, proxy: impl Into<Option<Proxy>>) -> Self {
-        self.transport.proxy = proxy.into();
-        self
-    }
+        /// Connects through this proxy; `None`, the default: directly. An HTTP proxy is asked to CONNECT
+        /// for `ws` as for `wss` (RFC 6455 section 4.1, item 3). The proxy is told the host's name, which
+        /// is not looked up here. Nothing is read from the environment, unless you do:
+        /// [`Proxy::from_env`].
+        proxy(proxy: impl Into<Option<Proxy>>) => transport.proxy;
 
-    /// Follows at most that many redirects (301, 302, 303, 307, 308) of the upgrade; 0, the default:
-    /// none, and such an answer is a refusal like any other. Over all hops an attempt has one
-    /// [`open_timeout`](Self::open_timeout) and one `on_open` or `on_close`; each attempt begins at
-    /// the URL that was opened.
-    ///
-    /// The Location may be relative; `http` in it means `ws`, and `https` means `wss`. From `wss` to
-    /// `ws` none is followed. Another origin (scheme, host and port) does not get the headers
-    /// Authorization, Cookie, Proxy-Authorization and Host that were set here, nor does any hop after
-    /// it; all other headers, subprotocols and Origin are sent everywhere.
-    ///
-    /// libhv follows every redirect, without a limit and with all headers.
-    pub fn redirects(mut self, limit: u32) -> Self {
-        self.redirects = limit;
-        self
+        /// Follows at most that many redirects (301, 302, 303, 307, 308) of the upgrade; 0, the default:
+        /// none, and such an answer is a refusal like any other. Over all hops an attempt has one
+        /// [`open_timeout`](Self::open_timeout) and one `on_open` or `on_close`; each attempt begins at
+        /// the URL that was opened.
+        ///
+        /// The Location may be relative; `http` in it means `ws`, and `https` means `wss`. From `wss` to
+        /// `ws` none is followed. Another origin (scheme, host and port) does not get the headers
+        /// Authorization, Cookie, Proxy-Authorization and Host that were set here, nor does any hop after
+        /// it; all other headers, subprotocols and Origin are sent everywhere.
+        ///
+        /// libhv follows every redirect, without a limit and with all headers.
+        redirects(limit: u32) => redirects;
     }
 
     /// Adds a header to the upgrade request. Checked by `open()`.

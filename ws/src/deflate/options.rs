@@ -1,6 +1,7 @@
 //! What can be set about permessage-deflate.
 
 use super::params::{DeflateParams, MAX_BITS, MIN_BITS};
+use hvloop_event::setters;
 use std::time::Duration;
 
 /// Options of permessage-deflate, for either role. What the peer wants may restrict them further.
@@ -49,17 +50,13 @@ impl DeflateOptions {
         }
     }
 
-    /// The server compresses each message by itself (`server_no_context_takeover`): less memory on
-    /// both sides, less compression. Of a client a wish, see [`fallback`](Self::fallback).
-    pub fn server_no_context_takeover(mut self, on: bool) -> Self {
-        self.wanted.server_no_context_takeover = on;
-        self
-    }
+    setters! {
+        /// The server compresses each message by itself (`server_no_context_takeover`): less memory on
+        /// both sides, less compression. Of a client a wish, see [`fallback`](Self::fallback).
+        server_no_context_takeover(on: bool) => wanted.server_no_context_takeover;
 
-    /// The client compresses each message by itself (`client_no_context_takeover`).
-    pub fn client_no_context_takeover(mut self, on: bool) -> Self {
-        self.wanted.client_no_context_takeover = on;
-        self
+        /// The client compresses each message by itself (`client_no_context_takeover`).
+        client_no_context_takeover(on: bool) => wanted.client_no_context_takeover;
     }
 
     /// The window that the server compresses with is at most 2^`bits` bytes
@@ -90,31 +87,21 @@ impl DeflateOptions {
         self
     }
 
-    /// Messages shorter than this, in bytes, are sent as they are. Default 1024.
-    pub fn threshold(mut self, bytes: usize) -> Self {
-        self.threshold = bytes;
-        self
-    }
+    setters! {
+        /// Messages shorter than this, in bytes, are sent as they are. Default 1024.
+        threshold(bytes: usize) => threshold;
 
-    /// Sends a message compressed even if that does not make it shorter, for peers that want it so.
-    /// Default `false`: such a message is sent as it is.
-    pub fn always(mut self, on: bool) -> Self {
-        self.always = on;
-        self
-    }
+        /// Sends a message compressed even if that does not make it shorter, for peers that want it so.
+        /// Default `false`: such a message is sent as it is.
+        always(on: bool) => always;
 
-    /// Client: offers compression without what it wants of the server, too, behind the offer with it, for
-    /// servers that cannot do that; `false`: they then do not compress. Default `true`.
-    pub fn fallback(mut self, on: bool) -> Self {
-        self.fallback = on;
-        self
-    }
+        /// Client: offers compression without what it wants of the server, too, behind the offer with it, for
+        /// servers that cannot do that; `false`: they then do not compress. Default `true`.
+        fallback(on: bool) => fallback;
 
-    /// Gives the compressor's memory back when nothing was compressed for this long; the next message
-    /// is then compressed without what came before. `None`, the default: keeps it.
-    pub fn release_timeout(mut self, idle: impl Into<Option<Duration>>) -> Self {
-        self.release_timeout = idle.into();
-        self
+        /// Gives the compressor's memory back when nothing was compressed for this long; the next message
+        /// is then compressed without what came before. `None`, the default: keeps it.
+        release_timeout(idle: impl Into<Option<Duration>>) => release_timeout;
     }
 }
 

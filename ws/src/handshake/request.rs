@@ -5,6 +5,7 @@ use crate::WsUrl;
 use crate::deflate::{self, DeflateOptions};
 use crate::fields::is_token;
 use http::header::{HeaderName, HeaderValue};
+use hvloop_event::setters;
 use std::fmt;
 
 /// Headers that are the handshake's own, or that would announce a body; lower case.
@@ -116,17 +117,13 @@ impl UpgradeRequest {
         Ok(self)
     }
 
-    /// Whether an answer without a subprotocol is refused, if any was offered. Default `false`:
-    /// RFC 6455 lets a server choose none.
-    pub fn require_subprotocol(mut self, required: bool) -> Self {
-        self.subprotocol_required = required;
-        self
-    }
+    setters! {
+        /// Whether an answer without a subprotocol is refused, if any was offered. Default `false`:
+        /// RFC 6455 lets a server choose none.
+        require_subprotocol(required: bool) => subprotocol_required;
 
-    /// Offers permessage-deflate (RFC 7692); `None`, the default: does not.
-    pub fn deflate(mut self, options: impl Into<Option<DeflateOptions>>) -> Self {
-        self.deflate = options.into();
-        self
+        /// Offers permessage-deflate (RFC 7692); `None`, the default: does not.
+        deflate(options: impl Into<Option<DeflateOptions>>) => deflate;
     }
 
     /// What was offered of permessage-deflate.

@@ -3,7 +3,7 @@ use std::collections::HashMap;
 
 #[test]
 fn none_and_foreign_tokens_find_nothing() {
-    let mut slots = Slots::new();
+    let mut slots = Slots::default();
     slots.insert(1);
     for key in [
         Key::NONE,
@@ -20,7 +20,7 @@ fn none_and_foreign_tokens_find_nothing() {
 
 #[test]
 fn stale_key_finds_nothing_although_its_index_is_used_again() {
-    let mut slots = Slots::new();
+    let mut slots = Slots::default();
     let old = slots.insert("old");
     assert_eq!(slots.remove(old), Some("old"));
     assert_eq!(slots.remove(old), None);
@@ -41,7 +41,7 @@ fn stale_key_finds_nothing_although_its_index_is_used_again() {
 
 #[test]
 fn last_generation_retires_the_index() {
-    let mut slots = Slots::new();
+    let mut slots = Slots::default();
     let first = slots.insert(0);
     slots.remove(first);
     slots.generations[0] = u32::MAX - 1;
@@ -66,7 +66,7 @@ fn last_generation_retires_the_index() {
 
 #[test]
 fn drain_takes_all_and_ends_their_keys() {
-    let mut slots = Slots::new();
+    let mut slots = Slots::default();
     let keys: Vec<Key> = (0..3).map(|n| slots.insert(n)).collect();
     slots.remove(keys[1]);
     assert_eq!(slots.drain(), [0, 2]);
@@ -87,7 +87,7 @@ fn random_operations_agree_with_a_map() {
             random ^= random << 17;
             random as usize
         };
-        let mut slots = Slots::new();
+        let mut slots = Slots::default();
         let mut model: HashMap<Key, usize> = HashMap::new();
         let mut ever: Vec<Key> = Vec::new();
         for step in 0..500 {

@@ -272,7 +272,7 @@ impl OnLoop {
     }
 }
 
-crate::debug_fields!(Channel, this:
+debug_fields!(Channel, this:
     "id" = this.inner.id.0,
     "peer" = this.inner.peer,
     "open" = this.is_connected(),

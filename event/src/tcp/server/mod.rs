@@ -62,8 +62,7 @@ impl TcpServer {
     ///
     /// libhv: `TcpServer::onConnection`, connected.
     pub fn on_connection(&self, f: impl Fn(&Channel) + Send + Sync + 'static) {
-        self.shared
-            .set(|callbacks| callbacks.connection = Some(Arc::new(f)));
+        self.shared.set(|all| all.connection = Some(Arc::new(f)));
     }
 
     /// Called with bytes as they come, in the loop's own buffer, or with packages
@@ -71,8 +70,7 @@ impl TcpServer {
     ///
     /// libhv: `TcpServer::onMessage`.
     pub fn on_message(&self, f: impl Fn(&Channel, &mut [u8]) + Send + Sync + 'static) {
-        self.shared
-            .set(|callbacks| callbacks.message = Some(Arc::new(f)));
+        self.shared.set(|all| all.message = Some(Arc::new(f)));
     }
 
     /// Called when the peer has ended its side, in order: nothing more comes from it. What is sent here
@@ -82,8 +80,7 @@ impl TcpServer {
     ///
     /// Node: `'end'`; libuv: `UV_EOF`; Netty: `ChannelInputShutdownEvent`.
     pub fn on_end(&self, f: impl Fn(&Channel) + Send + Sync + 'static) {
-        self.shared
-            .set(|callbacks| callbacks.end = Some(Arc::new(f)));
+        self.shared.set(|all| all.end = Some(Arc::new(f)));
     }
 
     /// Called when everything that was queued on a connection has been written.
@@ -91,23 +88,21 @@ impl TcpServer {
     /// libhv: `TcpServer::onWriteComplete`.
     pub fn on_write_complete(&self, f: impl Fn(&Channel) + Send + Sync + 'static) {
         self.shared
-            .set(|callbacks| callbacks.write_complete = Some(Arc::new(f)));
+            .set(|all| all.write_complete = Some(Arc::new(f)));
     }
 
     /// Called exactly once per connection that came up, as the last of its callbacks.
     ///
     /// libhv: `TcpServer::onConnection`, disconnected.
     pub fn on_close(&self, f: impl Fn(&Channel, &CloseReason) + Send + Sync + 'static) {
-        self.shared
-            .set(|callbacks| callbacks.close = Some(Arc::new(f)));
+        self.shared.set(|all| all.close = Some(Arc::new(f)));
     }
 
     /// Called with connections that were accepted and never came up, such as by a TLS handshake
     /// that failed. By default they are noted in the log (debug). The address is `None` if a stop came
     /// before the loop had the connection.
     pub fn on_failed(&self, f: impl Fn(Option<&Address>, &CloseReason) + Send + Sync + 'static) {
-        self.shared
-            .set(|callbacks| callbacks.failed = Some(Arc::new(f)));
+        self.shared.set(|all| all.failed = Some(Arc::new(f)));
     }
 
     /// `on_message` gets packages that are cut by this rule; `None`, the default: bytes as they
@@ -174,4 +169,4 @@ impl Drop for TcpServer {
     }
 }
 
-crate::debug_fields!(TcpServer, this: "connections" = this.connection_num());
+debug_fields!(TcpServer, this: "connections" = this.connection_num());

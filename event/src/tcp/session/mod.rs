@@ -89,7 +89,7 @@ impl Session {
 
     /// Begins the first attempt, or the wait for it.
     pub(super) fn begin(mut self: Box<Self>, local: &LocalLoop, options: Connect) {
-        match self.retry.as_mut().and_then(Retry::take_due) {
+        match self.retry.as_mut().and_then(|retry| retry.due.take()) {
             Some(due) => {
                 let delay = due.saturating_duration_since(local.now());
                 BackOffWait::begin(self, local, delay);
@@ -100,7 +100,7 @@ impl Session {
 
     /// Begins an attempt after a wait.
     fn connect_again(self: Box<Self>, local: &LocalLoop) {
-        match self.retry.as_ref().map(|retry| retry.options().clone()) {
+        match self.retry.as_ref().map(|retry| retry.options.clone()) {
             Some(options) => self.connect(local, options),
             None => local.drop_user(self),
         }

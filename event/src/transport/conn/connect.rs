@@ -86,21 +86,17 @@ impl Connect {
         }
     }
 
-    /// Speak TLS.
-    #[cfg(feature = "tls")]
-    pub fn with_tls(mut self, config: crate::tls::TlsClientConfig) -> Self {
-        self.tls = Some(config);
-        self
-    }
+    setters! {
+        /// Speak TLS.
+        #[cfg(feature = "tls")]
+        with_tls(config: crate::tls::TlsClientConfig) => tls;
 
-    /// Connect through this proxy; `None`, the default: directly. The proxy is told the target's name,
-    /// which is not looked up here. [`open_timeout`](Self::open_timeout) is over both ways, and
-    /// [`Conn::peer_addr`](super::Conn::peer_addr) is the proxy's. A Unix socket cannot be asked for.
-    ///
-    /// libhv: `TcpClient::setProxy`, `hio_set_proxy`.
-    pub fn proxy(mut self, proxy: impl Into<Option<Proxy>>) -> Self {
-        self.proxy = proxy.into();
-        self
+        /// Connect through this proxy; `None`, the default: directly. The proxy is told the target's name,
+        /// which is not looked up here. [`open_timeout`](Self::open_timeout) is over both ways, and
+        /// [`Conn::peer_addr`](super::Conn::peer_addr) is the proxy's. A Unix socket cannot be asked for.
+        ///
+        /// libhv: `TcpClient::setProxy`, `hio_set_proxy`.
+        proxy(proxy: impl Into<Option<Proxy>>) => proxy;
     }
 
     /// The handshake with the proxy, if there is one.
@@ -130,7 +126,7 @@ impl Connect {
     conn_setters!();
 }
 
-crate::debug_fields!(Connect, this:
+debug_fields!(Connect, this:
     "target" = this.target,
     "proxy" = this.proxy,
     "open_timeout" = this.settings.open_timeout,

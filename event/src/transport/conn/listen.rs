@@ -57,17 +57,13 @@ impl Listen {
         }
     }
 
-    /// Speak TLS.
-    #[cfg(feature = "tls")]
-    pub fn with_tls(mut self, config: crate::tls::TlsServerConfig) -> Self {
-        self.tls = Some(config);
-        self
-    }
+    setters! {
+        /// Speak TLS.
+        #[cfg(feature = "tls")]
+        with_tls(config: crate::tls::TlsServerConfig) => tls;
 
-    /// Connections that may wait to be accepted; the system may have a lower limit. Default 1024.
-    pub fn backlog(mut self, connections: u32) -> Self {
-        self.backlog = connections;
-        self
+        /// Connections that may wait to be accepted; the system may have a lower limit. Default 1024.
+        backlog(connections: u32) => backlog;
     }
 
     /// The limit of each connection's send queue, in bytes. Default 16 MiB.
@@ -117,4 +113,4 @@ impl Listening {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ListenerId(pub(crate) OwnKey);
 
-crate::debug_fields!(Listen, this: "address" = this.address);
+debug_fields!(Listen, this: "address" = this.address);

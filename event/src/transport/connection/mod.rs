@@ -78,13 +78,10 @@ enum Call {
 }
 
 impl Call {
-    const ALL: [Self; 5] = [
-        Self::LowWater,
-        Self::Sent,
-        Self::Up,
-        Self::Leave,
-        Self::Handler,
-    ];
+    const ALL: [Self; 5] = {
+        use Call::*;
+        [LowWater, Sent, Up, Leave, Handler]
+    };
 }
 
 /// How a turn of reading a connection goes on.

@@ -32,14 +32,10 @@ pub(crate) enum Timer {
 
 impl Timer {
     /// All of them, each at its number.
-    pub(crate) const ALL: [Self; 6] = [
-        Self::Open,
-        Self::Race,
-        Self::Stall,
-        Self::Linger,
-        Self::Quiet,
-        Self::Flood,
-    ];
+    pub(crate) const ALL: [Self; 6] = {
+        use Timer::*;
+        [Open, Race, Stall, Linger, Quiet, Flood]
+    };
 }
 
 /// Its own timers, each at its [`Timer`]. Apart: most connections have none.

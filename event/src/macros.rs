@@ -1,4 +1,4 @@
-//! `Debug` of what has more inside than people want to see.
+//! What many types have alike.
 
 /// Shows these values of a type, `this`, each with its name, and `..` for all others.
 #[doc(hidden)]
@@ -14,4 +14,18 @@ macro_rules! debug_fields {
             }
         }
     };
+}
+
+/// Setters that take an options value and give it back: each with its words, what it takes, and the field that is
+/// set to that, or to what it can be turned into, as a value or `None` into an `Option`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! setters {
+    ($($(#[$words:meta])* $name:ident($value:ident: $type:ty) => $($field:ident).+;)+) => {$(
+        $(#[$words])*
+        pub fn $name(mut self, $value: $type) -> Self {
+            self.$($field).+ = $value.into();
+            self
+        }
+    )+};
 }
