@@ -35,6 +35,13 @@ impl Polling {
         }
     }
 
+    /// Takes something off the poller, which a closed loop has none of.
+    pub(crate) fn take_off(&self, f: impl FnOnce(&Poller)) {
+        if let Some(poller) = &*self.poller.borrow() {
+            f(poller);
+        }
+    }
+
     /// Lets a user's source do something with the poller, which is borrowed meanwhile; nothing that the
     /// source may call wants it for itself. `None`: it panicked, which was logged and counted, or the
     /// loop has closed.

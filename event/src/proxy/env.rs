@@ -120,19 +120,18 @@ fn names_address(what: &str, ip: IpAddr) -> bool {
     let (Ok(network), Ok(bits)) = (network.parse::<IpAddr>(), bits.parse::<u32>()) else {
         return false;
     };
-    match (network, ip) {
+    let (network, ip, all) = match (network, ip) {
         (IpAddr::V4(network), IpAddr::V4(ip)) => {
-            let above = 32u32.checked_sub(bits);
-            let part = |ip: u32| above.map(|above| ip.checked_shr(above).unwrap_or(0));
-            above.is_some() && part(network.to_bits()) == part(ip.to_bits())
+            (network.to_bits().into(), ip.to_bits().into(), 32)
         }
-        (IpAddr::V6(network), IpAddr::V6(ip)) => {
-            let above = 128u32.checked_sub(bits);
-            let part = |ip: u128| above.map(|above| ip.checked_shr(above).unwrap_or(0));
-            above.is_some() && part(network.to_bits()) == part(ip.to_bits())
-        }
-        _ => false,
-    }
+        (IpAddr::V6(network), IpAddr::V6(ip)) => (network.to_bits(), ip.to_bits(), 128_u32),
+        _ => return false,
+    };
+    let Some(above) = all.checked_sub(bits) else {
+        return false;
+    };
+    let part = |ip: u128| ip.checked_shr(above).unwrap_or(0);
+    part(network) == part(ip)
 }
 
 #[cfg(test)]

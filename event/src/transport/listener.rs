@@ -138,10 +138,7 @@ impl Entity for Accepting {
         let core = local.core();
         let listener = self.listener.borrow_mut().take();
         if let Some(mut listener) = listener {
-            let _a_closed_loop_has_none = core.poller.with(|poller| {
-                listener.deregister(poller);
-                Ok(())
-            });
+            core.poller.take_off(|poller| listener.deregister(poller));
         }
         if let Some(timer) = self.waiting.take() {
             core.kill_timer(timer);

@@ -183,10 +183,7 @@ impl UdpChannel {
     ///
     /// The loop is closed.
     pub fn set_multicast_loop(&self, on: bool) -> Result<(), LoopClosed> {
-        self.set_multicast(MulticastOut {
-            loopback: Some(on),
-            ..MulticastOut::default()
-        })
+        self.set_multicast(|out| out.loopback = Some(on))
     }
 
     /// How many hops what the socket sends to groups may go. The system's default: 1.
@@ -195,10 +192,7 @@ impl UdpChannel {
     ///
     /// The loop is closed.
     pub fn set_multicast_ttl(&self, hops: u32) -> Result<(), LoopClosed> {
-        self.set_multicast(MulticastOut {
-            ttl: Some(hops),
-            ..MulticastOut::default()
-        })
+        self.set_multicast(|out| out.ttl = Some(hops))
     }
 
     /// From which interface the socket sends to groups.
@@ -207,13 +201,12 @@ impl UdpChannel {
     ///
     /// The loop is closed.
     pub fn set_multicast_interface(&self, interface: Interface) -> Result<(), LoopClosed> {
-        self.set_multicast(MulticastOut {
-            interface: Some(interface),
-            ..MulticastOut::default()
-        })
+        self.set_multicast(|out| out.interface = Some(interface))
     }
 
-    fn set_multicast(&self, out: MulticastOut) -> Result<(), LoopClosed> {
+    fn set_multicast(&self, set: impl FnOnce(&mut MulticastOut)) -> Result<(), LoopClosed> {
+        let mut out = MulticastOut::default();
+        set(&mut out);
         self.configure(move |socket| socket.set_multicast(&out))
     }
 

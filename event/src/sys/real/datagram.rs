@@ -4,7 +4,7 @@ use super::super::{DatagramSettings, Interface, MulticastOut, Poller};
 use super::options;
 use crate::log;
 use crate::sys::Key;
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::{SockRef, Type};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -19,12 +19,7 @@ impl Datagrams {
     ///
     /// What the system said.
     pub(crate) fn bind(address: SocketAddr, settings: &DatagramSettings) -> io::Result<Self> {
-        let socket = Socket::new(
-            Domain::for_address(address),
-            Type::DGRAM,
-            Some(Protocol::UDP),
-        )?;
-        socket.set_nonblocking(true)?;
+        let socket = options::open(address, Type::DGRAM)?;
         socket.set_reuse_address(settings.reuse_address)?;
         socket.set_broadcast(settings.broadcast)?;
         options::before_bind(&socket, address, &settings.options)?;

@@ -1,13 +1,13 @@
 //! Listening sockets: TCP and Unix.
 
 use super::super::{Address, Poller, SocketOptions};
-use super::options::before_bind;
+use super::options::{before_bind, open};
 use super::stream::Stream;
 #[cfg(unix)]
 use super::unix_name::{self, SocketFile};
 use crate::log;
 use crate::sys::Key;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::Type;
 use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
@@ -181,12 +181,7 @@ fn bind_tcp(
     backlog: u32,
     options: &SocketOptions,
 ) -> io::Result<mio::net::TcpListener> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
-    socket.set_nonblocking(true)?;
+    let socket = open(address, Type::STREAM)?;
     // Else a port could not be bound again while connections of its last listener are in TIME_WAIT.
     // On Windows it would mean that a port in use may be taken.
     #[cfg(not(windows))]

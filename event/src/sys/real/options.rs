@@ -2,9 +2,16 @@
 
 use crate::log;
 use crate::sys::SocketOptions;
-use socket2::Socket;
+use socket2::{Domain, Socket, Type};
 use std::io;
 use std::net::SocketAddr;
+
+/// Opens a socket for such addresses, non-blocking and close-on-exec.
+pub(super) fn open(address: SocketAddr, kind: Type) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), kind, None)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
 
 /// Sets what must be known before the socket has its address.
 pub(super) fn before_bind(

@@ -1,12 +1,12 @@
 //! Non-blocking streams: TCP and Unix sockets.
 
 use super::super::{Address, Got, Poller, SocketOptions};
-use super::options::set_buffers;
+use super::options::{open, set_buffers};
 #[cfg(unix)]
 use super::unix_name;
 use crate::log;
 use crate::sys::Key;
-use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use socket2::{SockRef, Socket, TcpKeepalive, Type};
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::time::Duration;
@@ -229,8 +229,7 @@ fn set_user_timeout(_socket: &Socket, _timeout: Duration) -> io::Result<()> {
 
 /// A TCP connect from an address of the caller's.
 fn connect_from(bind: SocketAddr, to: SocketAddr) -> io::Result<mio::net::TcpStream> {
-    let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_nonblocking(true)?;
+    let socket = open(to, Type::STREAM)?;
     socket.set_reuse_address(true)?;
     socket.bind(&bind.into())?;
     match socket.connect(&to.into()) {

@@ -283,10 +283,8 @@ impl<'a> Conn<'a> {
     /// Takes sockets off the poller and closes them.
     fn close_sockets(&self, sockets: Vec<Stream>) {
         for mut socket in sockets {
-            let _a_closed_loop_has_none = self.core().poller.with(|poller| {
-                socket.deregister(poller);
-                Ok(())
-            });
+            let poller = &self.core().poller;
+            poller.take_off(|poller| socket.deregister(poller));
             if socket.is_to_itself() {
                 // Else the system keeps its port for a minute, which is that of a server to come.
                 socket.reset_on_drop();

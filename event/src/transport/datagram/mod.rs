@@ -165,10 +165,8 @@ impl Entity for DatagramSocket {
         let core = local.core();
         let state = self.state.borrow_mut().take();
         if let Some(mut state) = state {
-            let _a_closed_loop_has_none = core.poller.with(|poller| {
-                state.socket.deregister(poller);
-                Ok(())
-            });
+            core.poller
+                .take_off(|poller| state.socket.deregister(poller));
         }
         if let Some(handler) = self.handler.take() {
             core.call_user("datagram close", || handler.on_close(local, reason));
