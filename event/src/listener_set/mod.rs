@@ -48,10 +48,7 @@ struct Listeners {
 }
 
 /// What a listener's loop gets.
-struct Parcel {
-    listening: Listening,
-    acceptor: Accepting,
-}
+type Parcel = (Listening, Accepting);
 
 impl ListenerSet {
     /// Accepts and serves on one loop.
@@ -158,11 +155,7 @@ impl ListenerSet {
                 make: make.clone(),
                 stops: 0,
             };
-            let parcel = Parcel {
-                listening,
-                acceptor,
-            };
-            let parcel = Arc::new(Mutex::new(Some(parcel)));
+            let parcel = Arc::new(Mutex::new(Some((listening, acceptor))));
             {
                 let ways = &mut lock(&self.listening).on_their_way;
                 ways.retain(|parcel| lock(parcel).is_some());
@@ -300,10 +293,7 @@ fn accept_on(local: &LocalLoop, parcel: Parcel, closings: u64, listeners: &Mutex
     if lock(listeners).closings != closings {
         return; // closed meanwhile, with this
     }
-    let Parcel {
-        listening,
-        mut acceptor,
-    } = parcel;
+    let (listening, mut acceptor) = parcel;
     acceptor.stops = acceptor.admission.stops();
     let address = listening.address().clone();
     match local.listen(listening, Box::new(acceptor)) {

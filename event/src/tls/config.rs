@@ -10,7 +10,7 @@ use rustls::{ProtocolVersion, SupportedProtocolVersion, version};
 
 use super::config_error::TlsConfigError;
 use super::own_roots::OwnRoots;
-use super::pem;
+use super::pem::Pem;
 use super::verify::{PeerCertificates, PeerVerifier, PinHook, Trust};
 use crate::sys::split_zone;
 
@@ -125,15 +125,12 @@ impl TlsClientConfigBuilder {
     /// an authority (`CA:TRUE`, as `openssl req -x509` makes it), and whoever signed it. Its names, its time
     /// and its extended key usage are checked as always, and that the server has its key.
     pub fn root_pem(self, pem_text: &[u8]) -> Self {
-        self.add_roots(pem::certificates(pem_text, "root certificates"))
+        self.add_roots(Pem::Text(pem_text).certificates("root certificates"))
     }
 
     /// Trusts every certificate in this PEM file, as [`root_pem`](Self::root_pem) does.
     pub fn root_pem_file(self, path: impl AsRef<Path>) -> Self {
-        self.add_roots(pem::certificates_in_file(
-            path.as_ref(),
-            "root certificates",
-        ))
+        self.add_roots(Pem::File(path.as_ref()).certificates("root certificates"))
     }
 
     /// Trusts this DER certificate, as [`root_pem`](Self::root_pem) does.
@@ -151,16 +148,12 @@ impl TlsClientConfigBuilder {
     /// Authenticates the client to servers that ask for it: a certificate chain (its own first) and
     /// the private key (PKCS#8, PKCS#1 or SEC1, unencrypted), both in PEM.
     pub fn client_auth_pem(self, chain: &[u8], key: &[u8]) -> Self {
-        let chain = pem::certificates(chain, CLIENT_CHAIN);
-        let key = pem::private_key(key, CLIENT_KEY);
-        self.set_client_auth(chain, key)
+        self.set_client_auth(Pem::Text(chain), Pem::Text(key))
     }
 
     /// As [`client_auth_pem`](Self::client_auth_pem), from files, which may be one and the same.
     pub fn client_auth_pem_files(self, chain: impl AsRef<Path>, key: impl AsRef<Path>) -> Self {
-        let chain = pem::certificates_in_file(chain.as_ref(), CLIENT_CHAIN);
-        let key = pem::private_key_in_file(key.as_ref(), CLIENT_KEY);
-        self.set_client_auth(chain, key)
+        self.set_client_auth(Pem::File(chain.as_ref()), Pem::File(key.as_ref()))
     }
 
     /// The application protocols to offer, the preferred one first (RFC 7301), for instance
@@ -289,12 +282,9 @@ impl TlsClientConfigBuilder {
         }
     }
 
-    fn set_client_auth(
-        mut self,
-        chain: Result<Vec<CertificateDer<'static>>, TlsConfigError>,
-        key: Result<PrivateKeyDer<'static>, TlsConfigError>,
-    ) -> Self {
-        match chain.and_then(|chain| Ok((chain, key?))) {
+    fn set_client_auth(mut self, chain: Pem<'_>, key: Pem<'_>) -> Self {
+        let chain = chain.certificates(CLIENT_CHAIN);
+        match chain.and_then(|chain| Ok((chain, key.private_key(CLIENT_KEY)?))) {
             Ok(pair) => {
                 self.client_auth = Some(pair);
                 self

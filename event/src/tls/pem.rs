@@ -1,6 +1,6 @@
 //! Certificates and private keys out of PEM text (RFC 7468), from memory or from files.
 //!
-//! `what` says in each error which input is meant: its role, and its path if it is a file.
+//! `what` says in each error which input is meant: its role, to which the path comes if it is a file.
 
 use std::path::Path;
 
@@ -9,84 +9,59 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::config_error::TlsConfigError;
 
-/// Every certificate in `text`, in order; sections of other kinds are passed over.
-///
-/// # Errors
-/// Damaged PEM, or no certificate at all.
-pub(super) fn certificates(
-    text: &[u8],
-    what: &str,
-) -> Result<Vec<CertificateDer<'static>>, TlsConfigError> {
-    collect(CertificateDer::pem_slice_iter(text), what, None)
+/// Where PEM text is.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Pem<'a> {
+    Text(&'a [u8]),
+    File(&'a Path),
 }
 
-/// As [`certificates`], from the file at `path`.
-///
-/// # Errors
-/// As [`certificates`], or the file cannot be read.
-pub(super) fn certificates_in_file(
-    path: &Path,
-    what: &str,
-) -> Result<Vec<CertificateDer<'static>>, TlsConfigError> {
-    let what = in_file(what, path);
-    let sections =
-        CertificateDer::pem_file_iter(path).map_err(|e| bad_pem(e, &what, Some(path)))?;
-    collect(sections, &what, Some(path))
-}
-
-/// The first private key in `text`: PKCS#8, PKCS#1 or SEC1, unencrypted.
-///
-/// # Errors
-/// Damaged PEM, or no such key.
-pub(super) fn private_key(
-    text: &[u8],
-    what: &str,
-) -> Result<PrivateKeyDer<'static>, TlsConfigError> {
-    PrivateKeyDer::from_pem_slice(text).map_err(|e| no_key_or(e, what, None))
-}
-
-/// As [`private_key`], from the file at `path`.
-///
-/// # Errors
-/// As [`private_key`], or the file cannot be read.
-pub(super) fn private_key_in_file(
-    path: &Path,
-    what: &str,
-) -> Result<PrivateKeyDer<'static>, TlsConfigError> {
-    PrivateKeyDer::from_pem_file(path).map_err(|e| no_key_or(e, &in_file(what, path), Some(path)))
-}
-
-fn in_file(what: &str, path: &Path) -> String {
-    format!("{what} ({})", path.display())
-}
-
-fn collect(
-    sections: impl Iterator<Item = Result<CertificateDer<'static>, pem::Error>>,
-    what: &str,
-    path: Option<&Path>,
-) -> Result<Vec<CertificateDer<'static>>, TlsConfigError> {
-    let found = sections
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| bad_pem(error, what, path))?;
-    if found.is_empty() {
-        return Err(TlsConfigError::NoCertificateIn(what.to_owned()));
+impl Pem<'_> {
+    /// Every certificate in it, in order; sections of other kinds are passed over.
+    ///
+    /// # Errors
+    /// Damaged PEM, no certificate at all, or a file that cannot be read.
+    pub(super) fn certificates(
+        self,
+        what: &str,
+    ) -> Result<Vec<CertificateDer<'static>>, TlsConfigError> {
+        let found: Result<Vec<_>, _> = match self {
+            Self::Text(text) => CertificateDer::pem_slice_iter(text).collect(),
+            Self::File(path) => CertificateDer::pem_file_iter(path).and_then(|all| all.collect()),
+        };
+        match found.map_err(|error| self.bad(error, what))? {
+            found if found.is_empty() => Err(TlsConfigError::NoCertificateIn(self.name(what))),
+            found => Ok(found),
+        }
     }
-    Ok(found)
-}
 
-fn no_key_or(error: pem::Error, what: &str, path: Option<&Path>) -> TlsConfigError {
-    match error {
-        pem::Error::NoItemsFound => TlsConfigError::NoPrivateKey(what.to_owned()),
-        other => bad_pem(other, what, path),
+    /// The first private key in it: PKCS#8, PKCS#1 or SEC1, unencrypted.
+    ///
+    /// # Errors
+    /// Damaged PEM, no such key, or a file that cannot be read.
+    pub(super) fn private_key(self, what: &str) -> Result<PrivateKeyDer<'static>, TlsConfigError> {
+        let found = match self {
+            Self::Text(text) => PrivateKeyDer::from_pem_slice(text),
+            Self::File(path) => PrivateKeyDer::from_pem_file(path),
+        };
+        found.map_err(|error| match error {
+            pem::Error::NoItemsFound => TlsConfigError::NoPrivateKey(self.name(what)),
+            other => self.bad(other, what),
+        })
     }
-}
 
-fn bad_pem(error: pem::Error, what: &str, path: Option<&Path>) -> TlsConfigError {
-    match (error, path) {
-        (pem::Error::Io(error), Some(path)) => TlsConfigError::Io(path.to_owned(), error),
-        (source, _) => TlsConfigError::BadPem {
-            what: what.to_owned(),
-            source,
-        },
+    fn name(self, what: &str) -> String {
+        match self {
+            Self::Text(_) => what.to_owned(),
+            Self::File(path) => format!("{what} ({})", path.display()),
+        }
+    }
+
+    fn bad(self, error: pem::Error, what: &str) -> TlsConfigError {
+        let what = self.name(what);
+        match (error, self) {
+            (pem::Error::Io(error), Self::File(path)) => TlsConfigError::Io(path.to_owned(), error),
+            (source, _) => TlsConfigError::BadPem { what, source },
+        }
     }
 }

@@ -13,7 +13,7 @@ use rustls::sign::CertifiedKey;
 use super::config::{MAX_ALPN_LEN, TlsVersion, compiled_in_provider};
 use super::config_error::TlsConfigError;
 use super::own_roots::OwnClientRoots;
-use super::pem;
+use super::pem::Pem;
 
 /// The certificates of a server: one for clients that ask for no name, or for one that is not known,
 /// and others by name (SNI, RFC 6066 section 3).
@@ -37,20 +37,19 @@ impl TlsIdentities {
     /// The certificate chain (its own first) and the private key (PKCS#8, PKCS#1 or SEC1,
     /// unencrypted), both in PEM, for every client that no other certificate is for.
     pub fn pem(self, chain: &[u8], key: &[u8]) -> Self {
-        self.with(None, read(chain, key))
+        self.with(None, read(Pem::Text(chain), Pem::Text(key)))
     }
 
     /// As [`pem`](Self::pem), from files, which may be one and the same.
     pub fn pem_files(self, chain: impl AsRef<Path>, key: impl AsRef<Path>) -> Self {
-        let chain = pem::certificates_in_file(chain.as_ref(), CHAIN);
-        let key = pem::private_key_in_file(key.as_ref(), KEY);
-        self.with(None, chain.and_then(|chain| Ok((chain, key?))))
+        let (chain, key) = (Pem::File(chain.as_ref()), Pem::File(key.as_ref()));
+        self.with(None, read(chain, key))
     }
 
     /// As [`pem`](Self::pem), for clients that ask for that name; `*.example.org` stands for every
     /// name with one label more than `example.org`.
     pub fn pem_for(self, name: &str, chain: &[u8], key: &[u8]) -> Self {
-        self.with(Some(name), read(chain, key))
+        self.with(Some(name), read(Pem::Text(chain), Pem::Text(key)))
     }
 
     fn with(mut self, name: Option<&str>, pair: Result<Pair, TlsConfigError>) -> Self {
@@ -86,11 +85,8 @@ impl TlsIdentities {
     }
 }
 
-fn read(chain: &[u8], key: &[u8]) -> Result<Pair, TlsConfigError> {
-    Ok((
-        pem::certificates(chain, CHAIN)?,
-        pem::private_key(key, KEY)?,
-    ))
+fn read(chain: Pem<'_>, key: Pem<'_>) -> Result<Pair, TlsConfigError> {
+    Ok((chain.certificates(CHAIN)?, key.private_key(KEY)?))
 }
 
 /// What `TlsConfigError` calls the two inputs.
@@ -209,7 +205,7 @@ impl TlsServerConfigBuilder {
     /// Lets in only clients with a certificate that one of these, in PEM, has issued, or that is one of
     /// these, whoever signed it; its time and its extended key usage are checked in both cases.
     pub fn client_roots_pem(mut self, roots: &[u8]) -> Self {
-        match pem::certificates(roots, "client roots") {
+        match Pem::Text(roots).certificates("client roots") {
             Ok(mut found) => self.client_roots.get_or_insert_default().append(&mut found),
             Err(e) => {
                 self.first_error.get_or_insert(e);

@@ -97,6 +97,9 @@ impl Connect {
         ///
         /// libhv: `TcpClient::setProxy`, `hio_set_proxy`.
         proxy(proxy: impl Into<Option<Proxy>>) => proxy;
+
+        /// The account of the send queue; may be shared with handles.
+        budget(budget: Arc<SendBudget>) => settings.budget;
     }
 
     /// The handshake with the proxy, if there is one.
@@ -115,12 +118,6 @@ impl Connect {
             Some(proxy) => Target::Host(proxy.host().to_owned(), proxy.port()),
             None => self.target.clone(),
         }
-    }
-
-    /// The account of the send queue; may be shared with handles.
-    pub fn budget(mut self, budget: Arc<SendBudget>) -> Self {
-        self.settings.budget = budget;
-        self
     }
 
     conn_setters!();
