@@ -29,7 +29,7 @@ fn idle_no_wakeups() {
     thread.event_loop().queue_in_loop(task).unwrap();
     let tid = told.recv().unwrap();
     // At rest once a reading stays the same for a moment.
-    let mut last = 0;
+    let mut last = u64::MAX;
     assert!(wait_for(30, || {
         let before = std::mem::replace(&mut last, ctxt::voluntary_ctxt_switches(tid).unwrap());
         std::thread::sleep(Duration::from_millis(20));

@@ -188,6 +188,24 @@ fn timer_dropped_by_a_kill_may_call_back() {
     });
 }
 
+/// On Linux the loop sleeps as long as its timers say, and not whole milliseconds.
+#[cfg(target_os = "linux")]
+#[test]
+fn timers_are_told_within_a_millisecond() {
+    /// Again and again until one is quick: on a busy machine most are not.
+    fn again() {
+        let delay = Duration::from_micros(1300);
+        let due = Instant::now() + delay;
+        here().set_timeout(delay, move |_| {
+            match Instant::now() < due + Duration::from_micros(500) {
+                true => stop(),
+                false => again(),
+            }
+        });
+    }
+    run(|_| again());
+}
+
 /// The id works before the loop knows of the timer; the time counts from the call.
 #[test]
 fn timers_of_other_threads() {

@@ -1,11 +1,10 @@
 //! The poller of a loop, and what it said last.
 
 use super::shared::LoopShared;
-use crate::sys::{Poller, Readiness};
+use crate::sys::{Poller, Readiness, Wait};
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Duration;
 
 /// See the module.
 pub(crate) struct Polling {
@@ -61,10 +60,10 @@ impl Polling {
     }
 
     /// Steps 1 and 2, once it is known how long to sleep at the most.
-    pub(super) fn poll(&self, timeout: Option<Duration>) -> io::Result<()> {
+    pub(super) fn poll(&self, wait: Wait) -> io::Result<()> {
         let mut events = self.events.take();
         let polled = match self.poller.borrow_mut().as_mut() {
-            Some(poller) => poller.poll(timeout, &mut events),
+            Some(poller) => poller.poll(wait, &mut events),
             None => Ok(()),
         };
         self.events.set(events);

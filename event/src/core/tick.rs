@@ -9,9 +9,9 @@ use super::{LocalLoop, LoopCore, memory, registry};
 use crate::error::CloseReason;
 use crate::log;
 use crate::sync::Phase;
-use crate::sys::{Key, clock};
+use crate::sys::{Key, Wait, clock};
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Tasks run in one tick; the rest waits for the next one, behind I/O and timers.
 const TASK_BATCH: usize = 1024;
@@ -91,32 +91,31 @@ impl LoopCore {
     /// (`None`: without limit). From now on what other threads send makes the poller's descriptor
     /// readable, and so does what this thread itself does.
     pub(crate) fn prepare_wait(&self) -> Option<Duration> {
-        let (timeout, may_sleep) = self.begin_wait(None, self.poller.may_have_more());
+        let (wait, may_sleep) = self.begin_wait(None, self.poller.may_have_more());
         self.turn.host_waits.set(may_sleep);
-        timeout
+        wait.left()
     }
 
     /// How long to wait for something to do, at most `limit`, and whether that is a sleep, which what other
     /// threads send ends. Not if there is something to do; nothing is to be done while the loop is paused.
-    fn begin_wait(&self, limit: Option<Duration>, more: bool) -> (Option<Duration>, bool) {
+    fn begin_wait(&self, limit: Option<Duration>, more: bool) -> (Wait, bool) {
         let gate = &self.shared.gate;
         let paused = gate.phase() == Phase::Paused && !gate.stop_requested();
-        let timeout = match paused {
-            true => limit,
-            false if more || self.has_work() => Some(Duration::ZERO),
-            false => shorter(limit, self.until_next_deadline()),
+        let wait = match paused {
+            true => Wait::new(None, limit),
+            false if more || self.has_work() => Wait::No,
+            false => Wait::new(self.next_deadline(), limit),
         };
-        let may_sleep = timeout != Some(Duration::ZERO) && self.shared.inbox.prepare_sleep();
-        match may_sleep {
-            true => (timeout, true),
-            false => (Some(Duration::ZERO), false),
+        match wait != Wait::No && self.shared.inbox.prepare_sleep() {
+            true => (wait, true),
+            false => (Wait::No, false),
         }
     }
 
     /// Steps 1 and 2: how long to sleep, and the sleep.
     fn poll(&self, limit: Option<Duration>) {
-        let (timeout, _) = self.begin_wait(limit, false);
-        let polled = self.poller.poll(timeout);
+        let (wait, _) = self.begin_wait(limit, false);
+        let polled = self.poller.poll(wait);
         self.shared.inbox.awake();
         if let Err(e) = polled {
             // Without a poller no connection can finish: close all by force.
@@ -134,15 +133,11 @@ impl LoopCore {
             || self.phase_is_due()
     }
 
-    /// The time until the next timer, or the deadline of the drain.
-    fn until_next_deadline(&self) -> Option<Duration> {
+    /// When the next timer is due, or the drain is to end.
+    fn next_deadline(&self) -> Option<Instant> {
         let timer = self.timers.next_deadline();
         let drain = self.drain.borrow().deadline();
-        let next = match (timer, drain) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        };
-        next.map(|at| at.saturating_duration_since(clock::now()))
+        timer.into_iter().chain(drain).min()
     }
 
     /// Paused: readiness is edge-triggered, so it is kept for when the loop goes on.
@@ -343,12 +338,5 @@ impl LoopCore {
         for entity in connections.into_iter().chain(others) {
             entity.force(local, reason.clone());
         }
-    }
-}
-
-fn shorter(a: Option<Duration>, b: Option<Duration>) -> Option<Duration> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
     }
 }

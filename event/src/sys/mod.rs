@@ -15,6 +15,7 @@ mod real;
 #[cfg(hvloop_sim)]
 pub(crate) mod sim;
 mod socket_options;
+mod wait;
 
 #[cfg(not(hvloop_sim))]
 use real as world;
@@ -33,6 +34,7 @@ pub(crate) use got::Got;
 pub(crate) use key::Key;
 pub(crate) use readiness::Readiness;
 pub use socket_options::SocketOptions;
+pub(crate) use wait::Wait;
 pub(crate) use world::clock;
 pub(crate) use world::datagram::Datagrams;
 pub(crate) use world::dns::{DnsPool, JobToken};

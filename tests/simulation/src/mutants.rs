@@ -44,6 +44,10 @@ pub const MUTANTS: &[(&str, &str)] = &[
     ),
     ("timer_early", "timers fire a millisecond early"),
     (
+        "timer_id_is_its_slot",
+        "the id of a timer that has gone is that of the next one in its slot",
+    ),
+    (
         "pong_lost_when_blocked",
         "no Pong while the queue is not empty",
     ),

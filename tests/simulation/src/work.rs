@@ -38,8 +38,17 @@ struct Timer {
     period: Duration,
     left: Option<u32>,
     killed: bool,
+    /// Its callback runs.
+    firing: bool,
     /// Armed and reset on the loop's thread alone, so that the loop knows of it at once.
     local: bool,
+}
+
+impl Timer {
+    /// Its id names nothing any more.
+    fn is_over(&self) -> bool {
+        self.killed || self.left == Some(0) && !self.firing
+    }
 }
 
 struct Lookup {
@@ -155,6 +164,7 @@ impl Work {
                 period: delay,
                 left: repeat,
                 killed: false,
+                firing: false,
                 local: ctx.on_loop_thread(),
             });
             timers.len() - 1
@@ -171,9 +181,13 @@ impl Work {
         let Some((n, id)) = self.pick(n) else { return };
         match ctx.event_loop.local() {
             Some(local) => {
-                local.kill_timer(id);
+                let was_there = local.kill_timer(id);
                 let mut timers = self.timers.borrow_mut();
-                timers[n].killed = true;
+                let timer = &mut timers[n];
+                ctx.check(!was_there || !timer.is_over(), || {
+                    format!("timer {n} was killed after its end")
+                });
+                timer.killed = true;
             }
             None => drop(ctx.event_loop.kill_timer(id)),
         }
@@ -187,6 +201,9 @@ impl Work {
                 if local.reset_timer(id, delay) {
                     let mut timers = self.timers.borrow_mut();
                     let timer = &mut timers[n];
+                    ctx.check(!timer.is_over(), || {
+                        format!("timer {n} was reset after its end")
+                    });
                     timer.period = delay.unwrap_or(timer.period);
                     timer.due = timer.due.map(|_| now(ctx) + timer.period);
                     if timer.left == Some(0) {
@@ -375,8 +392,10 @@ fn fired(n: usize, id: TimerId) {
                     timer.due = Some(next(due, timer.period, turn));
                 }
                 timer.left = timer.left.map(|left| left.saturating_sub(1));
+                timer.firing = true;
             },
         );
+        ctx.work.timers.borrow_mut()[n].firing = false;
     });
 }
 

@@ -102,11 +102,18 @@ impl Queue {
         // The last batch may have been left before its end.
         self.heap.extend(self.due.drain(..).map(Reverse));
         self.bury_many();
-        // Whether they live is asked when it is their turn.
         while let Some(node) = self.root().filter(|node| node.deadline <= now) {
             self.heap.pop();
             self.due.push_back(node);
         }
+        let armings = &self.armings;
+        self.due
+            .retain(|node| armings[node.slot as usize] == node.arming);
+    }
+
+    /// The slots of the batch, dead ones included.
+    pub(super) fn due(&self) -> impl Iterator<Item = u32> {
+        self.due.iter().map(|node| node.slot)
     }
 
     /// The next one of the batch.
@@ -150,10 +157,7 @@ impl Queue {
 
     /// The first one, dead or alive, of all that the batch did not take.
     fn root(&mut self) -> Option<Node> {
-        if self.heap.is_empty() {
-            let next = self.wheel.advance()?;
-            self.heap.extend(next.into_iter().map(Reverse));
-        }
+        self.wheel.advance(&mut self.heap);
         self.heap.peek().map(|node| node.0)
     }
 

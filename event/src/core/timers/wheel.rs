@@ -1,16 +1,20 @@
 //! Timers that are not near: a hierarchy of wheels, in which a timer is put without a look at any other.
 //!
-//! Time is counted in granules of about a millisecond. Those of the current turn of the innermost wheel have
+//! Time is counted in granules of about a quarter of a millisecond. Those of the current turn of the innermost wheel have
 //! a slot each; a slot of the next wheel is such a turn, and so on. The wheel stands at a granule, and has
 //! what is later than that; it moves on when asked for what is next.
 
 use super::node::{Nanos, Node};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 
 /// Nanoseconds of a granule, as a power of two.
-const GRANULE: u32 = 20;
+const GRANULE: u32 = 18;
 /// Slots of a wheel, as a power of two.
 const DIGIT: u32 = 6;
 const SLOTS: usize = 1 << DIGIT;
+/// A slot keeps room for so many when it is emptied.
+const KEEP: usize = 32;
 
 /// See the module.
 #[derive(Debug)]
@@ -63,27 +67,31 @@ impl Wheel {
         self.len += 1;
     }
 
-    /// Takes out the first granule that has something, where the wheel stands from now on.
-    pub(super) fn advance(&mut self) -> Option<Vec<Node>> {
-        loop {
-            let first = self.levels.iter().position(|level| level.occupied != 0)?;
+    /// Moves on to the first granule that has something, which goes to what is near.
+    pub(super) fn advance(&mut self, near: &mut BinaryHeap<Reverse<Node>>) {
+        while near.is_empty() {
+            let Some(first) = self.levels.iter().position(|level| level.occupied != 0) else {
+                return;
+            };
             let level = &mut self.levels[first];
             let slot = level.occupied.trailing_zeros();
-            let nodes = std::mem::take(&mut level.slots[slot as usize]);
             level.occupied &= !(1 << slot);
+            let mut nodes = std::mem::take(&mut level.slots[slot as usize]);
             self.len -= nodes.len();
             let shift = first as u32 * DIGIT;
             let turn = self.at >> shift >> DIGIT;
             self.at = (turn << DIGIT | u64::from(slot)) << shift;
             if first == 0 {
-                return Some(nodes);
+                near.extend(nodes.drain(..).map(Reverse));
             }
-            let (ahead, here): (Vec<_>, Vec<_>) = nodes
-                .into_iter()
-                .partition(|node| self.is_ahead(node.deadline));
-            ahead.into_iter().for_each(|node| self.push(node));
-            if !here.is_empty() {
-                return Some(here);
+            for node in nodes.drain(..) {
+                match self.is_ahead(node.deadline) {
+                    true => self.push(node),
+                    false => near.push(Reverse(node)),
+                }
+            }
+            if nodes.capacity() <= KEEP {
+                self.levels[first].slots[slot as usize] = nodes;
             }
         }
     }

@@ -10,6 +10,7 @@ mod options;
 pub(crate) mod poller;
 #[cfg(unix)]
 pub(crate) mod signal;
+mod sleep;
 pub(crate) mod stream;
 pub(crate) mod thread;
 #[cfg(unix)]

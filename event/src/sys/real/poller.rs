@@ -1,10 +1,10 @@
 //! Readiness from the operating system, through mio.
 
+use super::sleep::sleep;
 use crate::log;
-use crate::sys::{Key, Readiness};
+use crate::sys::{Key, Readiness, Wait};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 /// The token of the waker; no [`Key`] packs to it.
 const WAKER: mio::Token = mio::Token(usize::MAX);
@@ -18,6 +18,8 @@ pub(crate) struct Poller {
     events: mio::Events,
     /// The last poll brought as many events as one can: there may be more.
     full: bool,
+    /// It brought none.
+    quiet: bool,
 }
 
 impl Poller {
@@ -31,8 +33,13 @@ impl Poller {
         let waker = mio::Waker::new(poll.registry(), WAKER)?;
         let events = mio::Events::with_capacity(EVENTS);
         let waker = LoopWaker(Arc::new(Mutex::new(Some(waker))));
-        let full = false;
-        Ok((Self { poll, events, full }, waker))
+        let poller = Self {
+            poll,
+            events,
+            full: false,
+            quiet: false,
+        };
+        Ok((poller, waker))
     }
 
     /// Opens a poller for a waker that was closed.
@@ -47,19 +54,16 @@ impl Poller {
         Ok(poller)
     }
 
-    /// Blocks until something is ready, the waker was used or `timeout` is over (`None`: no limit),
-    /// and adds what is ready to `out`. An interrupted wait is an empty answer, not an error.
-    pub(crate) fn poll(
-        &mut self,
-        timeout: Option<Duration>,
-        out: &mut Vec<Readiness>,
-    ) -> io::Result<()> {
-        match self.poll.poll(&mut self.events, timeout) {
+    /// Blocks until something is ready, the waker was used or the wait is over, and adds what is ready to
+    /// `out`. An interrupted wait is an empty answer, not an error.
+    pub(crate) fn poll(&mut self, wait: Wait, out: &mut Vec<Readiness>) -> io::Result<()> {
+        match sleep(&mut self.poll, &mut self.events, wait, self.quiet) {
             Ok(()) => {}
             Err(e) if e.kind() == io::ErrorKind::Interrupted => return Ok(()),
             Err(e) => return Err(e),
         }
-        self.full = self.events.iter().count() >= EVENTS;
+        let count = self.events.iter().count();
+        (self.full, self.quiet) = (count >= EVENTS, count == 0);
         out.extend(
             self.events
                 .iter()

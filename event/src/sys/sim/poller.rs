@@ -1,9 +1,8 @@
 //! The twin of the poller: what is ready, and until when nothing is.
 
 use super::world::World;
-use crate::sys::Readiness;
+use crate::sys::{Readiness, Wait};
 use std::io;
-use std::time::Duration;
 
 /// The poller of one loop.
 #[derive(Debug)]
@@ -31,17 +30,13 @@ impl Poller {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    /// Lets the world go on until something is ready, the waker was used or `timeout` is over.
+    /// Lets the world go on until something is ready, the waker was used or the wait is over.
     ///
     /// # Errors
     ///
     /// The world says so, by its seed, or would sleep for ever.
-    pub(crate) fn poll(
-        &mut self,
-        timeout: Option<Duration>,
-        out: &mut Vec<Readiness>,
-    ) -> io::Result<()> {
-        World::here().poll(self.id, timeout, out)
+    pub(crate) fn poll(&mut self, wait: Wait, out: &mut Vec<Readiness>) -> io::Result<()> {
+        World::here().poll(self.id, wait.left(), out)
     }
 
     /// The world tells of all at once.
