@@ -44,7 +44,7 @@ struct Timer<C> {
     number: NonZeroU64,
     state: State<C>,
     /// The interval after the first deadline, and the delay that a reset uses.
-    period: Option<Duration>,
+    period: Option<Period>,
     /// How many more times it will fire, the firing under way excluded, if it is not without end.
     remaining: u32,
     is_endless: bool,
@@ -125,7 +125,7 @@ impl<C> Timers<C> {
         entry.insert(Timer {
             number: id.number(),
             state: State::Armed(callback),
-            period,
+            period: period.map(Period::new),
             remaining: remaining.unwrap_or_default(),
             is_endless: remaining.is_none(),
             is_announced: false,
@@ -205,16 +205,15 @@ impl<C> Timers<C> {
             deadline,
             callback,
         } = fired;
-        let deadline = self.instant(deadline);
+        let now = self.nanos(now);
         let Some((slot, timer)) = self.find(id) else {
             return Some(callback); // removed while it fired
         };
         let next = match (&timer.state, timer.period) {
             (State::Restarted(next), _) => *next,
             (State::Firing, Some(period)) if timer.is_endless || timer.remaining > 0 => {
-                let next = deadline.and_then(|deadline| next_tick(deadline, period, now));
                 self.queue.arm(slot);
-                next.and_then(|at| self.nanos(at))
+                now.and_then(|now| next_tick(deadline, period.nanos()?, now))
             }
             (State::Firing, _) => {
                 self.forget(slot);
@@ -238,13 +237,14 @@ impl<C> Timers<C> {
         let Some((slot, timer)) = self.find(id) else {
             return false;
         };
-        let Some(delay) = new_delay.or(timer.period) else {
+        let Some(delay) = new_delay.map(Period::new).or(timer.period) else {
             return false;
         };
         // A timer without a period stays one: it fires once.
         timer.period = timer.period.map(|_| delay);
         timer.remaining = timer.remaining.max(1);
-        let next = now.checked_add(delay).and_then(|at| self.nanos(at));
+        let now = self.nanos(now);
+        let next = now.and_then(|now| now.checked_add(delay.nanos()?));
         self.queue.remove(slot);
         self.queue.arm(slot);
         match self.find(id) {
@@ -364,23 +364,33 @@ impl<C> State<C> {
     }
 }
 
+/// A `Duration` in half its room. What is longer than the queue can tell is as long as that.
+#[derive(Debug, Clone, Copy)]
+struct Period(NonZeroU64);
+
+impl Period {
+    fn new(duration: Duration) -> Self {
+        let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        Self(NonZeroU64::MIN.saturating_add(nanos))
+    }
+
+    /// `None`: longer than the queue can tell.
+    fn nanos(self) -> Option<Nanos> {
+        Nanos::try_from(self.0.get() - 1).ok()
+    }
+}
+
 /// The first time after `now` that is a whole number of periods after `deadline`; for a period of
-/// zero, `now`. `None`: later than an `Instant` can tell.
-fn next_tick(deadline: Instant, period: Duration, now: Instant) -> Option<Instant> {
-    let late = now.saturating_duration_since(deadline);
+/// zero, `now`. `None`: later than the queue can tell.
+fn next_tick(deadline: Nanos, period: Nanos, now: Nanos) -> Option<Nanos> {
+    let late = now.saturating_sub(deadline).max(0);
     if late < period {
         return deadline.checked_add(period);
     }
-    if period.is_zero() {
-        return Some(now);
+    match late.checked_rem(period) {
+        Some(into_tick) => now.checked_add(period - into_tick),
+        None => Some(now),
     }
-    let into_tick = late.as_nanos() % period.as_nanos();
-    // Both fit: `into_tick` is less than `period`, which is a `Duration`.
-    let into_tick = Duration::new(
-        (into_tick / 1_000_000_000) as u64,
-        (into_tick % 1_000_000_000) as u32,
-    );
-    now.checked_add(period - into_tick)
 }
 
 #[cfg(test)]
