@@ -14,17 +14,25 @@ use hvloop::{
 };
 use hvloop_test_support::{DEADLINE, Mode, Peer};
 use std::cell::Cell;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 const CONNECTIONS: usize = 10_000;
 /// Opened before counting begins, so that what a loop needs once is there.
 const WARM_UP: usize = 16;
+/// A message of a burst.
+const LONG: usize = 64 * 1024;
+/// What a loop may keep of one: 64 buffers of 64 KiB, 8 MiB of longer ones, and those for reads.
+const KEPT: i64 = 13 << 20;
+/// And for longer.
+const AT_REST: i64 = 320 * 1024;
+/// One after the other: each needs half of the descriptors that there are.
+static ALONE: Mutex<()> = Mutex::new(());
 const WHAT: &str = "HVLOOP_TEST_IDLE_MEMORY";
 const ADDRESS: &str = "HVLOOP_TEST_IDLE_ADDRESS";
 
@@ -152,9 +160,39 @@ fn clients_len(clients: &Cell<Vec<WebSocketClient>>) -> usize {
     len
 }
 
-/// One after the other: each needs half of the descriptors that there are.
+/// What a loop keeps of ten thousand long messages: right after them, and once it had nothing to do for a
+/// while. In bytes.
+fn after_a_burst() -> (i64, i64) {
+    let event_loop = EventLoop::new().unwrap();
+    let server = WebSocketServer::new(&event_loop);
+    let answered = Arc::new(AtomicUsize::new(0));
+    let a = answered.clone();
+    let service = WebSocketService::new().on_message(move |channel, message| {
+        channel.send(message).unwrap();
+        a.fetch_add(1, Ordering::Relaxed);
+    });
+    server.route("*", service);
+    let address = server.listen(Listen::tcp(([127, 0, 0, 1], 0))).unwrap();
+    let mut peers = peers("burst", address);
+    turn_until(&event_loop, &answered, CONNECTIONS);
+    let mut kept = allocation_counter::measure(|| {
+        writeln!(peers.stdin.as_mut().unwrap(), "go").unwrap();
+        turn_until(&event_loop, &answered, 2 * CONNECTIONS);
+    })
+    .bytes_current;
+    let at_first = kept;
+    let started = Instant::now();
+    while kept > AT_REST && started.elapsed() < 4 * DEADLINE {
+        let turn = || event_loop.run_once(Some(DEADLINE)).unwrap();
+        kept += allocation_counter::measure(|| assert_eq!(turn(), Turn::Continue)).bytes_current;
+    }
+    end(&event_loop, peers);
+    (at_first, kept)
+}
+
 #[test]
 fn idle_10k_memory() {
+    let _alone = ALONE.lock();
     let tcp = tcp_server();
     let server = websocket_server(ServiceOptions::new());
     let deflate = websocket_server(ServiceOptions::new().deflate(Some(DeflateOptions::new())));
@@ -171,6 +209,16 @@ fn idle_10k_memory() {
     ] {
         assert!(bytes <= limit, "{bytes} bytes a connection of {what}");
     }
+}
+
+/// What one connection after the other needed for its messages, none needs for itself.
+#[test]
+fn memory_of_a_burst_is_given_back() {
+    let _alone = ALONE.lock();
+    let (at_first, at_rest) = after_a_burst();
+    println!("bytes kept of {CONNECTIONS} messages of {LONG} bytes: {at_first}, at rest {at_rest}");
+    assert!(at_first <= KEPT, "{at_first} bytes");
+    assert!(at_rest <= AT_REST, "{at_rest} bytes at rest");
 }
 
 /// The peers; does nothing in the parent.
@@ -190,6 +238,17 @@ fn child_program() {
             peer.send(hvloop_test_support::opcode::TEXT, b"hello");
             assert_eq!(peer.frame().payload, b"hello");
             peers.push(peer);
+        }
+    }
+    if what == "burst" {
+        std::io::stdin().read_line(&mut String::new()).unwrap();
+        for together in peers.chunks_mut(100) {
+            for peer in &mut *together {
+                peer.send(hvloop_test_support::opcode::BINARY, &vec![7; LONG]);
+            }
+            for peer in together {
+                assert_eq!(peer.frame().payload.len(), LONG);
+            }
         }
     }
     // Until the parent has seen enough.

@@ -137,7 +137,7 @@ fn host_is_told_of_its_own_thread() {
     let sent = Cell::new(0);
     let mut came = |expected: usize| {
         let mut buffer = [0; 70_000];
-        if let Ok(n) = std::io::Read::read(&mut peer, &mut buffer) {
+        while let Ok(n @ 1..) = std::io::Read::read(&mut peer, &mut buffer) {
             sent.set(sent.get() + n);
         }
         sent.get() == expected

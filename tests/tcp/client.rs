@@ -301,7 +301,7 @@ fn tcp_callbacks_are_dropped_after_the_close() {
 }
 
 fn budget(transport: Transport) {
-    const BUDGET: u64 = 4 * 64 * 1024;
+    const BUDGET: u64 = 4 * 128 * 1024;
     let net = Net::new(transport);
     let server = net.peer(|conn| {
         conn.read_exact(&mut [0; 1])?;

@@ -1,18 +1,23 @@
 //! The buffers that connections share: an idle connection owns none.
 
+use super::spares::Spares;
+use crate::sys::clock;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-/// The size of the loop's two read buffers.
-const READ_BUFFER: usize = 64 * 1024;
-/// Out-buffers kept for the next connection that has something to send.
-const KEPT: usize = 64;
-/// An out-buffer that grew beyond this is given back to the system.
-const KEPT_CAPACITY: usize = 64 * 1024;
+/// The size of the loop's two read buffers, in bytes.
+const READ: usize = 64 * 1024;
+/// That of the one for sockets while there are reads that fill it.
+const LONG_READ: usize = 128 * 1024;
+/// For less than so many bytes the loop does not wake.
+const WORTH: usize = 256 * 1024;
+/// What nobody has needed for so long is given back, at the second look.
+const PERIOD: Duration = Duration::from_secs(15);
 
-/// One read buffer for what comes from the socket, one for what TLS decrypted, and spare
-/// out-buffers.
+/// One read buffer for what comes from the socket, one for what TLS decrypted, and spare ones for what is
+/// sent, and for messages that come in pieces.
 #[derive(Default)]
 pub(crate) struct BufferPool {
     socket: Cell<Vec<u8>>,
@@ -20,7 +25,13 @@ pub(crate) struct BufferPool {
     plain: Cell<Vec<u8>>,
     /// Where short pieces are gathered for a write.
     scratch: Cell<Vec<u8>>,
-    spare: RefCell<Vec<Vec<u8>>>,
+    spares: RefCell<Spares>,
+    /// How long the buffer for socket reads is to be, where not [`READ`].
+    long_reads: Cell<bool>,
+    /// A read has filled it since the last look.
+    filled: Cell<bool>,
+    /// When to look for what nobody needs any more.
+    look_at: Cell<Option<Instant>>,
     /// The shared bytes in the queues of this loop, by their address, and in how many places.
     shared: RefCell<HashMap<usize, usize>>,
     /// Their sum.
@@ -30,7 +41,18 @@ pub(crate) struct BufferPool {
 impl BufferPool {
     /// Takes the buffer for socket reads; give it back with [`BufferPool::give_socket`].
     pub(crate) fn take_socket(&self) -> Vec<u8> {
-        sized(self.socket.take())
+        let size = if self.long_reads.get() {
+            LONG_READ
+        } else {
+            READ
+        };
+        sized(self.socket.take(), size)
+    }
+
+    /// A read has filled the buffer for socket reads: there may be much more.
+    pub(crate) fn read_filled(&self) {
+        self.long_reads.set(true);
+        self.filled.set(true);
     }
 
     pub(crate) fn give_socket(&self, buffer: Vec<u8>) {
@@ -40,7 +62,7 @@ impl BufferPool {
     /// Takes the buffer for decrypted bytes; give it back with [`BufferPool::give_plain`].
     #[cfg(feature = "tls")]
     pub(crate) fn take_plain(&self) -> Vec<u8> {
-        sized(self.plain.take())
+        sized(self.plain.take(), READ)
     }
 
     #[cfg(feature = "tls")]
@@ -89,22 +111,40 @@ impl BufferPool {
         self.shared_bytes.get()
     }
 
-    /// An empty out-buffer, with room if one was spare.
-    pub(crate) fn take_spare(&self) -> Vec<u8> {
-        self.spare.borrow_mut().pop().unwrap_or_default()
+    /// An empty buffer for `size` bytes.
+    pub(crate) fn take_spare(&self, size: usize) -> Vec<u8> {
+        self.spares.borrow_mut().take(size)
     }
 
-    /// Gives an out-buffer back.
-    pub(crate) fn give_spare(&self, mut buffer: Vec<u8>) {
-        let mut spare = self.spare.borrow_mut();
-        if buffer.capacity() > 0 && buffer.capacity() <= KEPT_CAPACITY && spare.len() < KEPT {
-            buffer.clear();
-            spare.push(buffer);
+    /// Gives it back, or another one.
+    pub(crate) fn give_spare(&self, buffer: Vec<u8>) {
+        self.spares.borrow_mut().give(buffer);
+    }
+
+    /// Gives the system what nobody has needed for a while, if it is time. When to ask again; `None`: there
+    /// is nothing worth it.
+    pub(crate) fn trim(&self) -> Option<Instant> {
+        let mut spares = self.spares.borrow_mut();
+        let reads = if self.long_reads.get() { LONG_READ } else { 0 };
+        if spares.bytes() + reads < WORTH {
+            self.look_at.set(None);
+            return None;
         }
+        let now = clock::now();
+        let look_at = self.look_at.get();
+        if look_at.is_none_or(|at| at <= now) {
+            spares.look();
+            if !self.filled.replace(false) && look_at.is_some() {
+                self.long_reads.set(false);
+                self.socket.take();
+            }
+            self.look_at.set(Some(now + PERIOD));
+        }
+        self.look_at.get()
     }
 }
 
-fn sized(mut buffer: Vec<u8>) -> Vec<u8> {
-    buffer.resize(READ_BUFFER, 0);
+fn sized(mut buffer: Vec<u8>, size: usize) -> Vec<u8> {
+    buffer.resize(size, 0);
     buffer
 }

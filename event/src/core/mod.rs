@@ -24,6 +24,7 @@ mod polling;
 mod registry;
 pub(crate) mod shared;
 pub(crate) mod slots;
+pub(crate) mod spares;
 mod tick;
 pub(crate) mod timers;
 mod turn;
@@ -153,6 +154,11 @@ impl LoopCore {
     /// What is being looked at may bring so many bytes in this turn.
     pub(crate) fn allow(&self, bytes: usize) {
         self.turn.allowance.set(bytes);
+    }
+
+    /// What it may still bring, in bytes.
+    pub(crate) fn allowance(&self) -> usize {
+        self.turn.allowance.get()
     }
 
     /// Takes `cost` off what it may still bring. `false`: that was all, or the turn has to end.

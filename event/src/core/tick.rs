@@ -133,11 +133,14 @@ impl LoopCore {
             || self.phase_is_due()
     }
 
-    /// When the next timer is due, or the drain is to end.
+    /// When the next timer is due, the drain is to end, or spare buffers are looked at.
     fn next_deadline(&self) -> Option<Instant> {
         let timer = self.timers.next_deadline();
         let drain = self.drain.borrow().deadline();
-        timer.into_iter().chain(drain).min()
+        [timer, drain, self.buffers.trim()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Paused: readiness is edge-triggered, so it is kept for when the loop goes on.

@@ -1,6 +1,7 @@
 //! Bytes on their way to the socket.
 
 use crate::core::buffers::BufferPool;
+use crate::core::spares::SHORT_SPARE;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -104,24 +105,37 @@ impl OutQueue {
         })
     }
 
-    /// The buffer to append to, and to nothing else.
-    pub(crate) fn tail(&mut self, pool: &BufferPool) -> &mut Vec<u8> {
+    /// The buffer to append `size` bytes to, about, and to nothing else.
+    pub(crate) fn tail(&mut self, size: usize, pool: &BufferPool) -> &mut Vec<u8> {
         if self.buffer.capacity() == 0 {
-            self.buffer = pool.take_spare();
+            self.buffer = pool.take_spare(size);
         } else if self.head >= COMPACT && self.head >= self.buffer.len() - self.head {
             self.buffer.drain(..self.head);
-            if let Some(shared) = &mut self.shared {
-                shared.moved += self.head;
-            }
-            self.head = 0;
+            self.moved_to_front();
+        }
+        let len = self.buffer.len() + size;
+        if len > SHORT_SPARE && len > self.buffer.capacity() {
+            let left = self.buffer.len() - self.head;
+            let mut longer = pool.take_spare((left + size).max(2 * left));
+            longer.extend_from_slice(&self.buffer[self.head..]);
+            pool.give_spare(std::mem::replace(&mut self.buffer, longer));
+            self.moved_to_front();
         }
         &mut self.buffer
+    }
+
+    /// The bytes before the head are gone.
+    fn moved_to_front(&mut self) {
+        if let Some(shared) = &mut self.shared {
+            shared.moved += self.head;
+        }
+        self.head = 0;
     }
 
     /// Appends bytes that other queues may hold, too.
     pub(crate) fn push_shared(&mut self, data: &Arc<[u8]>, pool: &BufferPool) {
         if self.len() + data.len() <= COPY || data.is_empty() {
-            self.tail(pool).extend_from_slice(data);
+            self.tail(data.len(), pool).extend_from_slice(data);
             return;
         }
         let end = self.buffer.len();
@@ -215,7 +229,7 @@ mod tests {
         for round in 0..40u32 {
             for _ in 0..2000 {
                 let bytes = sent.to_le_bytes();
-                queue.tail(&pool).extend_from_slice(&bytes);
+                queue.tail(4, &pool).extend_from_slice(&bytes);
                 sent += 1;
             }
             while queue.len() > (round as usize % 3) * 4096 {
@@ -252,7 +266,7 @@ mod tests {
                 for round in 0..24u8 {
                     let own = vec![round; 4 * unit * usize::from(round % 4)];
                     let shared: Arc<[u8]> = vec![!round; unit * usize::from(round % 5)].into();
-                    queue.tail(&pool).extend_from_slice(&own);
+                    queue.tail(own.len(), &pool).extend_from_slice(&own);
                     queue.push_shared(&shared, &pool);
                     queue.push_shared(&shared, &pool);
                     expected.extend_from_slice(&own);

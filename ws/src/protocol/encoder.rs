@@ -60,6 +60,14 @@ pub(crate) fn message_len(len: usize, fragment: Option<NonZeroUsize>, masked: bo
         .saturating_add(last)
 }
 
+/// The header of a message that a server sends as one frame, as it is; how much of the array that is.
+pub(crate) fn server_head(opcode: OpCode, len: usize) -> ([u8; 10], usize) {
+    let mut head = [0; 10];
+    let written = header(opcode, true, false, None).format(len as u64, &mut head.as_mut_slice());
+    debug_assert!(written.is_ok(), "no header is longer");
+    (head, frame_len(len, false) - len)
+}
+
 /// Appends a message, which is in its compressed form or not, as frames of at most `fragment` bytes of
 /// payload (RFC 6455 section 5.4); `None`: as one frame. `mask` gives each frame its own, as in
 /// [`encode_frame`].
@@ -124,15 +132,18 @@ fn encode_head(
     mask: Option<[u8; 4]>,
 ) {
     out.reserve(frame_len(payload_len, mask.is_some()));
-    let header = FrameHeader {
+    let written = header(opcode, fin, rsv1, mask).format(payload_len as u64, out);
+    debug_assert!(written.is_ok(), "a Vec takes every byte");
+}
+
+fn header(opcode: OpCode, fin: bool, rsv1: bool, mask: Option<[u8; 4]>) -> FrameHeader {
+    FrameHeader {
         is_final: fin,
         rsv1,
         opcode: opcode.to_codec(),
         mask,
         ..FrameHeader::default()
-    };
-    let written = header.format(payload_len as u64, out);
-    debug_assert!(written.is_ok(), "a Vec takes every byte");
+    }
 }
 
 #[cfg(test)]
@@ -177,6 +188,18 @@ mod tests {
                     "{len} {mask:?}"
                 );
                 assert!(out.starts_with(b"before"));
+            }
+        }
+    }
+
+    #[test]
+    fn the_head_of_a_server_is_that_of_its_frame() {
+        for len in [0, 1, 125, 126, 65_535, 65_536, 1 << 20] {
+            for opcode in [OpCode::Text, OpCode::Binary] {
+                let mut frame = Vec::new();
+                encode_frame(&mut frame, opcode, true, &vec![7; len], None);
+                let (head, size) = server_head(opcode, len);
+                assert_eq!(head[..size], frame[..frame.len() - len], "{len}");
             }
         }
     }

@@ -30,12 +30,12 @@ mod utf8;
 pub(crate) use self::close::outgoing_close_code;
 pub use self::close::{MAX_CLOSE_REASON, is_receivable_close_code, is_sendable_close_code};
 pub use self::encoder::{encode_close, encode_compressed, encode_frame, frame_len};
-pub(crate) use self::encoder::{encode_message, message_len};
+pub(crate) use self::encoder::{encode_message, message_len, server_head};
 pub use self::error::ProtocolError;
 pub use self::input::Input;
 pub use self::mask::apply_mask;
 pub use self::opcode::OpCode;
-pub(crate) use self::reader::Found;
+pub(crate) use self::reader::{Buffers, Found};
 pub use self::reader::{Event, Reader};
 
 /// The longest payload of a Ping, Pong or Close, in bytes (RFC 6455 section 5.5).

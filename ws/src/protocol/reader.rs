@@ -2,16 +2,19 @@
 //!
 //! | file | holds |
 //! |---|---|
+//! | `binary` | a binary message that comes in pieces |
 //! | `frame` | a frame whose header is read |
 //! | `gathered` | messages that are not whole, and control frames |
 //! | `inflating` | compressed messages on their way to those |
 
+mod binary;
 mod frame;
 mod gathered;
 mod inflating;
 
 use self::frame::{Frame, Payload};
-use self::gathered::Gathered;
+pub(crate) use self::gathered::Buffers;
+use self::gathered::{Fresh, Gathered};
 use self::inflating::Inflating;
 use super::close::parse_close;
 use super::header::{HeaderReader, NegotiatedBits};
@@ -130,7 +133,7 @@ impl Reader {
         input: &'a mut Input<'_>,
     ) -> Result<Option<Event<'a>>, ProtocolError> {
         let ready = loop {
-            match self.find(input)? {
+            match self.find(input, &Fresh)? {
                 Ready::Busy => {}
                 ready => break ready,
             }
@@ -138,18 +141,46 @@ impl Reader {
         self.event(ready, input)
     }
 
-    /// As [`next`](Self::next), but breaks off where a message takes much inflating, so that others
-    /// have their turn.
+    /// As [`next`](Self::next), but with these `buffers`, and breaks off where a message takes much inflating,
+    /// so that others have their turn.
     pub(crate) fn next_within<'a>(
         &'a mut self,
         input: &'a mut Input<'_>,
+        buffers: &dyn Buffers,
     ) -> Result<Found<'a>, ProtocolError> {
-        let ready = self.find(input)?;
+        let ready = self.find(input, buffers)?;
         if let Ready::Busy = ready {
             return Ok(Found::Busy);
         }
         let event = self.event(ready, input)?;
         Ok(event.map_or(Found::Nothing, Found::Event))
+    }
+
+    /// Where the next bytes of the input may be read to instead of being copied there: the rest of a long binary
+    /// frame. [`filled`](Self::filled) says how many were.
+    pub(crate) fn room(&mut self, buffers: &dyn Buffers) -> Option<&mut [u8]> {
+        let frame = self.frame.as_ref()?;
+        let is_long = frame.target == Payload::Binary && !frame.compressed && !self.skipping;
+        match is_long && !self.fused {
+            true => self.gathered.room(frame.left, buffers),
+            false => None,
+        }
+    }
+
+    /// So many bytes of the input are in the last [`room`](Self::room). What they make whole comes with the next
+    /// call of [`next`](Self::next), whose input may be empty.
+    pub(crate) fn filled(&mut self, size: usize) {
+        let Some(frame) = self.frame.as_mut() else {
+            debug_assert!(false, "there was room for a frame");
+            return;
+        };
+        let piece = self.gathered.filled(size);
+        if let Some(mask) = frame.mask {
+            apply_mask(piece, mask, frame.done);
+        }
+        frame.done += size;
+        frame.left -= size;
+        frame.untouched = false;
     }
 
     /// What inflating has cost since this was asked last, as bytes inflated.
@@ -173,14 +204,19 @@ impl Reader {
     }
 
     /// Goes on to what is to be delivered.
-    fn find(&mut self, input: &mut Input<'_>) -> Result<Ready, ProtocolError> {
+    fn find(
+        &mut self,
+        input: &mut Input<'_>,
+        buffers: &dyn Buffers,
+    ) -> Result<Ready, ProtocolError> {
         if self.fused {
             self.release();
             input.discard();
             return Ok(Ready::Nothing);
         }
-        self.gathered.recycle(self.fragmented.is_some());
-        self.advance(input).map_err(|error| self.fail(error, input))
+        self.gathered.recycle(self.fragmented.is_some(), buffers);
+        self.advance(input, buffers)
+            .map_err(|error| self.fail(error, input))
     }
 
     /// What is ready, with the borrow.
@@ -227,7 +263,11 @@ impl Reader {
     }
 
     /// Goes on until something is ready or the input is used up.
-    fn advance(&mut self, input: &mut Input<'_>) -> Result<Ready, ProtocolError> {
+    fn advance(
+        &mut self,
+        input: &mut Input<'_>,
+        buffers: &dyn Buffers,
+    ) -> Result<Ready, ProtocolError> {
         let limit = self.inflating.limit();
         loop {
             let mut frame = match self.frame.take() {
@@ -246,9 +286,9 @@ impl Reader {
                 continue;
             }
             if frame.compressed {
-                let inflated = self
-                    .inflating
-                    .run(&mut frame, input, limit, &mut self.gathered)?;
+                let inflated =
+                    self.inflating
+                        .run(&mut frame, input, limit, &mut self.gathered, buffers)?;
                 if frame.left > 0 || !inflated {
                     self.frame = Some(frame);
                     return Ok(if inflated {
@@ -271,7 +311,7 @@ impl Reader {
                 if available > 0 {
                     frame.untouched = false;
                     self.gathered
-                        .add(frame.target, input.get(range), frame.left)?;
+                        .add(frame.target, input.get(range), frame.left, buffers)?;
                 }
                 if frame.left > 0 {
                     self.frame = Some(frame);

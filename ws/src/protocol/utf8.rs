@@ -28,10 +28,12 @@ impl TextBuffer {
         &self.text
     }
 
-    /// Makes room for `additional` bytes more than [`len`](Self::len).
-    pub(super) fn reserve(&mut self, additional: usize) {
-        self.text
-            .reserve_exact(usize::from(self.carry_len) + additional);
+    /// Makes `room` the place of the text; what was its place.
+    pub(super) fn move_to(&mut self, mut room: Vec<u8>) -> Vec<u8> {
+        room.clear();
+        let mut text = String::from_utf8(room).unwrap_or_default();
+        text.push_str(&self.text);
+        std::mem::replace(&mut self.text, text).into_bytes()
     }
 
     /// How many bytes it may hold without a new allocation.
@@ -72,14 +74,10 @@ impl TextBuffer {
         }
     }
 
-    /// Makes room for the next message, and keeps at most `keep` bytes of memory.
-    pub(super) fn clear(&mut self, keep: usize) {
-        if self.text.capacity() > keep {
-            self.text = String::new();
-        } else {
-            self.text.clear();
-        }
+    /// Forgets the message; what was its place.
+    pub(super) fn clear(&mut self) -> Vec<u8> {
         self.carry_len = 0;
+        std::mem::take(&mut self.text).into_bytes()
     }
 
     /// Adds one byte to the character that was cut.
@@ -204,15 +202,14 @@ mod tests {
     }
 
     #[test]
-    fn clear_forgets_and_gives_memory_back() {
+    fn clear_forgets_and_hands_memory_out() {
         let mut buffer = TextBuffer::default();
         buffer.push(&[b'x'; 4096]).expect("ASCII");
         buffer.push(&[0xe2]).expect("a cut character");
-        buffer.clear(512);
+        assert!(buffer.clear().capacity() >= 4096);
         assert_eq!((buffer.len(), buffer.capacity()), (0, 0));
         buffer.push(b"short").expect("ASCII");
-        buffer.clear(512);
-        assert!(buffer.capacity() >= 5);
+        buffer.clear();
         assert_eq!(buffer.finish(), Ok(()));
         assert_eq!(buffer.as_str(), "");
     }

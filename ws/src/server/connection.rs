@@ -297,6 +297,19 @@ impl Handler for ServerConnection {
         }
     }
 
+    fn room(&mut self, conn: &Conn<'_>) -> Option<&mut [u8]> {
+        match &mut self.state {
+            State::Open(open) => open.reading.room(conn),
+            _ => None,
+        }
+    }
+
+    fn on_room_filled(&mut self, conn: &Conn<'_>, size: usize) {
+        if let State::Open(open) = &mut self.state {
+            open.read(|reading, deliver| reading.filled(conn, size, deliver), conn);
+        }
+    }
+
     fn on_low_water(&mut self, conn: &Conn<'_>) {
         let State::Open(open) = &self.state else {
             return;

@@ -3,7 +3,7 @@
 use super::{Stage, WebSocket};
 use crate::deflate::DeflateParams;
 use crate::events::{ConnectionError, Initiator, Message};
-use crate::protocol::{Event, Found, Input, Reader};
+use crate::protocol::{Buffers, Event, Found, Input, Reader};
 use hvloop_event::CloseReason;
 use hvloop_event::conn::Conn;
 use std::rc::Rc;
@@ -28,6 +28,17 @@ pub(crate) struct Reading {
     ended: bool,
     /// What the loop was told of the memory that this takes.
     told: usize,
+}
+
+/// Messages that are not whole lie in buffers of the loop.
+impl Buffers for Conn<'_> {
+    fn take(&self, size: usize) -> Vec<u8> {
+        self.take_buffer(size)
+    }
+
+    fn give(&self, buffer: Vec<u8>) {
+        self.give_buffer(buffer);
+    }
 }
 
 impl Reading {
@@ -62,7 +73,33 @@ impl Reading {
             true => data.len(),
             false => self.parse(conn, data, deliver),
         };
-        self.held.extend_from_slice(&data[data.len() - left..]);
+        if left > 0 {
+            if self.held.capacity() == 0 {
+                self.held = conn.take_buffer(left);
+            }
+            self.held.extend_from_slice(&data[data.len() - left..]);
+        }
+        self.tell_memory(conn);
+    }
+
+    /// Where the next bytes from the peer may be read to, if they are the rest of something long.
+    pub(crate) fn room(&mut self, conn: &Conn<'_>) -> Option<&mut [u8]> {
+        let reads_on = self.ws.stage() == Stage::Open && !self.ws.is_paused() && !self.holds_back();
+        match reads_on {
+            true => self.reader.room(conn),
+            false => None,
+        }
+    }
+
+    /// So many bytes were read to there. As [`frames`](Self::frames).
+    pub(crate) fn filled(
+        &mut self,
+        conn: &Conn<'_>,
+        size: usize,
+        deliver: &mut dyn FnMut(Message<'_>) -> Option<()>,
+    ) {
+        self.reader.filled(size);
+        self.parse(conn, &mut [], deliver);
         self.tell_memory(conn);
     }
 
@@ -114,7 +151,7 @@ impl Reading {
             if !open {
                 self.reader.skip_messages();
             }
-            let found = self.reader.next_within(&mut input);
+            let found = self.reader.next_within(&mut input, conn);
             let is_busy = matches!(found, Ok(Found::Busy));
             let delivered = match found {
                 Ok(Found::Event(Event::Text(text))) if open => deliver(Message::Text(text)),
@@ -193,6 +230,8 @@ impl Reading {
             if left > 0 {
                 self.held_done = held.len() - left;
                 self.held = held;
+            } else {
+                conn.give_buffer(held);
             }
         }
         self.tell_memory(conn);

@@ -7,7 +7,7 @@ use self::compression::Compression;
 use self::pongs::Pongs;
 use super::outgoing::Outgoing;
 use crate::deflate::{DeflateOptions, DeflateParams};
-use crate::protocol::{OpCode, Role, encode_close, encode_frame, encode_message};
+use crate::protocol::{OpCode, Role, encode_close, encode_frame, encode_message, server_head};
 use hvloop_event::conn::Conn;
 use hvloop_event::log;
 use hvloop_event::{LocalLoop, SendError};
@@ -52,7 +52,10 @@ impl Sender {
     pub(super) fn send(&self, conn: &Conn<'_>, message: &Outgoing<'_>) -> Result<(), SendError> {
         let size = message.queue_size(self.role);
         if self.compression_for(message).is_none() {
-            return conn.send_with(size, |out| self.encode(conn.local(), out, message, false));
+            return match self.head(message) {
+                Some((head, len)) => conn.send_parts(&head[..len], message.payload),
+                None => conn.send_with(size, |out| self.encode(conn.local(), out, message, false)),
+            };
         }
         // Room first: a message that was compressed has to be sent.
         let budget = conn.budget().ok_or(SendError::NotOpen)?;
@@ -70,9 +73,16 @@ impl Sender {
         let compressed = self
             .compression_for(message)
             .and_then(|compression| self.send_compressed(compression, conn, size, message));
-        compressed.unwrap_or_else(|| {
-            conn.send_reserved(size, |out| self.encode(conn.local(), out, message, false))
+        compressed.unwrap_or_else(|| match self.head(message) {
+            Some((head, len)) => conn.send_parts_reserved(&head[..len], message.payload),
+            None => conn.send_reserved(size, |out| self.encode(conn.local(), out, message, false)),
         })
+    }
+
+    /// What goes before a payload that goes out as it is; `None`: it has masks, or goes out in several frames.
+    fn head(&self, message: &Outgoing<'_>) -> Option<([u8; 10], usize)> {
+        let as_it_is = self.role == Role::Server && message.fragment.is_none();
+        as_it_is.then(|| server_head(message.opcode, message.payload.len()))
     }
 
     /// How it is compressed, if it is to be.

@@ -28,7 +28,7 @@ const UNSENT_LIMIT: u32 = 64 * 1024;
 ///
 /// No write may raise SIGPIPE in a host that kept its default disposition. Of std's calls that holds
 /// for `write` of a TCP stream: `write_vectored` does not say `MSG_NOSIGNAL`, and for a Unix stream
-/// no call does in the oldest version of Rust that is supported.
+/// no call does in the oldest version of Rust that is supported: those are sent with the flag here.
 #[derive(Debug)]
 pub(crate) enum Stream {
     /// TCP.
@@ -182,6 +182,13 @@ impl Stream {
         }
     }
 
+    /// Writes what fits of both, one behind the other; never raises SIGPIPE.
+    pub(crate) fn write_parts(&mut self, head: &[u8], body: &[u8]) -> io::Result<usize> {
+        let parts = [io::IoSlice::new(head), io::IoSlice::new(body)];
+        let send = |socket: SockRef<'_>| socket.send_vectored_with_flags(&parts, NO_SIGNAL);
+        either!(self, s => s.try_io(|| send(SockRef::from(&*s))))
+    }
+
     /// Bytes that came in and were not read; where the system does not say, as many as it may hold.
     pub(crate) fn unread(&self) -> usize {
         #[cfg(unix)]
@@ -268,8 +275,9 @@ fn read_unix(stream: &mut mio::net::UnixStream, buf: &mut [u8]) -> io::Result<(u
 /// The flag by which one call to `send` raises no SIGPIPE.
 #[cfg(all(unix, not(target_vendor = "apple")))]
 const NO_SIGNAL: i32 = libc::MSG_NOSIGNAL;
-/// Apple's systems know no such flag: there [`no_sigpipe`] says it of the socket.
-#[cfg(all(unix, target_vendor = "apple"))]
+/// Windows has no such signal. Apple's systems know no such flag: there [`no_sigpipe`] says it of the socket,
+/// as std does of TCP sockets.
+#[cfg(any(not(unix), target_vendor = "apple"))]
 const NO_SIGNAL: i32 = 0;
 
 /// Keeps writes to a Unix socket from raising SIGPIPE where [`NO_SIGNAL`] cannot.

@@ -111,6 +111,15 @@ impl Stream {
         World::here().write(self.fd, buf)
     }
 
+    /// Writes what fits of both, one behind the other.
+    ///
+    /// # Errors
+    ///
+    /// As of a socket.
+    pub(crate) fn write_parts(&mut self, head: &[u8], body: &[u8]) -> io::Result<usize> {
+        self.write(&[head, body].concat())
+    }
+
     /// Bytes that came in and were not read.
     pub(crate) fn unread(&self) -> usize {
         World::here().with_socket(self.fd, |socket| socket.inbound.len())

@@ -42,6 +42,19 @@ pub trait Handler {
     /// outlive the call.
     fn on_data(&mut self, conn: &Conn<'_>, data: &mut [u8]);
 
+    /// Where the handler wants the next bytes that come, up to its length: the rest of something long, which
+    /// need not be copied then. `None`, as by default: they come in [`on_data`](Handler::on_data). Asked
+    /// before each read of a connection without TLS; must not panic.
+    fn room(&mut self, conn: &Conn<'_>) -> Option<&mut [u8]> {
+        let _ = conn;
+        None
+    }
+
+    /// The first `size` bytes of what [`room`](Handler::room) gave are what came.
+    fn on_room_filled(&mut self, conn: &Conn<'_>, size: usize) {
+        let _ = (conn, size);
+    }
+
     /// The send queue has fallen to the low mark of [`Conn::set_water_marks`].
     fn on_low_water(&mut self, conn: &Conn<'_>) {
         let _ = conn;

@@ -120,6 +120,19 @@ impl<'a> Conn<'a> {
         write::flush(self);
     }
 
+    /// An empty buffer for `size` bytes, for what came and is not whole: one of those that the loop keeps
+    /// from one message to the next, if it has one of that size, which may have more room. To be given back
+    /// by [`give_buffer`](Conn::give_buffer).
+    pub fn take_buffer(&self, size: usize) -> Vec<u8> {
+        self.core().buffers.take_spare(size)
+    }
+
+    /// Gives a buffer to the loop, for whatever connection needs one next. The loop keeps a few, and those
+    /// not for long without need (`docs/limits.md`).
+    pub fn give_buffer(&self, buffer: Vec<u8>) {
+        self.core().buffers.give_spare(buffer);
+    }
+
     /// Says how many bytes of memory this protocol holds of what came on the connection and was not handed
     /// on: unfinished messages, and what a pause holds back. They count for
     /// [`LoopOptions::memory_limit`](crate::LoopOptions::memory_limit).

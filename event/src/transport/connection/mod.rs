@@ -12,6 +12,7 @@ mod deadlines;
 mod discard;
 mod handle;
 mod leave;
+mod outcome;
 mod parts;
 mod proxy;
 mod read;
@@ -105,6 +106,14 @@ impl Connection {
             state: RefCell::new(state),
         }
     }
+
+    /// Whether a call of the handler is on the stack.
+    fn is_in_call(&self) -> bool {
+        let handler = self.handler.take();
+        let is_out = handler.is_none();
+        self.handler.set(handler);
+        is_out
+    }
 }
 
 impl Entity for Connection {
@@ -133,6 +142,8 @@ impl Entity for Connection {
     fn deferred(self: Rc<Self>, local: &LocalLoop, which: u8) {
         let conn = Conn::new(local, self);
         match Call::ALL.get(usize::from(which)) {
+            // Much may have been sent since.
+            Some(Call::LowWater) if !conn.state().is_still_low() => {}
             Some(Call::LowWater) => conn.tell_if_up(|handler, conn| handler.on_low_water(conn)),
             Some(Call::Sent) => conn.tell_if_up(|handler, conn| handler.on_sent(conn)),
             Some(Call::Up) => adopt::comes_up(&conn),
@@ -313,6 +324,7 @@ impl<'a> Conn<'a> {
         if result.is_none() && core.call_user("panic", || handler.on_panic(self)).is_none() {
             close::now(self, CloseReason::Panicked);
         }
+        self.flush_much();
         result
     }
 

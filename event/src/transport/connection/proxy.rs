@@ -45,7 +45,8 @@ fn with_tunnel<R>(conn: &Conn<'_>, f: impl FnOnce(&mut Tunnel, &mut Vec<u8>) -> 
             state.write.progress = clock::now();
         }
         state.settings.budget.add(question.len());
-        state.out.tail(&conn.core().buffers).append(&mut question);
+        let out = state.out.tail(question.len(), &conn.core().buffers);
+        out.append(&mut question);
     }
     Some(result)
 }

@@ -1,6 +1,6 @@
 //! The read path: readiness to handler.
 
-use super::state::Read;
+use super::outcome::Read;
 use super::{Conn, Fed, close, connect, discard, proxy, tls};
 use crate::conn::Handler;
 use crate::error::CloseReason;
@@ -13,8 +13,13 @@ use std::sync::Arc;
 /// Reads of one connection in one tick.
 const READS: usize = 4;
 
-/// What one connection may bring in one tick, in bytes: read, and made of that (messages, inflated bytes).
+/// What one connection may bring in one tick, in bytes: half of those that are read, and what is made of
+/// them (messages, inflated bytes).
 const ALLOWANCE: usize = READS * 64 * 1024;
+
+/// A read is not made shorter than this for the sake of what may still be brought; and no longer.
+const SHORT_READ: usize = 16 * 1024;
+const LONG_READ: usize = 256 * 1024;
 
 /// Does what the connection's readiness allows; a TLS handshake waits for its turn.
 pub(super) fn ready(conn: &Conn<'_>, has_turn: bool) {
@@ -70,6 +75,14 @@ fn check_half_open(conn: &Conn<'_>) {
     }
 }
 
+/// Where a read goes.
+enum To {
+    /// To the buffer of the loop.
+    Loop,
+    /// To the handler's room.
+    Handler,
+}
+
 fn read(conn: &Conn<'_>) {
     let Some(mut handler) = conn.connection.handler.take() else {
         return;
@@ -85,11 +98,33 @@ fn read(conn: &Conn<'_>) {
             break;
         }
         left -= 1;
-        match read_once(conn, &mut buffer) {
-            Read::Data(n) => {
+        let read = match room(conn, &mut handler) {
+            Some(room) => (read_once(conn, room), To::Handler),
+            // What it brings has to be handled in this turn, or kept.
+            None => (
+                read_once(conn, at_most(core.allowance(), &mut buffer)),
+                To::Loop,
+            ),
+        };
+        match read {
+            (Read::Data(n), into) => {
                 core.shared.counters.bytes_in.add(n as u64);
-                core.spend(n);
-                match feed(conn, &mut handler, &mut buffer[..n]) {
+                core.spend(n / 2);
+                let fed = match into {
+                    To::Handler => {
+                        conn.guarded(&mut handler, |handler, conn| {
+                            handler.on_room_filled(conn, n);
+                        });
+                        conn.fed()
+                    }
+                    To::Loop => {
+                        if n == buffer.len() {
+                            core.buffers.read_filled();
+                        }
+                        feed(conn, &mut handler, &mut buffer[..n])
+                    }
+                };
+                match fed {
                     Fed::More => {}
                     Fed::Stop => break,
                     Fed::End => {
@@ -98,12 +133,12 @@ fn read(conn: &Conn<'_>) {
                     }
                 }
             }
-            Read::Blocked => break,
-            Read::End => {
+            (Read::Blocked, _) => break,
+            (Read::End, _) => {
                 peer_ended(conn, &mut handler);
                 break;
             }
-            Read::Failed(e) => {
+            (Read::Failed(e), _) => {
                 close::now_unless_settled(conn, CloseReason::Io(Arc::new(e)));
                 break;
             }
@@ -112,6 +147,22 @@ fn read(conn: &Conn<'_>) {
     core.buffers.give_socket(buffer);
     conn.connection.handler.set(Some(handler));
     discard::watch(conn);
+}
+
+/// Where the handler itself wants what comes next.
+fn room<'h>(conn: &Conn<'_>, handler: &'h mut Box<dyn Handler>) -> Option<&'h mut [u8]> {
+    if !conn.is_up() || tls::is_there(conn) {
+        return None;
+    }
+    let room = handler.room(conn).filter(|room| !room.is_empty())?;
+    // It is handled in this turn.
+    Some(at_most(2 * conn.core().allowance(), room))
+}
+
+/// As much of a buffer as may be read to in this turn.
+fn at_most(bytes: usize, buffer: &mut [u8]) -> &mut [u8] {
+    let most = bytes.clamp(SHORT_READ, LONG_READ).min(buffer.len());
+    &mut buffer[..most]
 }
 
 fn read_once(conn: &Conn<'_>, buffer: &mut [u8]) -> Read {

@@ -9,15 +9,54 @@ use std::sync::Arc;
 
 /// Queued bytes over which a connection is flushed at once instead of at the end of the turn.
 const FLUSH_EARLY: usize = 64 * 1024;
+/// The same while its handler is called: what that sends in answer to one read goes out together, after the
+/// call.
+const FLUSH_IN_CALL: usize = 128 * 1024;
+
+/// From this length on, in bytes, a copy costs more than a write of its own.
+const LONG: usize = 32 * 1024;
 
 impl Conn<'_> {
-    /// Queues bytes; they are written at the end of this turn, or from 64 KiB on at once.
+    /// Queues bytes; they are written at the end of this turn, or from 64 KiB on at once: what a handler
+    /// sends, after its call.
     ///
     /// # Errors
     ///
     /// The connection is not up, or its queue has no room; nothing was taken then.
     pub fn send(&self, data: &[u8]) -> Result<(), SendError> {
-        self.send_with(data.len(), |out| out.extend_from_slice(data))
+        self.send_parts(&[], data)
+    }
+
+    /// Queues bytes, `head` before `body`. A long body is not copied as far as the socket takes it at once.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Conn::send).
+    pub fn send_parts(&self, head: &[u8], body: &[u8]) -> Result<(), SendError> {
+        self.reserve(head.len() + body.len())?;
+        self.send_parts_reserved(head, body)
+    }
+
+    /// As [`send_parts`](Conn::send_parts), for bytes for which room was taken from the
+    /// [`SendBudget`](crate::conn::SendBudget) before.
+    ///
+    /// # Errors
+    ///
+    /// The connection is not up; the room was given back.
+    pub fn send_parts_reserved(&self, head: &[u8], body: &[u8]) -> Result<(), SendError> {
+        let written = match body.len() {
+            LONG.. => write::at_once(self, head, body),
+            _ => 0,
+        };
+        let in_head = written.min(head.len());
+        let (head, body) = (&head[in_head..], &body[written - in_head..]);
+        if head.is_empty() && body.is_empty() && written > 0 {
+            return Ok(());
+        }
+        self.append(head.len() + body.len(), |out| {
+            out.extend_from_slice(head);
+            out.extend_from_slice(body);
+        })
     }
 
     /// Queues `size` bytes that `write` appends to the queue's own buffer.
@@ -75,7 +114,7 @@ impl Conn<'_> {
     fn append(&self, size: usize, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), SendError> {
         let pool = &self.core().buffers;
         let queued = self.queue(size, |state| {
-            let tail = state.tail(pool);
+            let tail = state.queue().tail(size, pool);
             let before = tail.len();
             write(tail);
             debug_assert_eq!(
@@ -84,11 +123,20 @@ impl Conn<'_> {
                 "queued another size than was said"
             );
         })?;
-        if queued > FLUSH_EARLY {
+        let is_late = queued > FLUSH_EARLY && !self.connection.is_in_call();
+        if is_late || queued > FLUSH_IN_CALL {
             write::flush(self);
         }
         self.mark_dirty();
         Ok(())
+    }
+
+    /// A call of the handler is over: much that it has queued is written now, while it is in the caches.
+    pub(super) fn flush_much(&self) {
+        let queued = self.state().unsent();
+        if queued > FLUSH_EARLY {
+            write::flush(self);
+        }
     }
 
     /// Lets `f` queue so many bytes, which are on the account already; how many are queued then.

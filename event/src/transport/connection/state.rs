@@ -1,5 +1,6 @@
 //! What the loop keeps of a connection.
 
+use super::outcome::{Flushed, Read};
 use super::parts::{Connecting, End, Held, OwnTimers, Reading, Socket, Writing};
 use crate::conn::Connect;
 use crate::core::buffers::BufferPool;
@@ -41,32 +42,6 @@ pub(crate) struct ConnState {
 
 /// Bytes of one connection written in one tick.
 const WRITE_BUDGET: usize = 1024 * 1024;
-
-/// How a flush ended.
-#[derive(Debug)]
-pub(crate) enum Flushed {
-    /// Everything is written.
-    All,
-    /// The socket takes no more now; its readiness goes on with it.
-    Blocked,
-    /// The tick's budget is used up.
-    Budget,
-    /// Writing failed.
-    Failed(io::Error),
-}
-
-/// One read from the socket.
-#[derive(Debug)]
-pub(crate) enum Read {
-    /// So many bytes.
-    Data(usize),
-    /// Nothing more now.
-    Blocked,
-    /// The end of the stream.
-    End,
-    /// It failed.
-    Failed(io::Error),
-}
 
 impl ConnState {
     pub(crate) fn new(options: Connect, tunnel: Option<Tunnel>, now: Instant) -> Self {
@@ -260,6 +235,13 @@ impl ConnState {
         fell
     }
 
+    /// Whether it is at its low mark now, when that is to be told; if not, it is told when it falls there again.
+    pub(crate) fn is_still_low(&mut self) -> bool {
+        let is_low = self.unsent() <= self.write.marks.0;
+        self.write.above_high |= !is_low;
+        is_low
+    }
+
     /// The socket took so many bytes of the queue. Whether those that the handler waits for were among
     /// them; once for each time that it asks.
     pub(crate) fn took(&mut self, bytes: usize) -> bool {
@@ -309,11 +291,6 @@ impl ConnState {
         &mut self.out
     }
 
-    /// The queue that the protocol above appends to.
-    pub(crate) fn tail(&mut self, pool: &BufferPool) -> &mut Vec<u8> {
-        self.queue().tail(pool)
-    }
-
     /// Encrypts if there is TLS, and writes, until all is out or the socket takes no more.
     pub(crate) fn write_out(&mut self, pool: &BufferPool, written: &mut usize) -> Flushed {
         #[cfg(feature = "tls")]
@@ -361,6 +338,30 @@ impl ConnState {
             }
         }
         Flushed::All
+    }
+
+    /// Writes two pieces, one behind the other, as far as the socket takes them; and why it failed.
+    pub(super) fn write_parts(
+        &mut self,
+        mut head: &[u8],
+        mut body: &[u8],
+    ) -> (usize, Option<io::Error>) {
+        let size = head.len() + body.len();
+        let Some(stream) = self.socket.stream.as_mut() else {
+            return (0, None);
+        };
+        while self.write.writable && !(head.is_empty() && body.is_empty()) {
+            match stream.write_parts(head, body) {
+                Ok(n) => {
+                    let in_head = n.min(head.len());
+                    (head, body) = (&head[in_head..], &body[n - in_head..]);
+                }
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => self.write.writable = false,
+                Err(e) => return (size - head.len() - body.len(), Some(e)),
+            }
+        }
+        (size - head.len() - body.len(), None)
     }
 
     /// Ends the writing side of the socket.

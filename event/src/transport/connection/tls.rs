@@ -1,6 +1,7 @@
 //! TLS between the queue and the socket: rustls driven by readiness, reads and writes apart.
 
-use super::state::{ConnState, Flushed};
+use super::outcome::Flushed;
+use super::state::ConnState;
 use super::tls_layer::TlsLayer;
 use super::{Conn, Fed, close};
 use crate::conn::{Connect, Handler};
@@ -84,7 +85,8 @@ fn encrypt_all(conn: &Conn<'_>) {
     let buffers = &conn.core().buffers;
     if let Some(tls) = state.tls.as_mut() {
         while tls.encrypt(buffers) {
-            tls.session.take_cipher(state.out.tail(buffers));
+            let out = state.out.tail(tls.cipher_len(), buffers);
+            tls.session.take_cipher(out);
         }
     }
 }
@@ -213,7 +215,8 @@ impl ConnState {
                         // Of TLS's own: the queue begins with it.
                         self.write.progress = clock::now();
                     }
-                    tls.session.take_cipher(self.out.tail(pool));
+                    let out = self.out.tail(tls.cipher_len(), pool);
+                    tls.session.take_cipher(out);
                 }
             }
             match self.write_queue(pool, written) {

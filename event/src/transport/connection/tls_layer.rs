@@ -4,6 +4,9 @@ use crate::core::buffers::BufferPool;
 use crate::tls::{RecordHeads, TlsSession, TlsVersion};
 use crate::transport::out_queue::OutQueue;
 
+/// Of so many plain bytes, at least, one more is made by encryption: what records take beside long ones.
+const RECORDS: usize = 512;
+
 /// The TLS state of one connection.
 pub(crate) struct TlsLayer {
     pub(super) session: TlsSession,
@@ -73,6 +76,11 @@ impl TlsLayer {
     pub(crate) fn peer_certificates(&self) -> Option<Vec<Vec<u8>>> {
         let chain = self.session.peer_certificates()?;
         Some(chain.iter().map(|der| der.to_vec()).collect())
+    }
+
+    /// Bytes of ciphertext that may wait in the session, about.
+    pub(super) fn cipher_len(&self) -> usize {
+        self.encrypted + self.encrypted / RECORDS
     }
 
     /// Moves plain bytes into the session, as far as it takes them. `false`: it took none.

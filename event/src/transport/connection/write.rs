@@ -1,12 +1,13 @@
 //! The write path: queue to socket.
 
+use super::outcome::Flushed;
 use super::parts::Timer;
-use super::state::Flushed;
-use super::{Call, Conn, close, discard};
+use super::{Call, Conn, close, discard, tls};
 use crate::error::CloseReason;
 use crate::machine::lifecycle::Lifecycle;
 use crate::machine::write_side::WriteSide;
 use crate::sys::clock;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,11 +44,45 @@ pub(super) fn flush(conn: &Conn<'_>) {
         Flushed::All => flushed_all(conn),
         Flushed::Blocked => watch_stall(conn),
         Flushed::Budget => conn.mark_dirty(),
-        Flushed::Failed(e) => {
-            let stands = close::settled_reason(conn).or_else(|| peer_gone(conn));
-            close::now(conn, stands.unwrap_or(CloseReason::Io(Arc::new(e))));
-        }
+        Flushed::Failed(e) => failed(conn, e),
     }
+}
+
+/// Writes bytes that are on the account and not queued, if nothing is before them; how many the socket took.
+/// Those are told of as if they had been queued. Calls no user.
+pub(super) fn at_once(conn: &Conn<'_>, head: &[u8], body: &[u8]) -> usize {
+    let core = conn.core();
+    if tls::is_there(conn) {
+        return 0;
+    }
+    let size = head.len() + body.len();
+    let (written, failure, low_water) = {
+        let state = &mut *conn.state();
+        if !state.takes_data() || state.wants_write() {
+            return 0;
+        }
+        let (written, failure) = state.write_parts(head, body);
+        if written > 0 {
+            state.settings.budget.release(written);
+            state.write.progress = core.clock_now();
+            state.write.above_high |= size > state.write.marks.1;
+        }
+        (written, failure, written == size && state.fell_low())
+    };
+    core.shared.counters.bytes_out.add(written as u64);
+    if low_water {
+        conn.defer(Call::LowWater);
+    }
+    if let Some(e) = failure {
+        failed(conn, e);
+    }
+    written
+}
+
+/// Nothing more can be written.
+fn failed(conn: &Conn<'_>, error: io::Error) {
+    let stands = close::settled_reason(conn).or_else(|| peer_gone(conn));
+    close::now(conn, stands.unwrap_or(CloseReason::Io(Arc::new(error))));
 }
 
 /// Writes although nobody told of room. The system does so late: Linux when a third of a buffer of

@@ -5,8 +5,8 @@ use hvloop_event::Metrics;
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-/// Bytes that one connection may bring in one turn: four reads of 64 KiB.
-const READ_BUDGET: u64 = 4 * 64 * 1024;
+/// Bytes that one connection may bring in one turn: four reads of 128 KiB.
+const READ_BUDGET: u64 = 4 * 128 * 1024;
 /// Datagrams that one socket may read in one turn, in bytes.
 const DATAGRAM_BUDGET: u64 = 32 * 65_507;
 

@@ -114,6 +114,19 @@ impl Handler for Session {
         }
     }
 
+    fn room(&mut self, conn: &Conn<'_>) -> Option<&mut [u8]> {
+        match self.upgrade {
+            None => self.reading.room(conn),
+            Some(_) => None,
+        }
+    }
+
+    fn on_room_filled(&mut self, conn: &Conn<'_>, size: usize) {
+        let engine = &self.engine;
+        let mut deliver = |message: crate::Message<'_>| engine.deliver(conn.local(), message);
+        self.reading.filled(conn, size, &mut deliver);
+    }
+
     fn on_low_water(&mut self, conn: &Conn<'_>) {
         if self.websocket.stage() == Stage::Open {
             self.engine.drained(conn.local());

@@ -1,13 +1,30 @@
 //! Messages that are not whole, and control frames that came in pieces.
 
+use super::binary::BinaryBuffer;
 use super::frame::Payload;
 use crate::protocol::ProtocolError;
 use crate::protocol::utf8::TextBuffer;
 use std::cell::Cell;
 
-/// How much memory a buffer keeps from one message to the next, in bytes. An idle connection has
-/// to be small; a stream of short messages cut by the ends of reads should not allocate each time.
-pub(super) const KEEP: usize = 256;
+/// Where the memory of messages that are not whole comes from, and goes to: a connection between two
+/// messages has none.
+pub(crate) trait Buffers {
+    /// A buffer with room for `size` bytes, or more. What is in it is of no meaning.
+    fn take(&self, size: usize) -> Vec<u8>;
+    /// Nobody needs this one now.
+    fn give(&self, buffer: Vec<u8>);
+}
+
+/// From the system, for each message anew.
+pub(super) struct Fresh;
+
+impl Buffers for Fresh {
+    fn take(&self, size: usize) -> Vec<u8> {
+        Vec::with_capacity(size)
+    }
+
+    fn give(&self, _: Vec<u8>) {}
+}
 
 /// The least that is allocated ahead of the data, in bytes, for a message that spans reads.
 pub(super) const MIN_AHEAD: usize = 1024;
@@ -16,11 +33,14 @@ pub(super) const MIN_AHEAD: usize = 1024;
 /// give it memory.
 const MAX_AHEAD: usize = 1 << 20;
 
+/// From this length on, in bytes, the next of a message are worth a read of their own.
+const LONG: usize = 32 * 1024;
+
 /// See the module. One message at most, of either kind, and one control frame inside of it.
 pub(super) struct Gathered {
     max_message: usize,
     text: TextBuffer,
-    binary: Vec<u8>,
+    binary: BinaryBuffer,
     control: Vec<u8>,
     /// Something was borrowed to be delivered: that buffer is to be cleared.
     delivered: Cell<bool>,
@@ -32,7 +52,7 @@ impl Gathered {
         Self {
             max_message,
             text: TextBuffer::default(),
-            binary: Vec::new(),
+            binary: BinaryBuffer::default(),
             control: Vec::new(),
             delivered: Cell::new(false),
         }
@@ -58,7 +78,7 @@ impl Gathered {
     pub(super) fn bytes(&self, target: Payload) -> &[u8] {
         self.delivered.set(true);
         match target {
-            Payload::Binary => &self.binary,
+            Payload::Binary => self.binary.as_slice(),
             _ => &self.control,
         }
     }
@@ -73,6 +93,7 @@ impl Gathered {
         &mut self,
         target: Payload,
         portion: &[u8],
+        buffers: &dyn Buffers,
     ) -> Result<(), ProtocolError> {
         let size = self.len() + portion.len();
         let limit = self.max_message;
@@ -80,7 +101,7 @@ impl Gathered {
             let size = size as u64;
             return Err(ProtocolError::MessageTooBig { limit, size });
         }
-        self.add(target, portion, 0)
+        self.add(target, portion, 0, buffers)
     }
 
     /// Adds a piece of a payload to its buffer; `left` bytes of the same frame are to come.
@@ -89,23 +110,26 @@ impl Gathered {
         target: Payload,
         piece: &[u8],
         left: usize,
+        buffers: &dyn Buffers,
     ) -> Result<(), ProtocolError> {
+        let longer = |len, capacity| {
+            let additional = grow_by(len, capacity, piece.len(), left);
+            additional.map(|additional| buffers.take(len + additional))
+        };
         match target {
             Payload::Text => {
-                let (len, capacity) = (self.text.len(), self.text.capacity());
-                if let Some(additional) = grow_by(len, capacity, piece.len(), left) {
-                    self.text.reserve(additional);
+                if let Some(room) = longer(self.text.len(), self.text.capacity()) {
+                    buffers.give(self.text.move_to(room));
                 }
                 self.text
                     .push(piece)
                     .map_err(|_| ProtocolError::InvalidUtf8)
             }
             Payload::Binary => {
-                let (len, capacity) = (self.binary.len(), self.binary.capacity());
-                if let Some(additional) = grow_by(len, capacity, piece.len(), left) {
-                    self.binary.reserve_exact(additional);
+                if let Some(room) = longer(self.binary.len(), self.binary.capacity()) {
+                    buffers.give(self.binary.move_to(room));
                 }
-                self.binary.extend_from_slice(piece);
+                self.binary.push(piece);
                 Ok(())
             }
             Payload::Ping | Payload::Pong | Payload::Close => {
@@ -116,27 +140,44 @@ impl Gathered {
         }
     }
 
-    /// Clears what was delivered last. A control frame may have come between the fragments of a message,
+    /// Where the next bytes of a binary message may be read to, of whose frame `left` are to come. `None`: that
+    /// is not worth it.
+    pub(super) fn room(&mut self, left: usize, buffers: &dyn Buffers) -> Option<&mut [u8]> {
+        let len = self.binary.len();
+        // As in `add`: what is announced is no reason to give it memory.
+        let ahead = left.min(len.min(MAX_AHEAD));
+        if ahead < LONG {
+            return None;
+        }
+        if self.binary.capacity() - len < ahead {
+            buffers.give(self.binary.move_to(buffers.take(len + ahead)));
+        }
+        let size = left.min((self.binary.capacity() - len).max(ahead));
+        Some(self.binary.room(size))
+    }
+
+    /// So many bytes were read to there; these.
+    pub(super) fn filled(&mut self, size: usize) -> &mut [u8] {
+        self.binary.filled(size)
+    }
+
+    /// Gives back what was delivered last. A control frame may have come between the fragments of a message,
     /// which `goes_on`: its buffer then stays.
-    pub(super) fn recycle(&mut self, goes_on: bool) {
+    pub(super) fn recycle(&mut self, goes_on: bool, buffers: &dyn Buffers) {
         if !self.delivered.take() {
             return;
         }
         self.control = Vec::new();
         if !goes_on {
-            self.text.clear(KEEP);
-            if self.binary.capacity() > KEEP {
-                self.binary = Vec::new();
-            } else {
-                self.binary.clear();
-            }
+            buffers.give(self.text.clear());
+            buffers.give(self.binary.clear());
         }
     }
 
     /// Gives back the memory of messages; a control frame may be half there.
     pub(super) fn drop_messages(&mut self) {
-        self.text.clear(0);
-        self.binary = Vec::new();
+        drop(self.text.clear());
+        drop(self.binary.clear());
     }
 
     /// Gives back all memory.

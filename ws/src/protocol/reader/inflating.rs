@@ -1,7 +1,7 @@
 //! Compressed messages on their way to their buffers (RFC 7692).
 
 use super::frame::Frame;
-use super::gathered::Gathered;
+use super::gathered::{Buffers, Gathered};
 use crate::deflate::Inflater;
 use crate::protocol::mask::apply_mask;
 use crate::protocol::{Input, ProtocolError};
@@ -72,8 +72,9 @@ impl Inflating {
         input: &mut Input<'_>,
         limit: usize,
         to: &mut Gathered,
+        buffers: &dyn Buffers,
     ) -> Result<bool, ProtocolError> {
-        ROOM.with_borrow_mut(|room| self.run_in(room, frame, input, limit, to))
+        ROOM.with_borrow_mut(|room| self.run_in(room, frame, input, limit, to, buffers))
     }
 
     fn run_in(
@@ -83,6 +84,7 @@ impl Inflating {
         input: &mut Input<'_>,
         limit: usize,
         to: &mut Gathered,
+        buffers: &dyn Buffers,
     ) -> Result<bool, ProtocolError> {
         // There is one: without it RSV1 is refused.
         let inflater = self.inflater.as_mut().ok_or(ProtocolError::ReservedBits)?;
@@ -109,7 +111,7 @@ impl Inflating {
             frame.done += step.taken;
             frame.left -= step.taken;
             self.unmasked = self.unmasked.saturating_sub(step.taken);
-            to.add_inflated(frame.target, &room[..step.given])?;
+            to.add_inflated(frame.target, &room[..step.given], buffers)?;
         }
     }
 }
