@@ -1,10 +1,10 @@
 //! Frames to be sent.
 
 use super::close::fitting_reason;
+use super::header::{FIN, MASKED, MAX_HEADER, RSV1};
 use super::mask::apply_mask;
 use super::{MAX_CONTROL_PAYLOAD, OpCode};
 use std::num::NonZeroUsize;
-use tungstenite::protocol::frame::FrameHeader;
 
 /// How many bytes a frame takes on the wire: header, mask and payload.
 pub fn frame_len(payload_len: usize, masked: bool) -> usize {
@@ -61,11 +61,8 @@ pub(crate) fn message_len(len: usize, fragment: Option<NonZeroUsize>, masked: bo
 }
 
 /// The header of a message that a server sends as one frame, as it is; how much of the array that is.
-pub(crate) fn server_head(opcode: OpCode, len: usize) -> ([u8; 10], usize) {
-    let mut head = [0; 10];
-    let written = header(opcode, true, false, None).format(len as u64, &mut head.as_mut_slice());
-    debug_assert!(written.is_ok(), "no header is longer");
-    (head, frame_len(len, false) - len)
+pub(crate) fn server_head(opcode: OpCode, len: usize) -> ([u8; MAX_HEADER], usize) {
+    head(opcode as u8 | FIN, len, None)
 }
 
 /// Appends a message, which is in its compressed form or not, as frames of at most `fragment` bytes of
@@ -132,23 +129,44 @@ fn encode_head(
     mask: Option<[u8; 4]>,
 ) {
     out.reserve(frame_len(payload_len, mask.is_some()));
-    let written = header(opcode, fin, rsv1, mask).format(payload_len as u64, out);
-    debug_assert!(written.is_ok(), "a Vec takes every byte");
+    let fin = if fin { FIN } else { 0 };
+    let rsv1 = if rsv1 { RSV1 } else { 0 };
+    let (head, size) = head(opcode as u8 | fin | rsv1, payload_len, mask);
+    out.extend_from_slice(&head[..size]);
 }
 
-fn header(opcode: OpCode, fin: bool, rsv1: bool, mask: Option<[u8; 4]>) -> FrameHeader {
-    FrameHeader {
-        is_final: fin,
-        rsv1,
-        opcode: opcode.to_codec(),
-        mask,
-        ..FrameHeader::default()
+/// A header and its size; `first` is its first byte.
+fn head(first: u8, len: usize, mask: Option<[u8; 4]>) -> ([u8; MAX_HEADER], usize) {
+    let mut head = [0; MAX_HEADER];
+    head[0] = first;
+    let mut size = match len {
+        0..=125 => {
+            head[1] = len as u8;
+            2
+        }
+        126..=0xFFFF => {
+            head[1] = 126;
+            head[2..4].copy_from_slice(&(len as u16).to_be_bytes());
+            4
+        }
+        _ => {
+            head[1] = 127;
+            head[2..10].copy_from_slice(&(len as u64).to_be_bytes());
+            10
+        }
+    };
+    if let Some(mask) = mask {
+        head[1] |= MASKED;
+        head[size..size + 4].copy_from_slice(&mask);
+        size += 4;
     }
+    (head, size)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tungstenite::protocol::frame::{FrameHeader, coding};
 
     #[test]
     fn the_examples_of_rfc_6455_section_5_7() {
@@ -240,7 +258,10 @@ mod tests {
                         n += 1;
                         assert_eq!(header.mask, masks.map(|masks| masks[n % 2]));
                         assert_eq!(header.rsv1, compressed && n == 1);
-                        assert_eq!(header.opcode == OpCode::Text.to_codec(), n == 1);
+                        assert_eq!(
+                            header.opcode == coding::OpCode::from(OpCode::Text as u8),
+                            n == 1
+                        );
                         assert_eq!(header.is_final, at == out.len());
                     }
                     assert_eq!((back, n), (payload, frames));

@@ -32,6 +32,7 @@ pub use self::close::{MAX_CLOSE_REASON, is_receivable_close_code, is_sendable_cl
 pub use self::encoder::{encode_close, encode_compressed, encode_frame, frame_len};
 pub(crate) use self::encoder::{encode_message, message_len, server_head};
 pub use self::error::ProtocolError;
+pub(crate) use self::header::MAX_HEADER;
 pub use self::input::Input;
 pub use self::mask::apply_mask;
 pub use self::opcode::OpCode;

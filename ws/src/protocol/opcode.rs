@@ -1,7 +1,6 @@
 //! The opcodes of RFC 6455 section 5.2.
 
 use super::ProtocolError;
-use tungstenite::protocol::frame::coding;
 
 /// What a frame is. The reserved opcodes are none of these: a peer that uses one is refused
 /// ([`ProtocolError::ReservedOpcode`]).
@@ -28,14 +27,9 @@ impl OpCode {
         matches!(self, Self::Close | Self::Ping | Self::Pong)
     }
 
-    /// As the codec names it.
-    pub(super) fn to_codec(self) -> coding::OpCode {
-        coding::OpCode::from(self as u8)
-    }
-
-    /// From the codec's name for it.
-    pub(super) fn from_codec(opcode: coding::OpCode) -> Result<Self, ProtocolError> {
-        match u8::from(opcode) {
+    /// From the four bits of a header.
+    pub(super) fn from_wire(bits: u8) -> Result<Self, ProtocolError> {
+        match bits {
             0x0 => Ok(Self::Continuation),
             0x1 => Ok(Self::Text),
             0x2 => Ok(Self::Binary),

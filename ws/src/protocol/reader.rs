@@ -423,4 +423,6 @@ impl fmt::Debug for Reader {
 #[cfg(test)]
 mod deflated;
 #[cfg(test)]
+mod in_place;
+#[cfg(test)]
 mod tests;

@@ -7,7 +7,9 @@ use self::compression::Compression;
 use self::pongs::Pongs;
 use super::outgoing::Outgoing;
 use crate::deflate::{DeflateOptions, DeflateParams};
-use crate::protocol::{OpCode, Role, encode_close, encode_frame, encode_message, server_head};
+use crate::protocol::{
+    MAX_HEADER, OpCode, Role, encode_close, encode_frame, encode_message, server_head,
+};
 use hvloop_event::conn::Conn;
 use hvloop_event::log;
 use hvloop_event::{LocalLoop, SendError};
@@ -80,7 +82,7 @@ impl Sender {
     }
 
     /// What goes before a payload that goes out as it is; `None`: it has masks, or goes out in several frames.
-    fn head(&self, message: &Outgoing<'_>) -> Option<([u8; 10], usize)> {
+    fn head(&self, message: &Outgoing<'_>) -> Option<([u8; MAX_HEADER], usize)> {
         let as_it_is = self.role == Role::Server && message.fragment.is_none();
         as_it_is.then(|| server_head(message.opcode, message.payload.len()))
     }

@@ -51,6 +51,8 @@ impl Conn<'_> {
         let in_head = written.min(head.len());
         let (head, body) = (&head[in_head..], &body[written - in_head..]);
         if head.is_empty() && body.is_empty() && written > 0 {
+            // As after every send: a host turns the loop.
+            self.mark_dirty();
             return Ok(());
         }
         self.append(head.len() + body.len(), |out| {
