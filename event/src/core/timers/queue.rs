@@ -1,19 +1,22 @@
 //! Which timer is next, in order of (deadline, when armed).
 //!
 //! What is near is in a heap. The rest is in a [`Wheel`], and comes into the heap when that is empty, so that
-//! the heap is small, and what is removed early is never put in order.
+//! the heap is small, and what is removed early is never put in order. Where the wheel has moved on to what is far
+//! away, and much that is nearer came after that, it goes back.
 //!
 //! A timer is known by its slot in [`Timers`](super::Timers). What is removed stays behind as a dead node,
 //! until it comes to the top of the heap or there are more dead ones than others: then all of them go, which
 //! is cheaper than to look for each.
 
 use super::node::{Nanos, Node};
-use super::wheel::Wheel;
+use super::wheel::{self, Wheel};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
 /// Dead nodes that are let be, however few others there are.
 const FEW: usize = 64;
+/// A heap of so many is small.
+const SMALL: usize = 1024;
 /// In the number of an arming: the timer is armed, and not in the queue.
 const OUT: u64 = 1 << 63;
 
@@ -32,17 +35,23 @@ pub(super) struct Queue {
     next_arming: u64,
     /// How many nodes are alive.
     alive: usize,
+    /// When the last batch began.
+    now: Nanos,
+    /// How many have gone into the heap since the wheel had moved on too far for them.
+    early: usize,
 }
 
 impl Queue {
     pub(super) fn new() -> Self {
         Self {
             heap: BinaryHeap::new(),
-            wheel: Wheel::new(),
+            wheel: Wheel::new(0),
             due: VecDeque::new(),
             armings: Vec::new(),
             next_arming: 0,
             alive: 0,
+            now: 0,
+            early: 0,
         }
     }
 
@@ -67,9 +76,11 @@ impl Queue {
             slot,
         };
         self.alive += 1;
-        match self.wheel.is_ahead(deadline) {
-            true => self.wheel.push(node),
-            false => self.heap.push(Reverse(node)),
+        let is_early = !self.wheel.is_ahead(deadline) && wheel::is_between(self.now, deadline);
+        self.early += usize::from(is_early);
+        self.put_in(node);
+        if self.heap.len() > SMALL && self.early > self.nodes() / 2 {
+            self.go_back();
         }
     }
 
@@ -99,6 +110,7 @@ impl Queue {
     /// Begins a batch: those with deadlines until `now` come out by [`pop_due`](Self::pop_due), those that
     /// are put in from now on do not.
     pub(super) fn begin_batch(&mut self, now: Nanos) {
+        self.now = now;
         // The last batch may have been left before its end.
         self.heap.extend(self.due.drain(..).map(Reverse));
         self.bury_many();
@@ -138,11 +150,16 @@ impl Queue {
 
     /// Forgets all, and gives the memory back.
     pub(super) fn clear(&mut self) {
-        let next_arming = self.next_arming;
         *self = Self {
-            next_arming,
+            wheel: Wheel::new(self.now),
+            next_arming: self.next_arming,
+            now: self.now,
             ..Self::new()
         };
+    }
+
+    fn nodes(&self) -> usize {
+        self.heap.len() + self.due.len() + self.wheel.len()
     }
 
     fn is_alive(&self, node: &Node) -> bool {
@@ -161,10 +178,29 @@ impl Queue {
         self.heap.peek().map(|node| node.0)
     }
 
+    /// Lets the wheel stand where the last batch was. Costs no more than what has come since the last time did.
+    fn go_back(&mut self) {
+        self.early = 0;
+        let heap = std::mem::take(&mut self.heap);
+        let wheel = std::mem::replace(&mut self.wheel, Wheel::new(self.now));
+        let near = heap.iter().map(|node| &node.0);
+        for node in near.chain(wheel.iter()) {
+            if self.is_alive(node) {
+                self.put_in(*node);
+            }
+        }
+    }
+
+    fn put_in(&mut self, node: Node) {
+        match self.wheel.is_ahead(node.deadline) {
+            true => self.wheel.push(node),
+            false => self.heap.push(Reverse(node)),
+        }
+    }
+
     /// Takes the dead nodes out, if there are many.
     fn bury_many(&mut self) {
-        let all = self.heap.len() + self.due.len() + self.wheel.len();
-        if all <= 2 * self.alive + FEW {
+        if self.nodes() <= 2 * self.alive + FEW {
             return;
         }
         let armings = &self.armings;

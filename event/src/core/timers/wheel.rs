@@ -34,9 +34,10 @@ struct Level {
 }
 
 impl Wheel {
-    pub(super) fn new() -> Self {
+    /// A wheel that stands at that time.
+    pub(super) fn new(at: Nanos) -> Self {
         Self {
-            at: 0,
+            at: granule(at.max(0)),
             levels: Vec::new(),
             len: 0,
         }
@@ -143,6 +144,11 @@ impl Level {
             occupied: 0,
         }
     }
+}
+
+/// Whether a wheel that stood at that time would have the deadline ahead.
+pub(super) fn is_between(at: Nanos, deadline: Nanos) -> bool {
+    deadline >= 0 && granule(deadline) > granule(at.max(0))
 }
 
 /// The granule of a time that is not before the first one.

@@ -211,6 +211,35 @@ fn equal_deadlines_in_the_order_of_arming() {
     assert_eq!(fired, (0..500).chain((500..1000).rev()).collect::<Vec<_>>());
 }
 
+/// One that is far away and was the first to be asked for does not make a heap of all that comes before it.
+#[test]
+fn a_far_one_keeps_no_other_out_of_the_wheel() {
+    let mut pair = Pair::new(3);
+    pair.push(0, 1 << 60);
+    pair.check();
+    for slot in 1..20_000 {
+        let deadline = 1_000 + pair.rng.random_range(0..1 << 40);
+        pair.push(slot, deadline);
+        if slot % 5 == 0 {
+            let gone = pair.rng.random_range(1..slot);
+            pair.queue_remove(gone);
+        }
+        if slot % 1_000 == 0 {
+            pair.check();
+        }
+    }
+    let heap = pair.queue.heap.len();
+    assert!(heap <= 2 * SMALL, "{heap} in the heap");
+    while let Some(first) = pair.model.first() {
+        pair.now = first;
+        pair.turn(20_000);
+        if pair.model.armings > 60_000 {
+            break;
+        }
+    }
+    pair.check();
+}
+
 /// However many come and go, near or far: what stays is in proportion to those that are there.
 #[test]
 fn the_dead_are_buried() {
