@@ -111,9 +111,9 @@ impl BufferPool {
         self.shared_bytes.get()
     }
 
-    /// An empty buffer for `size` bytes.
-    pub(crate) fn take_spare(&self, size: usize) -> Vec<u8> {
-        self.spares.borrow_mut().take(size)
+    /// A buffer with room for `size` bytes, and for `ideal` ones if there is one at hand; with whatever in it.
+    pub(crate) fn take_spare(&self, size: usize, ideal: usize) -> Vec<u8> {
+        self.spares.borrow_mut().take(size, ideal)
     }
 
     /// Gives it back, or another one.

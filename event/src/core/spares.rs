@@ -10,7 +10,9 @@ const SHORT_KEPT: usize = 64;
 /// How many bytes of long ones are kept.
 const LONG_KEPT: usize = 8 * 1024 * 1024;
 /// A long one may be so many times as long as what is asked for, as that often grows.
-const LONGER: usize = 8;
+const LONGER: usize = 4;
+/// Of the short ones so many are looked at for one that fits.
+const LOOKED_AT: usize = 4;
 
 /// See the module.
 #[derive(Default)]
@@ -25,37 +27,56 @@ pub(crate) struct Spares {
 }
 
 impl Spares {
-    /// An empty buffer for `size` bytes: a long one has room for them, a short one has what it has.
-    pub(crate) fn take(&mut self, size: usize) -> Vec<u8> {
-        if size > SHORT_SPARE {
-            return self.take_long(size);
+    /// A buffer with room for `size` bytes, and for `ideal` ones if there is one at hand. What is in it is of no
+    /// meaning.
+    pub(crate) fn take(&mut self, size: usize, ideal: usize) -> Vec<u8> {
+        let ideal = ideal.max(size);
+        if ideal > SHORT_SPARE
+            && let Some(long) = self.take_long(size, ideal)
+        {
+            return long;
         }
-        let Some(buffer) = self.short.pop() else {
+        match size {
+            ..=SHORT_SPARE => {
+                let mut short = self.take_short(ideal);
+                if short.capacity() < size {
+                    short.clear();
+                    short.reserve_exact(size);
+                }
+                short
+            }
+            _ => Vec::with_capacity(size),
+        }
+    }
+
+    fn take_short(&mut self, ideal: usize) -> Vec<u8> {
+        let last = self.short.iter().rev().take(LOOKED_AT);
+        let fits = last.map(Vec::capacity).position(|size| size >= ideal);
+        let Some(index) = self.short.len().checked_sub(1 + fits.unwrap_or(0)) else {
             return Vec::new();
         };
+        let buffer = self.short.swap_remove(index);
         self.short_left = self.short_left.min(self.short.len());
         self.short_bytes -= buffer.capacity();
         buffer
     }
 
-    fn take_long(&mut self, size: usize) -> Vec<u8> {
-        let most = size.saturating_mul(LONGER);
-        let fits = |(_, (buffer, _)): &(usize, &(Vec<u8>, bool))| {
-            (size..=most).contains(&buffer.capacity())
+    fn take_long(&mut self, size: usize, ideal: usize) -> Option<Vec<u8>> {
+        let fits = size..=ideal.saturating_mul(LONGER);
+        // The shortest that will do; else the one that will do for longest.
+        let worth = |size: usize| match size >= ideal {
+            true => usize::MAX - size,
+            false => size,
         };
-        let of_these = self.long.iter().enumerate();
-        let found = of_these.filter(fits).max_by_key(|(_, (b, _))| b.capacity());
-        let Some((index, _)) = found else {
-            return Vec::with_capacity(size);
-        };
-        let (buffer, _) = self.long.swap_remove(index);
-        self.long_bytes -= buffer.capacity();
-        buffer
+        let of_these = self.long.iter().map(|(buffer, _)| buffer.capacity());
+        let found = of_these.enumerate().filter(|(_, size)| fits.contains(size));
+        let (index, size) = found.max_by_key(|(_, size)| worth(*size))?;
+        self.long_bytes -= size;
+        Some(self.long.swap_remove(index).0)
     }
 
     /// Keeps a buffer that nobody needs now, if there is place.
-    pub(crate) fn give(&mut self, mut buffer: Vec<u8>) {
-        buffer.clear();
+    pub(crate) fn give(&mut self, buffer: Vec<u8>) {
         match buffer.capacity() {
             0 => {}
             size @ 1..=SHORT_SPARE if self.short.len() < SHORT_KEPT => {
@@ -112,26 +133,21 @@ mod tests {
     #[test]
     fn a_buffer_fits_what_it_is_for() {
         let mut spares = Spares::default();
-        given(&mut spares, &[1000, 100_000, 500_000, 4_000_000]);
-        assert_eq!(spares.take(10).capacity(), 1000);
-        assert_eq!(
-            spares.take(10).capacity(),
-            0,
-            "a long one is for long messages"
-        );
-        assert_eq!(spares.take(150_000).capacity(), 500_000);
-        assert_eq!(
-            spares.take(150_000).capacity(),
-            150_000,
-            "neither of the others"
-        );
-        assert_eq!(spares.take(4_000_000).capacity(), 4_000_000);
-        assert_eq!(spares.take(100_000).capacity(), 100_000);
+        given(&mut spares, &[30_000, 1000, 100_000, 500_000, 4_000_000]);
+        let mut take = |size, ideal| spares.take(size, ideal).capacity();
+        assert_eq!(take(10, 20_000), 30_000);
+        assert_eq!(take(10, 20_000), 1000, "none has room for it");
+        assert_eq!(take(10, 10), 10, "a long one is for long messages");
+        assert_eq!(take(150_000, 150_000), 500_000);
+        assert_eq!(take(150_000, 150_000), 150_000, "a new one, of one size");
+        assert_eq!(take(10, 2_000_000), 4_000_000, "for what is to come");
+        assert_eq!(take(10, 2_000_000), 100_000, "as much of it as there is");
+        assert_eq!(take(10, 2_000_000), 10);
         assert_eq!(spares.bytes(), 0);
     }
 
     #[test]
-    fn what_is_kept_is_empty_and_bounded() {
+    fn what_is_kept_is_bounded() {
         let mut spares = Spares::default();
         for size in [
             1,
@@ -150,7 +166,6 @@ mod tests {
             assert_eq!(spares.bytes(), short + long);
             assert!(short <= SHORT_KEPT * SHORT_SPARE && long <= LONG_KEPT);
         }
-        assert!(spares.take(1 << 17).is_empty() && spares.take(1).is_empty());
     }
 
     #[test]
@@ -160,7 +175,12 @@ mod tests {
         given(&mut spares, &[200_000; 5]);
         for look in 0..4 {
             // Three of each are in use at a time.
-            let busy: Vec<_> = (0..6).map(|n| spares.take([10, 150_000][n % 2])).collect();
+            let busy: Vec<_> = (0..6)
+                .map(|n| {
+                    let size = [10, 150_000][n % 2];
+                    spares.take(size, size)
+                })
+                .collect();
             busy.into_iter().for_each(|buffer| spares.give(buffer));
             spares.look();
             // What nobody has taken yet is seen at the first look, and gone at the second.

@@ -108,7 +108,8 @@ impl OutQueue {
     /// The buffer to append `size` bytes to, about, and to nothing else.
     pub(crate) fn tail(&mut self, size: usize, pool: &BufferPool) -> &mut Vec<u8> {
         if self.buffer.capacity() == 0 {
-            self.buffer = pool.take_spare(size);
+            self.buffer = pool.take_spare(size, 2 * size);
+            self.buffer.clear();
         } else if self.head >= COMPACT && self.head >= self.buffer.len() - self.head {
             self.buffer.drain(..self.head);
             self.moved_to_front();
@@ -116,7 +117,9 @@ impl OutQueue {
         let len = self.buffer.len() + size;
         if len > SHORT_SPARE && len > self.buffer.capacity() {
             let left = self.buffer.len() - self.head;
-            let mut longer = pool.take_spare((left + size).max(2 * left));
+            let needed = (left + size).max(2 * left);
+            let mut longer = pool.take_spare(needed, needed);
+            longer.clear();
             longer.extend_from_slice(&self.buffer[self.head..]);
             pool.give_spare(std::mem::replace(&mut self.buffer, longer));
             self.moved_to_front();

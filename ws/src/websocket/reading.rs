@@ -32,8 +32,8 @@ pub(crate) struct Reading {
 
 /// Messages that are not whole lie in buffers of the loop.
 impl Buffers for Conn<'_> {
-    fn take(&self, size: usize) -> Vec<u8> {
-        self.take_buffer(size)
+    fn take(&self, size: usize, ideal: usize) -> Vec<u8> {
+        self.take_buffer(size, ideal)
     }
 
     fn give(&self, buffer: Vec<u8>) {
@@ -75,7 +75,8 @@ impl Reading {
         };
         if left > 0 {
             if self.held.capacity() == 0 {
-                self.held = conn.take_buffer(left);
+                self.held = conn.take_buffer(left, left);
+                self.held.clear();
             }
             self.held.extend_from_slice(&data[data.len() - left..]);
         }

@@ -111,6 +111,9 @@ impl Queue {
     /// are put in from now on do not.
     pub(super) fn begin_batch(&mut self, now: Nanos) {
         self.now = now;
+        if self.due.is_empty() && self.root().is_none_or(|first| first.deadline > now) {
+            return;
+        }
         // The last batch may have been left before its end.
         self.heap.extend(self.due.drain(..).map(Reverse));
         self.bury_many();

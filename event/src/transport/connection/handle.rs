@@ -120,11 +120,11 @@ impl<'a> Conn<'a> {
         write::flush(self);
     }
 
-    /// An empty buffer for `size` bytes, for what came and is not whole: one of those that the loop keeps
-    /// from one message to the next, if it has one of that size, which may have more room. To be given back
-    /// by [`give_buffer`](Conn::give_buffer).
-    pub fn take_buffer(&self, size: usize) -> Vec<u8> {
-        self.core().buffers.take_spare(size)
+    /// A buffer with room for `size` bytes of what came and is not whole: one of those that the loop keeps from one
+    /// message to the next, with room for `ideal` ones, if it has one. What is in it is of no meaning. To be
+    /// given back by [`give_buffer`](Conn::give_buffer).
+    pub fn take_buffer(&self, size: usize, ideal: usize) -> Vec<u8> {
+        self.core().buffers.take_spare(size, ideal)
     }
 
     /// Gives a buffer to the loop, for whatever connection needs one next. The loop keeps a few, and those

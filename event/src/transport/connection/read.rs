@@ -109,7 +109,7 @@ fn read(conn: &Conn<'_>) {
         match read {
             (Read::Data(n), into) => {
                 core.shared.counters.bytes_in.add(n as u64);
-                core.spend(n / 2);
+                core.spend(n.div_ceil(2));
                 let fed = match into {
                     To::Handler => {
                         conn.guarded(&mut handler, |handler, conn| {

@@ -9,8 +9,9 @@ use std::cell::Cell;
 /// Where the memory of messages that are not whole comes from, and goes to: a connection between two
 /// messages has none.
 pub(crate) trait Buffers {
-    /// A buffer with room for `size` bytes, or more. What is in it is of no meaning.
-    fn take(&self, size: usize) -> Vec<u8>;
+    /// A buffer with room for `size` bytes, and for `ideal` ones if there is one at hand. What is in it is of no
+    /// meaning.
+    fn take(&self, size: usize, ideal: usize) -> Vec<u8>;
     /// Nobody needs this one now.
     fn give(&self, buffer: Vec<u8>);
 }
@@ -19,7 +20,7 @@ pub(crate) trait Buffers {
 pub(super) struct Fresh;
 
 impl Buffers for Fresh {
-    fn take(&self, size: usize) -> Vec<u8> {
+    fn take(&self, size: usize, _: usize) -> Vec<u8> {
         Vec::with_capacity(size)
     }
 
@@ -114,7 +115,8 @@ impl Gathered {
     ) -> Result<(), ProtocolError> {
         let longer = |len, capacity| {
             let additional = grow_by(len, capacity, piece.len(), left);
-            additional.map(|additional| buffers.take(len + additional))
+            let ideal = len + piece.len() + left;
+            additional.map(|additional| buffers.take(len + additional, ideal))
         };
         match target {
             Payload::Text => {
@@ -150,7 +152,7 @@ impl Gathered {
             return None;
         }
         if self.binary.capacity() - len < ahead {
-            buffers.give(self.binary.move_to(buffers.take(len + ahead)));
+            buffers.give(self.binary.move_to(buffers.take(len + ahead, len + left)));
         }
         let size = left.min((self.binary.capacity() - len).max(ahead));
         Some(self.binary.room(size))
@@ -191,14 +193,18 @@ impl Gathered {
 /// are announced; `None` when it has room.
 ///
 /// Room is made for the announced rest, as far as that does not exceed what arrived
-/// ([`MIN_AHEAD`] and [`MAX_AHEAD`] aside); and always for half of what is there, so that the
+/// ([`MIN_AHEAD`] and [`MAX_AHEAD`] aside); and for half of what is there where that is little, so that the
 /// copies of a growing buffer stay linear in its final size, however short the pieces are.
 fn grow_by(len: usize, capacity: usize, piece: usize, left: usize) -> Option<usize> {
     if capacity.saturating_sub(len) >= piece {
         return None;
     }
     let ahead = (len + piece).clamp(MIN_AHEAD, MAX_AHEAD);
-    Some((piece + left.min(ahead)).max(len / 2))
+    let announced = piece + left.min(ahead);
+    Some(match announced < len / 8 {
+        true => len / 2,
+        false => announced,
+    })
 }
 
 #[cfg(test)]

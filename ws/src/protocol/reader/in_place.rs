@@ -10,7 +10,7 @@ use std::cell::RefCell;
 struct Dirty(RefCell<StdRng>);
 
 impl Buffers for Dirty {
-    fn take(&self, size: usize) -> Vec<u8> {
+    fn take(&self, size: usize, _: usize) -> Vec<u8> {
         let mut rng = self.0.borrow_mut();
         let mut buffer = vec![0xA5; rng.random_range(0..=2 * size)];
         if rng.random() {
