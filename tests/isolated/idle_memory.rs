@@ -30,7 +30,7 @@ const LONG: usize = 64 * 1024;
 /// What a loop may keep of one: 64 buffers of 64 KiB, 8 MiB of longer ones, and those for reads.
 const KEPT: i64 = 13 << 20;
 /// And for longer.
-const AT_REST: i64 = 320 * 1024;
+const AT_REST: i64 = 512 * 1024;
 /// One after the other: each needs half of the descriptors that there are.
 static ALONE: Mutex<()> = Mutex::new(());
 const WHAT: &str = "HVLOOP_TEST_IDLE_MEMORY";
@@ -203,9 +203,9 @@ fn idle_10k_memory() {
     );
     for (what, bytes, limit) in [
         ("TcpServer", tcp, 1024),
-        ("WebSocketServer", server, 2048),
-        ("WebSocketServer with permessage-deflate", deflate, 2048),
-        ("WebSocketClient", client, 6144),
+        ("WebSocketServer", server, 1792),
+        ("WebSocketServer with permessage-deflate", deflate, 1792),
+        ("WebSocketClient", client, 5376),
     ] {
         assert!(bytes <= limit, "{bytes} bytes a connection of {what}");
     }
