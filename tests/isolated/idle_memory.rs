@@ -205,7 +205,7 @@ fn idle_10k_memory() {
         ("TcpServer", tcp, 1024),
         ("WebSocketServer", server, 1792),
         ("WebSocketServer with permessage-deflate", deflate, 1792),
-        ("WebSocketClient", client, 5376),
+        ("WebSocketClient", client, 4864),
     ] {
         assert!(bytes <= limit, "{bytes} bytes a connection of {what}");
     }

@@ -11,8 +11,12 @@ use hvloop_event::setters;
 use hvloop_event::{Proxy, ReconnectPolicy, SocketOptions};
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
+
+/// What the defaults of all clients are, which share them for as long as they are not changed.
+static DEFAULTS: LazyLock<(Arc<ConnectionOptions>, Arc<RequestHead>)> =
+    LazyLock::new(|| (Arc::default(), Arc::new(RequestHead::new())));
 
 /// The hook of [`ClientOptions::reconnect_if`].
 type ReconnectIf = Arc<dyn Fn(&CloseEvent) -> bool + Send + Sync>;
@@ -61,7 +65,7 @@ impl ClientOptions {
     pub fn new() -> Self {
         Self {
             open_timeout: Duration::from_secs(10),
-            connection: Arc::default(),
+            connection: DEFAULTS.0.clone(),
             transport: TransportOptions::default(),
             handshake: HandshakeLimits::default(),
             reconnect: ReconnectOptions {
@@ -72,7 +76,7 @@ impl ClientOptions {
             before_connect: None,
             keep_callbacks: false,
             redirects: 0,
-            head: Arc::new(RequestHead::new()),
+            head: DEFAULTS.1.clone(),
             #[cfg(feature = "tls")]
             tls: None,
         }

@@ -19,7 +19,7 @@ pub(super) struct Plan {
     pub(super) number: u64,
     pub(super) url: WsUrl,
     pub(super) request: UpgradeRequest,
-    pub(super) options: ClientOptions,
+    pub(super) options: Arc<ClientOptions>,
     /// `None`: it is not needed, wherever redirects lead.
     #[cfg(feature = "tls")]
     pub(super) tls: Option<Result<TlsClientConfig, Arc<TlsConfigError>>>,
@@ -27,7 +27,7 @@ pub(super) struct Plan {
 
 impl Plan {
     /// Checks what can be checked before anything is begun.
-    pub(super) fn new(url: &str, options: ClientOptions) -> Result<Self, OpenError> {
+    pub(super) fn new(url: &str, options: Arc<ClientOptions>) -> Result<Self, OpenError> {
         let url: WsUrl = url.parse()?;
         let request = options
             .head

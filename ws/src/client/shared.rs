@@ -55,7 +55,8 @@ pub(super) struct ClientShared {
     engine: AtomicU64,
     handles: Handles,
     pub(super) budget: Arc<SendBudget>,
-    options: Mutex<ClientOptions>,
+    /// Shared with the session that was opened with them.
+    options: Mutex<Arc<ClientOptions>>,
     staged: Mutex<Staged>,
     host: Mutex<Host>,
     pub(super) server: Mutex<Server>,
@@ -113,7 +114,7 @@ impl ClientShared {
             engine: AtomicU64::new(0),
             handles: Handles::default(),
             budget: Arc::new(SendBudget::new(options.transport.send_limit)),
-            options: Mutex::new(options),
+            options: Mutex::new(Arc::new(options)),
             staged: Mutex::default(),
             host: Mutex::new(host),
             server: Mutex::default(),
@@ -184,12 +185,14 @@ impl ClientShared {
         self.engine.store(bits, Ordering::Release);
     }
 
-    pub(super) fn options(&self) -> ClientOptions {
+    pub(super) fn options(&self) -> Arc<ClientOptions> {
         lock(&self.options).clone()
     }
 
     pub(super) fn set_options(&self, options: ClientOptions) {
-        change(&self.options, |old| std::mem::replace(old, options));
+        change(&self.options, |old| {
+            std::mem::replace(old, Arc::new(options))
+        });
     }
 
     /// Keeps callbacks until the loop takes them.
