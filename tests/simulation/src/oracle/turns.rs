@@ -5,8 +5,8 @@ use hvloop_event::Metrics;
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-/// Bytes that one connection may bring in one turn: four reads of 128 KiB.
-const READ_BUDGET: u64 = 4 * 128 * 1024;
+/// Bytes that one connection may bring in one turn: twice its allowance, and one short read more.
+const READ_BUDGET: u64 = 2 * 256 * 1024 + 16 * 1024;
 /// Datagrams that one socket may read in one turn, in bytes.
 const DATAGRAM_BUDGET: u64 = 32 * 65_507;
 
