@@ -69,6 +69,8 @@ pub(crate) struct Link {
     pub(in crate::sys::sim) last_to_loop: Duration,
     pub(in crate::sys::sim) last_to_peer: Duration,
     pub(in crate::sys::sim) moved: Moved,
+    /// After which poll it was read last, and how often since.
+    pub(in crate::sys::sim) reads: (u64, u32),
 }
 
 /// When bytes of a connection last went anywhere.
@@ -131,6 +133,7 @@ impl Link {
             last_to_loop: Duration::ZERO,
             last_to_peer: Duration::ZERO,
             moved: Moved::default(),
+            reads: (0, 0),
         }
     }
 

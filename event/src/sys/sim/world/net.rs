@@ -78,6 +78,9 @@ impl Net {
 }
 
 /// What the loop's side does.
+/// How often the loop may read a connection in one turn.
+const READS: u32 = 4;
+
 impl World {
     /// Sets what becomes of connects to that address; without it they are refused.
     pub fn route(&self, address: impl Into<Address>, route: Route) {
@@ -171,6 +174,16 @@ impl World {
                 *to = from;
             }
             link.moved.read = self.elapsed();
+            if link.reads.0 != self.polls() {
+                link.reads = (self.polls(), 0);
+            }
+            link.reads.1 += 1;
+            if link.reads.1 > READS {
+                self.violation(format!(
+                    "I12: fd {fd} was read {} times in a turn",
+                    link.reads.1
+                ));
+            }
             Got {
                 bytes: count,
                 more: count == buf.len() || descriptors || !drained_by_short_io,
