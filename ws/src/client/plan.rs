@@ -9,8 +9,9 @@ use hvloop_event::lock;
 #[cfg(feature = "tls")]
 use hvloop_event::tls::{TlsClientConfig, TlsConfigError};
 use hvloop_event::{Backoff, ProxyTargetError};
+use std::sync::Arc;
 #[cfg(feature = "tls")]
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::time::Instant;
 
 /// See the module.
