@@ -119,6 +119,22 @@ impl Peer {
         self.try_send(data).unwrap();
     }
 
+    /// Sends this and ends, in one write: both are read together.
+    #[track_caller]
+    pub fn send_last(&mut self, data: &[u8]) {
+        match &mut self.tls {
+            Some(tls) => {
+                tls.writer().write_all(data).unwrap();
+                tls.send_close_notify();
+                while tls.wants_write() {
+                    tls.write_tls(&mut self.stream).unwrap();
+                }
+            }
+            None => self.stream.write_all(data).unwrap(),
+        }
+        self.stream.shutdown(Shutdown::Write).unwrap();
+    }
+
     /// Sends for as long as the other side is there.
     pub fn flood(&mut self) {
         let data = [0; 16 * 1024];

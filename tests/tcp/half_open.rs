@@ -236,8 +236,7 @@ fn paused_scenario(transport: Transport) {
     });
     let address = inet(server.listen(net.listen().allow_half_open(true)).unwrap());
     let mut peer = net.connect(address);
-    peer.send(b"one\ntwo\n");
-    peer.end();
+    peer.send_last(b"one\ntwo\n");
     assert!(seen.wait(DEADLINE, |seen| seen.messages.len() == 1));
     let channel = seen.update(|seen| seen.channel.take()).unwrap();
     assert!(!seen.wait(50 * MS, |seen| seen.ends > 0));
