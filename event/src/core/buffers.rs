@@ -26,7 +26,7 @@ pub(crate) struct BufferPool {
     /// Where short pieces are gathered for a write.
     scratch: Cell<Vec<u8>>,
     spares: RefCell<Spares>,
-    /// How long the buffer for socket reads is to be, where not [`READ`].
+    /// The buffer for socket reads is to have [`LONG_READ`] bytes, not [`READ`].
     long_reads: Cell<bool>,
     /// A read has filled it since the last look.
     filled: Cell<bool>,

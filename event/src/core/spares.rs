@@ -9,7 +9,7 @@ pub(crate) const SHORT_SPARE: usize = 64 * 1024;
 const SHORT_KEPT: usize = 64;
 /// How many bytes of long ones are kept.
 const LONG_KEPT: usize = 8 * 1024 * 1024;
-/// A long one may be so many times as long as what is asked for, as that often grows.
+/// A long one may be so many times as long as what it is for.
 const LONGER: usize = 4;
 /// Of the short ones so many are looked at for one that fits.
 const LOOKED_AT: usize = 4;
@@ -20,7 +20,7 @@ pub(crate) struct Spares {
     short: Vec<Vec<u8>>,
     /// The fewest short ones that there were since the last look: nobody has taken those.
     short_left: usize,
-    /// Each with whether it was in use since the last look.
+    /// Each with whether it was given back since the last look.
     long: Vec<(Vec<u8>, bool)>,
     short_bytes: usize,
     long_bytes: usize,
