@@ -15,7 +15,7 @@ pub use hvloop_event::{
     JoinError, LengthCoding, LengthField, Listen, ListenError, ListenErrorKind, LoadBalance,
     LocalLoop, LoopClosed, LoopOptions, LoopStatus, Metrics, PolicyError, Proxy, ReconnectPolicy,
     RunError, SendError, ShutdownReport, SocketOptions, StartError, TcpClient, TcpServer, TimerId,
-    TimerThread, UdpChannel, UdpClient, UdpOptions, UdpServer, Unpack, UnpackError,
+    TimerThread, TryQueueError, UdpChannel, UdpClient, UdpOptions, UdpServer, Unpack, UnpackError,
 };
 #[cfg(feature = "cron")]
 pub use hvloop_event::{CronError, CronSchedule};

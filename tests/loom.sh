@@ -19,7 +19,7 @@ readonly mutants=(
     lost_wake:inbox::wake_never_lost
     pending_before_push:inbox::wake_never_lost
     double_wake:inbox::wake_is_one_a_sleep
-    close_without_inflight:inbox::close_keeps_exactly_what_was_accepted_in_order
+    batch_over_batch:inbox::close_keeps_exactly_what_was_accepted_in_order
     reserve_checks_early:inbox::close_keeps_exactly_what_was_accepted_in_order
     begin_run_clears_stop:gate::stop_never_lost_to_begin_run
     owner_after_phase:gate::owner_published_before_running

@@ -34,6 +34,37 @@ impl<T> fmt::Debug for LoopClosed<T> {
     }
 }
 
+/// Why [`EventLoop::try_queue_in_loop`](crate::EventLoop::try_queue_in_loop) did not take a task, which
+/// comes back.
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TryQueueError<F> {
+    /// As many tasks wait as [`LoopOptions::task_limit`](crate::LoopOptions::task_limit) allows: the loop
+    /// has to run some first.
+    #[error("the event loop's queue of tasks is full")]
+    Full(F),
+    /// The loop takes no more work.
+    #[error("the event loop is closed")]
+    Closed(F),
+}
+
+impl<F> TryQueueError<F> {
+    /// The refused task.
+    pub fn into_inner(self) -> F {
+        match self {
+            Self::Full(f) | Self::Closed(f) => f,
+        }
+    }
+}
+
+impl<F> fmt::Debug for TryQueueError<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full(_) => "Full",
+            Self::Closed(_) => "Closed",
+        })
+    }
+}
+
 /// Why [`EventLoop::run`](crate::EventLoop::run) or
 /// [`run_once`](crate::EventLoop::run_once) did not run the loop.
 #[derive(Debug, thiserror::Error)]

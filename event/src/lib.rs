@@ -99,7 +99,7 @@ pub use self::{
     },
     error::{
         CloseReason, ConnectPhase, DatagramError, JoinError, LoopClosed, RunError, SendError,
-        StartError,
+        StartError, TryQueueError,
     },
     event_loop::{EventLoop, Turn},
     event_loop_thread::EventLoopThread,

@@ -344,7 +344,7 @@ impl LocalLoop {
 
     /// Calls code of a user's with the loop's guard: a panic is caught, logged and counted
     /// (`None`), the time is taken. `what` names the callback in log lines.
-    pub fn call_user<R>(&self, what: &str, f: impl FnOnce() -> R) -> Option<R> {
+    pub fn call_user<R>(&self, what: &'static str, f: impl FnOnce() -> R) -> Option<R> {
         self.core().call_user(what, f)
     }
 

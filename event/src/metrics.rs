@@ -36,7 +36,7 @@ pub struct Metrics {
     pub memory_closes: u64,
     /// Panics caught in callbacks.
     pub panics: u64,
-    /// The longest that one callback ran.
+    /// The longest that one callback ran, or those of one read, or some tasks of a long queue.
     pub longest_callback: Duration,
     /// Sockets, connects and [`Hold`](crate::Hold)s that keep a stopping loop draining.
     pub holds: u64,

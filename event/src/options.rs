@@ -22,6 +22,7 @@ pub struct LoopOptions {
     pub(crate) drain_timeout: Duration,
     pub(crate) slow_callback: Option<Duration>,
     pub(crate) memory_limit: Option<usize>,
+    pub(crate) task_limit: Option<usize>,
     pub(crate) resolver: Arc<dyn Resolver>,
     pub(crate) seed: Option<u64>,
 }
@@ -35,6 +36,7 @@ impl LoopOptions {
             drain_timeout: Duration::from_secs(5),
             slow_callback: Some(Duration::from_millis(100)),
             memory_limit: Some(1 << 30),
+            task_limit: None,
             resolver: Arc::new(SystemResolver),
             seed: None,
         }
@@ -54,7 +56,8 @@ impl LoopOptions {
         drain_timeout(timeout: Duration) => drain_timeout;
 
         /// Callbacks that run longer than this are named in a warning in the log; `None`: no warning.
-        /// Default 100 ms.
+        /// Default 100 ms. Those of one read of a connection are timed together, and so are the tasks of a
+        /// long queue, some at a time: the warning then has their number and the name of the last one.
         slow_callback(threshold: impl Into<Option<Duration>>) => slow_callback;
 
         /// How many bytes of memory the loop's connections may hold together: send queues (as large as their
@@ -69,6 +72,10 @@ impl LoopOptions {
         /// Messages that other threads send count from when the loop has taken them. Not counted are the state
         /// of TLS and of compression, and what is bounded by small fixed limits.
         memory_limit(bytes: impl Into<Option<usize>>) => memory_limit;
+
+        /// How many tasks may wait before [`try_queue_in_loop`](crate::EventLoop::try_queue_in_loop) refuses
+        /// more; the other calls do not look at it, as they have nobody to tell. `None`: no limit, the default.
+        task_limit(tasks: impl Into<Option<usize>>) => task_limit;
 
         /// Who looks up host names, on threads of the loop's own. Default: the system
         /// (`getaddrinfo`).

@@ -2,12 +2,16 @@
 
 use crate::common::loops::{MS, Told, drive, on_loop, started, started_with, stop_without_panic};
 use hvloop::event::{RunError, Turn};
-use hvloop::{EventLoop, EventLoopThread, LocalLoop, LoopOptions, LoopStatus};
+use hvloop::{
+    EventLoop, EventLoopThread, Listen, LocalLoop, LoopOptions, LoopStatus, TryQueueError,
+    WebSocketClient, WebSocketServer, WebSocketService,
+};
 use hvloop_test_support::{DEADLINE, Event, Monitor, wait_for};
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 fn ticks(local: &LocalLoop) -> u64 {
@@ -275,6 +279,71 @@ fn slow_callback_is_logged() {
     stop_without_panic(&thread);
     let lines = logged();
     assert!(!lines.iter().any(|line| line.contains("held")), "{lines:?}");
+}
+
+/// Callbacks of one read, and tasks of a long queue, are timed together: how many, and the last by name.
+#[test]
+fn slow_callbacks_in_a_row_are_logged() {
+    let logged = crate::checks::log_of("slow row");
+    let options = LoopOptions::new().name("slow row").slow_callback(5 * MS);
+    let event_loop = EventLoop::with_options(options).unwrap();
+    let server = WebSocketServer::new(&event_loop);
+    let slow = WebSocketService::new().on_message(|_, _| std::thread::sleep(4 * MS));
+    server.route("*", slow.on_close(|channel, _| channel.event_loop().stop()));
+    let to = Listen::tcp(std::net::SocketAddr::from(([127, 0, 0, 1], 0)));
+    let port = server.listen(to).unwrap().inet().unwrap().port();
+    let client = WebSocketClient::new(&event_loop);
+    client.on_open(|ws, _| {
+        for _ in 0..3 {
+            ws.send_text("slow").unwrap();
+        }
+        ws.close(1000, "").unwrap();
+    });
+    client.open(&format!("ws://127.0.0.1:{port}/")).unwrap();
+    for _ in 0..100 {
+        let nap = || std::thread::sleep(MS);
+        event_loop.queue_in_loop(nap).unwrap();
+    }
+    event_loop.run().unwrap();
+    let lines = logged();
+    let has = |count: &str, name: &str| {
+        let count = format!("{count} callbacks in a row, the last of them a {name} callback, held");
+        lines.iter().any(|line| line.contains(&count))
+    };
+    assert!(has("8", "task"), "{lines:?}");
+    assert!(has("3", "on_message"), "{lines:?}");
+}
+
+/// Over the limit a task comes back; it is taken once the loop has run some, and not by a closed loop.
+#[test]
+fn tasks_over_the_limit_come_back() {
+    let options = LoopOptions::new().task_limit(3);
+    let event_loop = EventLoop::with_options(options).unwrap();
+    let ran = Arc::new(AtomicUsize::new(0));
+    let task = || {
+        let ran = ran.clone();
+        move || _ = ran.fetch_add(1, Ordering::Relaxed)
+    };
+    event_loop.queue_in_loop(task()).unwrap();
+    event_loop.try_queue_in_loop(task()).unwrap();
+    event_loop.try_queue_in_loop(task()).unwrap();
+    let refused = event_loop.try_queue_in_loop(task()).unwrap_err();
+    assert!(matches!(refused, TryQueueError::Full(_)), "{refused:?}");
+    refused.into_inner()();
+    assert_eq!(ran.load(Ordering::Relaxed), 1);
+    // The others have nobody to tell.
+    event_loop.queue_in_loop(task()).unwrap();
+    assert!(matches!(
+        event_loop.run_once(Some(Duration::ZERO)),
+        Ok(Turn::Continue)
+    ));
+    assert_eq!(ran.load(Ordering::Relaxed), 5);
+    event_loop.try_queue_in_loop(task()).unwrap();
+    event_loop.stop();
+    event_loop.run().unwrap();
+    assert_eq!(ran.load(Ordering::Relaxed), 6);
+    let refused = event_loop.try_queue_in_loop(task()).unwrap_err();
+    assert!(matches!(refused, TryQueueError::Closed(_)), "{refused:?}");
 }
 
 /// The loop sleeps without a limit, with no timer of any kind, and is woken by one task.

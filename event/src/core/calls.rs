@@ -1,6 +1,8 @@
 //! Calls that wait for their step of a turn.
 
 use super::LocalLoop;
+use super::shared::Task;
+use crate::sync::Batch;
 use crate::sys::Key;
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -19,6 +21,8 @@ pub(crate) type LocalTask = Box<dyn FnOnce()>;
 /// See the module.
 #[derive(Default)]
 pub(super) struct Calls {
+    /// Tasks that the loop has taken out of its inbox.
+    pub(super) tasks: RefCell<Batch<Task>>,
     pub(super) deferred: RefCell<VecDeque<Deferred>>,
     /// Tasks that are not `Send`: each has its place in the inbox, so that their order is kept.
     pub(super) local_tasks: RefCell<VecDeque<LocalTask>>,
@@ -31,6 +35,8 @@ impl Calls {
     }
 
     pub(super) fn is_unborrowed(&self) -> bool {
-        self.deferred.try_borrow_mut().is_ok() && self.local_tasks.try_borrow_mut().is_ok()
+        self.tasks.try_borrow_mut().is_ok()
+            && self.deferred.try_borrow_mut().is_ok()
+            && self.local_tasks.try_borrow_mut().is_ok()
     }
 }

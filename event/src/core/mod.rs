@@ -290,10 +290,29 @@ impl LoopCore {
 
     /// Calls user code. `None`: it panicked, which was logged and counted; what it leaves behind
     /// is the caller's to close.
-    pub(crate) fn call_user<R>(&self, what: &str, f: impl FnOnce() -> R) -> Option<R> {
+    pub(crate) fn call_user<R>(&self, what: &'static str, f: impl FnOnce() -> R) -> Option<R> {
+        self.call_user_from(None, what, f)
+    }
+
+    /// Calls user code, from `start` on if it is known that this is now.
+    fn call_user_from<R>(
+        &self,
+        start: Option<Instant>,
+        what: &'static str,
+        f: impl FnOnce() -> R,
+    ) -> Option<R> {
         debug_assert!(self.is_unborrowed(), "a borrow is alive at a user callback");
-        let (result, end) = self.shared.call_user(what, f);
+        let calling = &self.turn.calling;
+        if !calling.begin(what) {
+            return self.shared.catch(what, f);
+        }
+        let start = start.unwrap_or_else(clock::now);
+        let result = self.shared.catch(what, f);
+        calling.end();
+        let end = clock::now();
         self.turn.seen.set(end);
+        let took = end.saturating_duration_since(start);
+        self.shared.note_time(took, calling);
         result
     }
 

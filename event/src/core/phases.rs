@@ -181,8 +181,8 @@ impl LoopCore {
     pub(crate) fn finish(&self, local: &LocalLoop) -> io::Result<ShutdownReport> {
         self.shared.inbox.close();
         self.turn.ticking.set(true);
-        while let Some(task) = self.shared.inbox.pop() {
-            self.run_task(local, task);
+        while let Some(task) = self.next_task() {
+            self.run_task(local, task, clock::now());
         }
         // Only what did not keep the loop alive is left.
         self.force_all(local, &CloseReason::Stopped);
@@ -215,7 +215,8 @@ impl LoopCore {
             let timers = self.timers.drain();
             let idles = self.users.idles.0.borrow_mut().drain();
             let deferred = std::mem::take(&mut *self.calls.deferred.borrow_mut());
-            let tasks = std::mem::take(&mut *self.calls.local_tasks.borrow_mut());
+            let tasks = std::mem::take(&mut *self.calls.tasks.borrow_mut());
+            let local_tasks = std::mem::take(&mut *self.calls.local_tasks.borrow_mut());
             let lookups = self.users.lookups.borrow_mut().drain();
             let attachments = self.users.attachments.borrow_mut().drain();
             let context = self.users.context.borrow_mut().take();
@@ -224,11 +225,12 @@ impl LoopCore {
                 self.drop_each(idles),
                 self.drop_each(deferred),
                 self.drop_each(tasks),
+                self.drop_each(local_tasks),
                 self.drop_each(lookups),
                 self.drop_each(attachments),
                 self.drop_each(context),
             ];
-            if dropped == [0; 7] {
+            if dropped == [0; 8] {
                 break;
             }
         }

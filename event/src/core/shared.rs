@@ -174,7 +174,7 @@ impl LoopShared {
     pub(crate) fn reserve(&self) -> Option<Permit<'_, Task>> {
         let room = self.room.load(Ordering::Relaxed);
         if room != u64::MAX && self.inbox.len() as u64 >= room {
-            self.inbox.refuse();
+            self.inbox.close();
         }
         self.inbox.reserve()
     }

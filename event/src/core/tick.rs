@@ -5,6 +5,7 @@ use super::calls::Deferred;
 use super::entity::{Entity, Role};
 use super::idle::IdleId;
 use super::loop_timers::TimerAction;
+use super::shared::Task;
 use super::{LocalLoop, LoopCore, memory, registry};
 use crate::error::CloseReason;
 use crate::log;
@@ -18,6 +19,8 @@ const TASK_BATCH: usize = 1024;
 /// Tasks that may run, and the time that they may take, between two looks at the drain's deadline.
 const TASKS_A_LOOK: usize = 64;
 const A_MOMENT: Duration = Duration::from_millis(10);
+/// Tasks of many that are timed together.
+const TASKS_TIMED: usize = 8;
 /// How much of what takes long is done in one tick: a TLS handshake may cost a millisecond of CPU time.
 const COSTLY: usize = 8;
 /// Deferred calls run in one tick.
@@ -167,26 +170,60 @@ impl LoopCore {
     pub(super) fn run_some_tasks(&self, local: &LocalLoop, count: usize) {
         let start = clock::now();
         let mut last = start;
-        for done in 0..count {
+        let mut done = 0;
+        while done < count {
             let long = done >= TASKS_A_LOOK || last.saturating_duration_since(start) >= A_MOMENT;
             if long && self.check_stop() {
                 break;
             }
-            let Some(task) = self.shared.inbox.pop() else {
-                break;
+            let ran = match count - done >= TASKS_A_LOOK {
+                true => self.run_group(local, last),
+                false => self.run_next(local, last),
             };
-            self.run_task(local, task);
+            if ran == 0 {
+                break;
+            }
+            done += ran;
             let end = self.turn.seen.get();
             self.note_task_time(end.saturating_duration_since(last));
             last = end;
         }
     }
 
-    /// Runs one task.
-    pub(super) fn run_task(&self, local: &LocalLoop, task: super::shared::Task) {
+    /// Runs the next tasks of many, from `start` on, which is now. How many. The clock is read once for all,
+    /// as it takes as long as a short task; they are few once a stop is wanted.
+    fn run_group(&self, local: &LocalLoop, start: Instant) -> usize {
+        let ran = || {
+            let more = |&n: &usize| n == 0 || !self.shared.gate.stop_requested();
+            (0..TASKS_TIMED)
+                .take_while(more)
+                .map(|_| self.run_next(local, start))
+                .sum()
+        };
+        self.call_user_from(Some(start), "task", ran).unwrap_or(0)
+    }
+
+    /// Runs the next task, if there is one. How many.
+    fn run_next(&self, local: &LocalLoop, start: Instant) -> usize {
+        match self.next_task() {
+            Some(task) => {
+                self.run_task(local, task, start);
+                1
+            }
+            None => 0,
+        }
+    }
+
+    /// The oldest task that waits.
+    pub(super) fn next_task(&self) -> Option<Task> {
+        self.shared.inbox.next(&mut self.calls.tasks.borrow_mut())
+    }
+
+    /// Runs one task, from `start` on, which is now.
+    pub(super) fn run_task(&self, local: &LocalLoop, task: Task, start: Instant) {
         self.shared.counters.tasks.add(1);
         self.drain.borrow_mut().note_task();
-        self.call_user("task", || task(local));
+        self.call_user_from(Some(start), "task", || task(local));
     }
 
     /// Steps 5 and 6: what the poller said, then reads that a budget ended early.
@@ -240,6 +277,8 @@ impl LoopCore {
     fn run_timers(&self, local: &LocalLoop) {
         let now = self.now();
         self.timers.begin_batch(now);
+        // When the one before had ended.
+        let mut last = None;
         loop {
             let fired = self.timers.pop_due();
             let Some(mut fired) = fired else { break };
@@ -247,12 +286,14 @@ impl LoopCore {
             match fired.callback_mut() {
                 TimerAction::User(callback) => {
                     self.shared.counters.timers_fired.add(1);
-                    self.call_user("timer", || callback(id));
+                    self.call_user_from(last, "timer", || callback(id));
+                    last = Some(self.turn.seen.get());
                 }
                 TimerAction::Entity(key, which) => {
                     if let Some(entity) = self.registry.find(*key) {
                         entity.timer(local, *which);
                     }
+                    last = None;
                 }
             }
             let done = self.timers.finish(fired, now);

@@ -1,5 +1,6 @@
 //! What a loop knows of the turn that it is in.
 
+use super::guard::Calling;
 use std::cell::Cell;
 use std::time::Instant;
 
@@ -9,7 +10,9 @@ pub(super) struct Turn {
     pub(super) now: Cell<Instant>,
     /// When the last callback had ended.
     pub(super) seen: Cell<Instant>,
-    /// One is on the stack.
+    /// The callback that is on the stack.
+    pub(super) calling: Calling,
+    /// A turn is on the stack.
     pub(super) ticking: Cell<bool>,
     /// A host waits on the poller's descriptor, or is about to.
     pub(super) host_waits: Cell<bool>,
@@ -26,6 +29,7 @@ impl Turn {
         Self {
             now: Cell::new(now),
             seen: Cell::new(now),
+            calling: Calling::default(),
             ticking: Cell::new(false),
             host_waits: Cell::new(false),
             tasks_left: Cell::new(false),

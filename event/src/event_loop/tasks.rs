@@ -9,7 +9,7 @@ use crate::core::shared::Task;
 use crate::core::timers::TimerId;
 #[cfg(feature = "cron")]
 use crate::cron::{self, CronSchedule};
-use crate::error::LoopClosed;
+use crate::error::{LoopClosed, TryQueueError};
 use crate::sys::clock;
 use std::cell::Cell;
 use std::io;
@@ -55,6 +55,41 @@ impl EventLoop {
                 Ok(())
             }
             None => Err(LoopClosed(f)),
+        }
+    }
+
+    /// Like [`queue_in_loop`](EventLoop::queue_in_loop), unless as many tasks wait as
+    /// [`LoopOptions::task_limit`](crate::LoopOptions::task_limit) allows: for senders that can be faster than
+    /// the loop, which else fill the memory.
+    ///
+    /// # Errors
+    ///
+    /// `Full`: so many wait. `Closed`: the loop takes no more, as it has closed or is about to. `f` comes back.
+    ///
+    /// ```
+    /// use hvloop_event::{EventLoop, LoopOptions, TryQueueError};
+    ///
+    /// let event_loop = EventLoop::with_options(LoopOptions::new().task_limit(1))?;
+    /// assert!(event_loop.try_queue_in_loop(|| {}).is_ok());
+    /// match event_loop.try_queue_in_loop(|| {}) {
+    ///     Err(TryQueueError::Full(task)) => drop(task), // or later once more
+    ///     other => panic!("{other:?}"),
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn try_queue_in_loop<F>(&self, f: F) -> Result<(), TryQueueError<F>>
+    where
+        F: FnOnce() + Send + 'static,
+    {
+        let limit = self.shared.options.task_limit.unwrap_or(usize::MAX);
+        match self.shared.reserve() {
+            // Nobody else can queue one meanwhile.
+            Some(permit) if self.shared.inbox.len() < limit => {
+                permit.send(Box::new(move |_: &LocalLoop| f()));
+                Ok(())
+            }
+            Some(_) => Err(TryQueueError::Full(f)),
+            None => Err(TryQueueError::Closed(f)),
         }
     }
 

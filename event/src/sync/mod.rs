@@ -1,8 +1,8 @@
 //! What other threads touch: the inbox and the gate. Small, and model-checked with loom.
 //!
-//! Each keeps its state in one atomic word that changes by read-modify-write operations alone, so
-//! that the word's own modification order decides every race; nothing hangs on the order between
-//! two words. `tests/loom.sh` runs the models, and shows that deliberate bugs (`tests/mutants`)
+//! The gate keeps its state in one atomic word that changes by read-modify-write operations alone, so
+//! that the word's own modification order decides every race; the inbox keeps it under one lock.
+//! Nothing hangs on the order between two of them. `tests/loom.sh` runs the models, and shows that deliberate bugs (`tests/mutants`)
 //! make them fail.
 
 mod gate;
@@ -12,5 +12,5 @@ mod shim;
 
 pub use gate::Phase;
 pub(crate) use gate::{BeginRunError, Gate};
-pub(crate) use inbox::{Inbox, Permit};
+pub(crate) use inbox::{Batch, Inbox, Permit};
 pub use lock::{change, lock};

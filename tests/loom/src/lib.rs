@@ -11,7 +11,7 @@ mod sync;
 
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::sync::{Arc, Condvar, Mutex};
-use sync::Inbox;
+use sync::{Batch, Inbox};
 
 /// An eventfd and the poll on it.
 #[derive(Default)]
@@ -71,5 +71,6 @@ fn turn<T>(inbox: &Inbox<T>, bell: &Bell, got: &mut Vec<T>) -> bool {
 
 /// What is queued now.
 fn drain<T>(inbox: &Inbox<T>) -> Vec<T> {
-    std::iter::from_fn(|| inbox.pop()).collect()
+    let mut batch = Batch::new();
+    std::iter::from_fn(|| inbox.next(&mut batch)).collect()
 }

@@ -213,7 +213,7 @@ impl Engine {
     fn call<F>(
         &self,
         local: &LocalLoop,
-        what: &str,
+        what: &'static str,
         slot: impl Fn(&mut Callbacks) -> &mut Option<F>,
         call: impl FnOnce(&mut F, &WebSocketClient),
     ) -> Option<()> {

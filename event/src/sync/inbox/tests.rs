@@ -75,7 +75,6 @@ fn closed_gives_back_and_keeps_what_it_accepted() {
     send(&inbox, "in").expect("open");
     drop(inbox.reserve().expect("open"));
     assert!(!inbox.is_closed());
-    // Would never return if a permit that was dropped or used still counted.
     inbox.close();
     inbox.close();
     assert!(inbox.is_closed());
@@ -118,13 +117,14 @@ fn senders_against_a_sleeper_and_a_close() {
             got[sender] += 1;
         };
         start.wait();
+        let mut batch = Batch::new();
         while taken < BEFORE_CLOSE && !lost_wake {
             if inbox.prepare_sleep() {
                 sleeps += 1;
                 lost_wake = rung.recv_timeout(HANG).is_err();
             }
             inbox.awake();
-            while let Some(value) = inbox.pop() {
+            while let Some(value) = inbox.next(&mut batch) {
                 take(value);
                 taken += 1;
                 if taken == BEFORE_CLOSE {
@@ -134,7 +134,7 @@ fn senders_against_a_sleeper_and_a_close() {
         }
         closing.store(true, Ordering::Release);
         inbox.close();
-        while let Some(value) = inbox.pop() {
+        while let Some(value) = inbox.next(&mut batch) {
             take(value);
         }
         threads.map(|thread| thread.join().expect("a sender failed"))
@@ -144,4 +144,38 @@ fn senders_against_a_sleeper_and_a_close() {
     assert_eq!(got, accepted, "taken and accepted, by sender");
     assert_eq!(inbox.pop(), None, "accepted after the close");
     assert!(wakes.load(Ordering::Relaxed) <= sleeps);
+}
+
+/// A batch is what is there when the one before is empty; the whole is counted, and one by one.
+#[test]
+fn batches() {
+    let (inbox, _wakes, _rung) = inbox();
+    let mut batch = Batch::new();
+    let queue = |values: std::ops::Range<i32>| {
+        for n in values {
+            send(&inbox, n).expect("open");
+        }
+    };
+    assert_eq!(inbox.next(&mut batch), None);
+    queue(0..3);
+    assert_eq!(
+        (inbox.next(&mut batch), batch.len(), inbox.len()),
+        (Some(0), 2, 2)
+    );
+    queue(3..5);
+    assert_eq!((batch.len(), inbox.len()), (2, 4));
+    let rest: Vec<_> = std::iter::from_fn(|| inbox.next(&mut batch)).collect();
+    assert_eq!(rest, [1, 2, 3, 4]);
+    assert!(inbox.is_empty());
+    // The room that a burst needed is not kept.
+    queue(0..20_000);
+    assert_eq!(
+        std::iter::from_fn(|| inbox.next(&mut batch)).count(),
+        20_000
+    );
+    queue(0..1);
+    assert_eq!(inbox.next(&mut batch), Some(0));
+    queue(0..1);
+    assert_eq!(inbox.next(&mut batch), Some(0));
+    assert!(batch.capacity() <= KEEP, "{}", batch.capacity());
 }
