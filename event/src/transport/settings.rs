@@ -3,11 +3,11 @@
 use super::budget::SendBudget;
 use crate::sys::SocketOptions;
 use std::ops::{Deref, DerefMut};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-/// See [`conn_setters`], which has the words for each. All
-/// connections of a listener share one [`Settings`] until one of them is set otherwise.
+/// See [`conn_setters`], which has the words for each. All connections of a listener, and those whose options are
+/// clones of one, share one [`Settings`] until one of them is set otherwise.
 #[derive(Debug, Clone)]
 pub(crate) struct ConnSettings {
     pub(crate) budget: Arc<SendBudget>,
@@ -35,18 +35,10 @@ impl ConnSettings {
     pub(crate) const SEND_LIMIT: usize = 16 * 1024 * 1024;
 
     pub(crate) fn new() -> Self {
-        let settings = Settings {
-            open_timeout: Duration::from_secs(10),
-            write_timeout: Some(Duration::from_secs(30)),
-            close_timeout: Duration::from_secs(5),
-            socket: SocketOptions::new(),
-            read_timeout: None,
-            idle_timeout: None,
-            allow_half_open: false,
-        };
+        static DEFAULTS: LazyLock<Arc<Settings>> = LazyLock::new(|| Arc::new(Settings::new()));
         Self {
             budget: Arc::new(SendBudget::new(Self::SEND_LIMIT)),
-            settings: Arc::new(settings),
+            settings: DEFAULTS.clone(),
         }
     }
 
@@ -75,6 +67,18 @@ impl DerefMut for ConnSettings {
 }
 
 impl Settings {
+    fn new() -> Self {
+        Self {
+            open_timeout: Duration::from_secs(10),
+            write_timeout: Some(Duration::from_secs(30)),
+            close_timeout: Duration::from_secs(5),
+            socket: SocketOptions::new(),
+            read_timeout: None,
+            idle_timeout: None,
+            allow_half_open: false,
+        }
+    }
+
     /// How long the connection may be quiet, counted from the last read (`true`) or from the last
     /// read or write: the shorter one decides when to look.
     pub(crate) fn quiet_limits(&self) -> impl Iterator<Item = (Duration, bool)> {

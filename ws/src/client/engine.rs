@@ -2,19 +2,23 @@
 
 mod attempt;
 mod hops;
+mod opening;
 mod preparing;
 mod reconnect;
 mod session;
 
 use self::attempt::Attempt;
+use self::opening::{Opening, Trip};
 use self::reconnect::Reconnect;
 use self::session::alpn;
 use super::WebSocketClient;
+use super::answer::Answer;
 use super::callbacks::{Callbacks, OpenEvent, fill};
+use super::options::ClientOptions;
 use super::plan::Plan;
 use super::shared::{ClientShared, ClientState};
 use crate::events::{CloseEvent, Initiator, Message};
-use crate::handshake::UpgradeResponse;
+use crate::handshake::{UpgradeRequest, UpgradeResponse};
 use crate::websocket::{Outgoing, WebSocket};
 use hvloop_event::conn::Conn;
 use hvloop_event::{Attachment, CloseReason, LocalLoop, SendError, change, lock};
@@ -25,10 +29,13 @@ use std::sync::Arc;
 /// See the module. Lives on the loop as an attachment, from `begin` to the last `on_close`.
 pub(super) struct Engine {
     client: Arc<ClientShared>,
-    plan: Plan,
+    /// Which of the client's `open()`s it is.
+    number: u64,
+    options: ClientOptions,
     callbacks: RefCell<Callbacks>,
     attempt: Attempt,
-    reconnect: Reconnect,
+    /// Attempts follow the first one. Apart: it has a plan to keep.
+    reconnect: Option<Box<Reconnect>>,
     /// How many attempts became a session.
     sessions: Cell<u32>,
     /// For the hook.
@@ -41,32 +48,37 @@ pub(super) struct Engine {
 
 impl Engine {
     /// Begins an `open()` on the loop's thread. Calls no user.
-    pub(super) fn begin(local: &LocalLoop, client: Arc<ClientShared>, plan: Plan) {
+    pub(super) fn begin(local: &LocalLoop, client: Arc<ClientShared>, mut plan: Plan) {
+        let options = plan.options.clone();
+        let number = plan.number;
+        let first = plan.first.take();
+        let plan = Rc::new(plan);
         // The back-off of the on_close in which this open() was called.
         let carried = lock(&client.carried).take();
-        let (reconnect, until) = Reconnect::new(&plan, carried);
+        let (reconnect, until) = Reconnect::new(&plan, carried).unzip();
         let engine = Rc::new(Self {
             callbacks: RefCell::new(client.take_staged()),
-            attempt: Attempt::new(&client, &plan),
+            attempt: Attempt::new(&client, &options),
             reconnect,
             sessions: Cell::new(0),
             last_close: RefCell::new(None),
             telling: Cell::new(false),
             ended_by_user: Cell::new(false),
             client,
-            plan,
+            number,
+            options,
         });
         match local.attach(engine.clone()) {
             Ok(id) => engine.client.set_engine(Some(id)),
             Err(_) => engine.ended_by_user.set(true),
         }
-        match until.filter(|_| !local.is_stopping()) {
-            Some(until) => {
+        match (&engine.reconnect, until.flatten()) {
+            (Some(reconnect), Some(until)) if !local.is_stopping() => {
                 engine.client.set_state(ClientState::BackingOff);
                 let wait = until.saturating_duration_since(local.clock_now());
-                engine.reconnect.arm(local, &engine, wait);
+                reconnect.arm(local, &engine, wait);
             }
-            None => engine.connect(local),
+            _ => engine.connect(local, plan, first),
         }
     }
 
@@ -84,8 +96,8 @@ impl Engine {
         Arc::ptr_eq(&engine.client, client).then_some(engine)
     }
 
-    pub(super) fn plan(&self) -> &Plan {
-        &self.plan
+    pub(super) fn number(&self) -> u64 {
+        self.number
     }
 
     pub(super) fn websocket(&self) -> Rc<WebSocket> {
@@ -99,21 +111,33 @@ impl Engine {
         drop(replaced);
     }
 
-    /// Starts an attempt.
-    fn connect(self: &Rc<Self>, local: &LocalLoop) {
-        self.begin_attempt(local);
-        self.attempt.start_over(&self.plan);
-        match &self.plan.options.before_connect {
-            // A loop that is stopping takes no connection.
-            Some(hook) if !local.is_stopping() => self.prepare(local, hook.clone()),
-            _ => self.connect_hop(local),
+    /// Starts an attempt at what `open()` asked for; `first`: with that request.
+    fn connect(self: &Rc<Self>, local: &LocalLoop, plan: Rc<Plan>, first: Option<UpgradeRequest>) {
+        self.begin_attempt();
+        let (url, head) = (plan.url.clone(), self.options.all.head.clone());
+        let mut opening = Opening::new(plan, local.clock_now());
+        // A loop that is stopping takes no connection.
+        let hook = self.options.all.before_connect.as_ref();
+        let hook = hook.filter(|_| !local.is_stopping());
+        let set_out = match hook {
+            Some(_) => Ok(()),
+            None => opening.set_out(url, head, first),
+        };
+        *self.attempt.opening.borrow_mut() = Some(opening);
+        match (hook, set_out) {
+            (Some(hook), _) => self.prepare(local, hook.clone()),
+            (None, Ok(())) => self.connect_hop(local, self.options.all.open_timeout),
+            (None, Err(e)) => {
+                self.attempt.renew_websocket(&self.client, &self.options);
+                self.fail_to_prepare(local, e);
+            }
         }
     }
 
     /// What the next attempt is told by.
-    fn begin_attempt(&self, local: &LocalLoop) {
+    fn begin_attempt(&self) {
         let session = self.client.next_session();
-        self.attempt.begin(session, local.clock_now());
+        self.attempt.begin(session);
         change(&self.client.server, |server| server.answer.take());
     }
 
@@ -171,17 +195,20 @@ impl Engine {
         let websocket = self.websocket();
         websocket.open(conn, response.deflate.as_ref());
         self.client.set_state(ClientState::Open);
-        self.reconnect.opened(conn.local().clock_now());
-        let (url, redirects) = {
-            let route = self.attempt.route.borrow();
-            (route.url().clone(), route.hops())
+        if let Some(reconnect) = &self.reconnect {
+            reconnect.opened(conn.local().clock_now());
+        }
+        // What only an attempt needs goes.
+        let opening = self.attempt.opening.take();
+        let Some(Trip { route, .. }) = opening.and_then(|opening| opening.trip) else {
+            return; // it was an attempt until now
         };
-        let response = Arc::new(response);
-        self.note_answer(response.clone());
+        self.note_answer(Answer::packed(&response));
+        let redirects = route.hops();
         let event = OpenEvent {
-            response,
+            response: Arc::new(response),
             alpn: alpn(conn),
-            url,
+            url: route.into_url(),
             redirects,
             attempt: self.attempt.number.get(),
             is_reconnect: self.sessions.get() > 0,
@@ -240,7 +267,7 @@ impl Engine {
     }
 
     /// What the server answered to the upgrade, for [`WebSocketClient::upgrade_response`].
-    pub(super) fn note_answer(&self, answer: Arc<UpgradeResponse>) {
+    pub(super) fn note_answer(&self, answer: Answer) {
         lock(&self.client.server).answer = Some(answer);
     }
 
@@ -256,16 +283,17 @@ impl Engine {
         let Some(why) = self.hop_ended(local, why) else {
             return;
         };
+        drop(self.attempt.opening.take());
         let websocket = self.websocket();
         websocket.ended(local);
         // An engine that a stopping loop did not take has not got those that an on_close left it.
         self.take_staged();
         let mut event = websocket.close_event(was_open, &why, conn.lost());
         event.attempt = self.attempt.number.get();
-        event.reconnect_in = self
-            .reconnect
-            .delay(local, &self.plan, || self.is_ended(), &event);
-        if self.plan.options.before_connect.is_some() {
+        let reconnect = self.reconnect.as_ref();
+        event.reconnect_in =
+            reconnect.and_then(|reconnect| reconnect.delay(local, || self.is_ended(), &event));
+        if self.options.all.before_connect.is_some() {
             *self.last_close.borrow_mut() = Some(Box::new(event.clone()));
         }
         let again = event.reconnect_in.is_some();
@@ -278,8 +306,8 @@ impl Engine {
             ClientState::Closed
         });
         // Armed before the call, so that close() in it finds the back-off to cancel.
-        if let Some(delay) = event.reconnect_in {
-            self.reconnect.arm(local, self, delay);
+        if let (Some(reconnect), Some(delay)) = (reconnect, event.reconnect_in) {
+            reconnect.arm(local, self, delay);
         }
         self.telling.set(true);
         self.call(
@@ -291,14 +319,14 @@ impl Engine {
         self.telling.set(false);
         // Only an open() in this on_close goes on with it.
         change(&self.client.carried, Option::take);
-        if !self.reconnect.is_armed() {
+        if !reconnect.is_some_and(|reconnect| reconnect.is_armed()) {
             self.release(local);
         }
     }
 
     /// Whether no attempt may follow; also if a close is still on its way from another thread.
     fn is_ended(&self) -> bool {
-        self.ended_by_user.get() || self.client.is_close_asked(self.plan.number)
+        self.ended_by_user.get() || self.client.is_close_asked(self.number)
     }
 
     /// The wait for the next attempt is over.
@@ -306,9 +334,9 @@ impl Engine {
         if self.is_ended() {
             // By another thread, whose close is on its way.
             self.give_up_waiting(local, Initiator::Local, CloseReason::Local);
-        } else {
-            self.reconnect.disarm(local);
-            self.connect(local);
+        } else if let Some(reconnect) = &self.reconnect {
+            reconnect.disarm(local);
+            self.connect(local, reconnect.plan.clone(), None);
         }
     }
 
@@ -320,20 +348,23 @@ impl Engine {
         initiator: Initiator,
         why: CloseReason,
     ) -> bool {
-        if !self.reconnect.disarm(local) {
+        let Some(reconnect) = &self.reconnect else {
+            return false;
+        };
+        if !reconnect.disarm(local) {
             return false;
         }
         if self.attempt.number.get() > 0 {
             if self.telling.get() {
                 let failed = self.sessions.get() == 0;
-                if let Some(carried) = self.reconnect.carried(&self.plan.url, failed) {
+                if let Some(carried) = reconnect.carried(failed) {
                     *lock(&self.client.carried) = Some(Box::new(carried));
                 }
             }
             self.end(local);
             return true;
         }
-        self.begin_attempt(local);
+        self.begin_attempt();
         self.websocket().blame(initiator, None);
         self.end_unconnected(local, why);
         true
@@ -365,7 +396,7 @@ impl Engine {
     /// that the options foresee.
     fn release(&self, local: &LocalLoop) {
         let callbacks = std::mem::take(&mut *self.callbacks.borrow_mut());
-        let keep = self.plan.options.keep_callbacks;
+        let keep = self.options.all.keep_callbacks;
         local.drop_user(self.client.release(callbacks, keep));
         // An `open()` in on_close has begun already: its engine takes what was kept for it.
         if let Some(engine) = Self::find(local, &self.client) {

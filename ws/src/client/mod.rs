@@ -7,11 +7,13 @@
 //! | `plan` | all that one `open()` was asked for |
 //! | `engine` | one `open()` on the loop's thread: attempts and their hops, back-off, callbacks |
 //! | `receiver` | what happens to a client, for code that blocks |
+//! | `answer` | what a server answered, in a few bytes |
 //! | `redirect` | where a redirect leads |
 //! | `request` | what an attempt asks for, and the hook that may change it |
 //! | `retry_after` | whether an attempt after a refusal makes sense, and when |
 //! | `transport` | what can be set about what is below it |
 
+mod answer;
 mod callbacks;
 mod engine;
 mod error;
@@ -35,6 +37,7 @@ use crate::events::{CloseEvent, Message};
 use crate::handshake::UpgradeResponse;
 use crate::protocol::{Role, outgoing_close_code};
 use crate::websocket::{CloseError, Outgoing, PingError, WebSocket, handle_methods, post_message};
+use answer::Answer;
 use callbacks::Callbacks;
 use engine::Engine;
 use hvloop_event::log;
@@ -208,7 +211,7 @@ impl WebSocketClient {
         let event_loop = self.client.loop_for_open()?;
         self.client
             .budget
-            .set_limit(plan.options.transport.send_limit);
+            .set_limit(plan.options.all.transport.send_limit);
         let client = self.client.clone();
         match event_loop.local() {
             Some(local) => {
@@ -337,11 +340,13 @@ impl WebSocketClient {
 
     /// What the server answered to the upgrade of the last attempt, also if it refused: status, headers
     /// and the beginning of the body. `None`: there was no attempt yet, or the present one has no
-    /// answer yet, or the answer was not a proper one. Any thread; in `on_close` and after it, too.
+    /// answer yet, or the answer was not a proper one. Any thread; in `on_close` and after it, too. It is put
+    /// together anew for each call: what a client keeps of it is short.
     ///
     /// libhv: `getHttpResponse`.
     pub fn upgrade_response(&self) -> Option<Arc<UpgradeResponse>> {
-        lock(&self.client.server).answer.clone()
+        let server = lock(&self.client.server);
+        server.answer.as_ref().map(Answer::response)
     }
 
     /// The loop that the client is on; `None`: it brings its own and was not opened yet.
@@ -365,7 +370,7 @@ impl WebSocketClient {
     fn close_on_loop(&self, f: impl FnOnce(&Rc<Engine>, &LocalLoop) + Send + 'static) {
         let number = self.client.ask_close();
         self.on_loop(move |engine, local| {
-            if engine.plan().number <= number {
+            if engine.number() <= number {
                 f(engine, local);
             }
         });

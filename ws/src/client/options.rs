@@ -8,15 +8,12 @@ use crate::handshake::{HandshakeLimits, HeadError, credentials};
 use crate::protocol::Limits;
 use crate::websocket::{ConnectionOptions, WhenFull, connection_setters};
 use hvloop_event::setters;
-use hvloop_event::{Proxy, ReconnectPolicy, SocketOptions};
+use hvloop_event::{Connect, Proxy, ReconnectPolicy, SocketOptions};
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::{Arc, LazyLock};
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::Duration;
-
-/// What the defaults of all clients are, which share them for as long as they are not changed.
-static DEFAULTS: LazyLock<(Arc<ConnectionOptions>, Arc<RequestHead>)> =
-    LazyLock::new(|| (Arc::default(), Arc::new(RequestHead::new())));
 
 /// The hook of [`ClientOptions::reconnect_if`].
 type ReconnectIf = Arc<dyn Fn(&CloseEvent) -> bool + Send + Sync>;
@@ -35,6 +32,17 @@ type ReconnectIf = Arc<dyn Fn(&CloseEvent) -> bool + Send + Sync>;
 #[derive(Clone)]
 #[must_use]
 pub struct ClientOptions {
+    pub(super) all: SharedValues,
+}
+
+/// The values of options, which their clones share for as long as none of them is changed: a thousand clients with
+/// the same options hold them once.
+#[derive(Clone)]
+pub(super) struct SharedValues(Arc<Values>);
+
+/// See the methods of [`ClientOptions`], which set these.
+#[derive(Clone)]
+pub(super) struct Values {
     pub(super) open_timeout: Duration,
     /// What a connection is kept by, which each holds, too.
     pub(super) connection: Arc<ConnectionOptions>,
@@ -47,6 +55,8 @@ pub struct ClientOptions {
     pub(super) head: Arc<RequestHead>,
     #[cfg(feature = "tls")]
     pub(super) tls: Option<hvloop_event::tls::TlsClientConfig>,
+    /// How to connect, made of these when it is first needed.
+    connect: OnceLock<Connect>,
 }
 
 /// Whether a client connects again, and when.
@@ -58,14 +68,11 @@ pub(super) struct ReconnectOptions {
     pub(super) max_retry_after: Duration,
 }
 
-impl ClientOptions {
-    /// The defaults: 10 s to open, 5 s for the close handshake, a Ping after 30 s of silence and
-    /// 10 s for the answer, 30 s to write some of what is queued, 16 MiB send queue, 16 MiB per frame and 64 MiB per
-    /// message, no reconnect, TLS verified by the platform.
-    pub fn new() -> Self {
+impl Values {
+    fn new() -> Self {
         Self {
             open_timeout: Duration::from_secs(10),
-            connection: DEFAULTS.0.clone(),
+            connection: Arc::default(),
             transport: TransportOptions::default(),
             handshake: HandshakeLimits::default(),
             reconnect: ReconnectOptions {
@@ -76,31 +83,72 @@ impl ClientOptions {
             before_connect: None,
             keep_callbacks: false,
             redirects: 0,
-            head: DEFAULTS.1.clone(),
+            head: Arc::new(RequestHead::new()),
             #[cfg(feature = "tls")]
             tls: None,
+            connect: OnceLock::new(),
         }
     }
 
-    connection_setters!();
+    /// How to connect, to whatever host and within the whole of `open_timeout`. Its clones share what is set.
+    pub(super) fn connect(&self) -> Connect {
+        let connect = self.connect.get_or_init(|| {
+            let connect = self.transport.apply(Connect::to("", 0));
+            connect
+                .open_timeout(self.open_timeout)
+                .close_timeout(self.connection.close_timeout)
+        });
+        connect.clone()
+    }
+}
+
+impl Deref for SharedValues {
+    type Target = Values;
+
+    fn deref(&self) -> &Values {
+        &self.0
+    }
+}
+
+/// To set these options otherwise, which then have values of their own.
+impl DerefMut for SharedValues {
+    fn deref_mut(&mut self) -> &mut Values {
+        let values = Arc::make_mut(&mut self.0);
+        values.connect = OnceLock::new();
+        values
+    }
+}
+
+impl ClientOptions {
+    /// The defaults: 10 s to open, 5 s for the close handshake, a Ping after 30 s of silence and
+    /// 10 s for the answer, 30 s to write some of what is queued, 16 MiB send queue, 16 MiB per frame and 64 MiB per
+    /// message, no reconnect, TLS verified by the platform.
+    pub fn new() -> Self {
+        static DEFAULTS: LazyLock<Arc<Values>> = LazyLock::new(|| Arc::new(Values::new()));
+        Self {
+            all: SharedValues(DEFAULTS.clone()),
+        }
+    }
+
+    connection_setters!(all.connection);
 
     setters! {
         /// How long an attempt may take over all: DNS, connect, proxy, TLS and the upgrade, redirects
         /// included. Default 10 s.
         ///
         /// libhv: `setConnectTimeout`, which covers the connect only.
-        open_timeout(timeout: Duration) => open_timeout;
+        open_timeout(timeout: Duration) => all.open_timeout;
 
         /// Closes when the peer takes nothing of the send queue for this long, also while closing; `None` or
         /// zero: never. Default 30 s.
-        write_timeout(timeout: impl Into<Option<Duration>>) => transport.write_timeout;
+        write_timeout(timeout: impl Into<Option<Duration>>) => all.transport.write_timeout;
 
         /// The limit of the send queue, in bytes on the wire. A message over it is refused. Default
         /// 16 MiB.
-        send_limit(bytes: usize) => transport.send_limit;
+        send_limit(bytes: usize) => all.transport.send_limit;
 
         /// Limits for the head of the server's answer to the upgrade.
-        handshake_limits(limits: HandshakeLimits) => handshake;
+        handshake_limits(limits: HandshakeLimits) => all.handshake;
 
         /// Connects again by that policy whenever an attempt or a session ends by anything but
         /// `close()`, `stop()`, the loop's stop, or a refusal that would come again
@@ -110,7 +158,7 @@ impl ClientOptions {
         /// comes no earlier, see [`max_retry_after`](Self::max_retry_after).
         ///
         /// libhv: `setReconnect`.
-        reconnect(policy: impl Into<Option<ReconnectPolicy>>) => reconnect.policy;
+        reconnect(policy: impl Into<Option<ReconnectPolicy>>) => all.reconnect.policy;
     }
 
     /// Asked whenever [`reconnect`](Self::reconnect) would lead to another attempt, with what `on_close`
@@ -130,14 +178,14 @@ impl ClientOptions {
     ///     .reconnect_if(|event| event.http_status == Some(404) || !event.is_permanent());
     /// ```
     pub fn reconnect_if(mut self, f: impl Fn(&CloseEvent) -> bool + Send + Sync + 'static) -> Self {
-        self.reconnect.condition = Some(Arc::new(f));
+        self.all.reconnect.condition = Some(Arc::new(f));
         self
     }
 
     /// The longest wait that a server's `Retry-After` can ask for; zero: it is not looked at. Default one
     /// hour.
     pub fn max_retry_after(mut self, delay: Duration) -> Self {
-        self.reconnect.max_retry_after = delay;
+        self.all.reconnect.max_retry_after = delay;
         self
     }
 
@@ -170,7 +218,7 @@ impl ClientOptions {
     ///     });
     /// ```
     pub fn before_connect(mut self, f: impl Fn(ConnectRequest) + Send + Sync + 'static) -> Self {
-        self.before_connect = Some(Arc::new(f));
+        self.all.before_connect = Some(Arc::new(f));
         self
     }
 
@@ -178,17 +226,17 @@ impl ClientOptions {
         /// Keeps the callbacks after the last `on_close`, so that `open()` may be called again without
         /// setting them anew. What they captured then lives as long as the client's handles: do not
         /// capture a handle of the client itself. Default `false`.
-        keep_callbacks(keep: bool) => keep_callbacks;
+        keep_callbacks(keep: bool) => all.keep_callbacks;
 
         /// Options of the socket. Default: [`SocketOptions::new`]. The client's own Pings
         /// ([`ping_interval`](Self::ping_interval)) notice more than the system's probes.
-        socket(options: SocketOptions) => transport.socket;
+        socket(options: SocketOptions) => all.transport.socket;
 
         /// Connects through this proxy; `None`, the default: directly. An HTTP proxy is asked to CONNECT
         /// for `ws` as for `wss` (RFC 6455 section 4.1, item 3). The proxy is told the host's name, which
         /// is not looked up here. Nothing is read from the environment, unless you do:
         /// [`Proxy::from_env`].
-        proxy(proxy: impl Into<Option<Proxy>>) => transport.proxy;
+        proxy(proxy: impl Into<Option<Proxy>>) => all.transport.proxy;
 
         /// Follows at most that many redirects (301, 302, 303, 307, 308) of the upgrade; 0, the default:
         /// none, and such an answer is a refusal like any other. Over all hops an attempt has one
@@ -201,7 +249,7 @@ impl ClientOptions {
         /// it; all other headers, subprotocols and Origin are sent everywhere.
         ///
         /// libhv follows every redirect, without a limit and with all headers.
-        redirects(limit: u32) => redirects;
+        redirects(limit: u32) => all.redirects;
     }
 
     /// Adds a header to the upgrade request. Checked by `open()`.
@@ -261,7 +309,7 @@ impl ClientOptions {
 
     /// What is sent, which other options may hold, too.
     fn edit(&mut self) -> &mut RequestHead {
-        Arc::make_mut(&mut self.head)
+        Arc::make_mut(&mut self.all.head)
     }
 
     fn fail(mut self, e: HeadError) -> Self {
@@ -287,7 +335,7 @@ impl ClientOptions {
     /// See [`TlsClientConfigBuilder::alpn`](hvloop_event::tls::TlsClientConfigBuilder::alpn).
     #[cfg(feature = "tls")]
     pub fn tls(mut self, config: hvloop_event::tls::TlsClientConfig) -> Self {
-        self.tls = Some(config);
+        self.all.tls = Some(config);
         self
     }
 }
@@ -301,22 +349,24 @@ impl Default for ClientOptions {
 impl fmt::Debug for ClientOptions {
     /// Leaves out the headers' values: one may be a secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<_> = self.head.headers.iter().map(|(name, _)| name).collect();
+        let values = &*self.all;
+        let head = &values.head;
+        let names: Vec<_> = head.headers.iter().map(|(name, _)| name).collect();
         let mut options = f.debug_struct("ClientOptions");
         options
-            .field("open_timeout", &self.open_timeout)
-            .field("connection", &self.connection)
-            .field("transport", &self.transport)
-            .field("handshake", &self.handshake)
-            .field("reconnect", &self.reconnect.policy)
-            .field("keep_callbacks", &self.keep_callbacks)
-            .field("redirects", &self.redirects)
+            .field("open_timeout", &values.open_timeout)
+            .field("connection", &values.connection)
+            .field("transport", &values.transport)
+            .field("handshake", &values.handshake)
+            .field("reconnect", &values.reconnect.policy)
+            .field("keep_callbacks", &values.keep_callbacks)
+            .field("redirects", &values.redirects)
             .field("headers", &names)
-            .field("subprotocols", &self.head.subprotocols)
-            .field("origin", &self.head.origin)
-            .field("user_agent", &self.head.user_agent);
+            .field("subprotocols", &head.subprotocols)
+            .field("origin", &head.origin)
+            .field("user_agent", &head.user_agent);
         #[cfg(feature = "tls")]
-        options.field("tls", &self.tls);
+        options.field("tls", &values.tls);
         options.finish_non_exhaustive()
     }
 }

@@ -2,6 +2,8 @@
 
 use super::error::OpenError;
 use super::options::ClientOptions;
+#[cfg(feature = "tls")]
+use super::options::Values;
 use crate::handshake::UpgradeRequest;
 use crate::url::WsUrl;
 #[cfg(feature = "tls")]
@@ -19,8 +21,9 @@ pub(super) struct Plan {
     /// Which `open()` it was.
     pub(super) number: u64,
     pub(super) url: WsUrl,
-    pub(super) request: UpgradeRequest,
-    pub(super) options: Arc<ClientOptions>,
+    /// What the first attempt sends, made when this was checked.
+    pub(super) first: Option<UpgradeRequest>,
+    pub(super) options: ClientOptions,
     /// `None`: it is not needed, wherever redirects lead.
     #[cfg(feature = "tls")]
     pub(super) tls: Option<Result<TlsClientConfig, Arc<TlsConfigError>>>,
@@ -28,12 +31,13 @@ pub(super) struct Plan {
 
 impl Plan {
     /// Checks what can be checked before anything is begun.
-    pub(super) fn new(url: &str, options: Arc<ClientOptions>) -> Result<Self, OpenError> {
+    pub(super) fn new(url: &str, all: ClientOptions) -> Result<Self, OpenError> {
         let url: WsUrl = url.parse()?;
-        let request = options
+        let options = &all.all;
+        let first = options
             .head
             .request(&url, options.connection.deflate, |_| true);
-        let request = request.map_err(OpenError::Request)?;
+        let first = first.map_err(OpenError::Request)?;
         if let Some(policy) = &options.reconnect.policy {
             policy.validate()?;
         }
@@ -47,19 +51,33 @@ impl Plan {
         }
         Ok(Self {
             number: 0,
-            request,
+            first: Some(first),
             #[cfg(feature = "tls")]
             tls: match url.is_tls() {
-                true => Some(Ok(tls_config(&options)?)),
+                true => Some(Ok(tls_config(options)?)),
                 // A redirect or the hook may lead to wss: then the loop's thread need not read the roots.
                 false if options.redirects > 0 || options.before_connect.is_some() => {
-                    Some(tls_config(&options).map_err(Arc::new))
+                    Some(tls_config(options).map_err(Arc::new))
                 }
                 false => None,
             },
             url,
-            options,
+            options: all,
         })
+    }
+
+    /// How to speak TLS there, if it is to be spoken; or why it cannot be, where there is an error.
+    #[cfg(feature = "tls")]
+    pub(super) fn tls_for(
+        &self,
+        url: &WsUrl,
+    ) -> Result<Option<TlsClientConfig>, Option<Arc<TlsConfigError>>> {
+        match (&self.tls, url.is_tls()) {
+            (_, false) => Ok(None),
+            (Some(Ok(tls)), true) => Ok(Some(tls.clone())),
+            (Some(Err(e)), true) => Err(Some(e.clone())),
+            (None, true) => Err(None),
+        }
     }
 }
 
@@ -76,7 +94,7 @@ pub(super) struct Carried {
 
 /// The TLS configuration for `wss`.
 #[cfg(feature = "tls")]
-fn tls_config(options: &ClientOptions) -> Result<TlsClientConfig, TlsConfigError> {
+fn tls_config(options: &Values) -> Result<TlsClientConfig, TlsConfigError> {
     /// Reading the platform's roots takes milliseconds: once for all clients.
     static DEFAULT: Mutex<Option<TlsClientConfig>> = Mutex::new(None);
     if let Some(config) = &options.tls {

@@ -36,6 +36,12 @@ impl Route {
         &self.urls[self.urls.len() - 1]
     }
 
+    /// Where the attempt is, for good.
+    pub(super) fn into_url(mut self) -> WsUrl {
+        let last = self.urls.len() - 1;
+        self.urls.swap_remove(last)
+    }
+
     /// How many redirects it has followed.
     pub(super) fn hops(&self) -> u32 {
         u32::try_from(self.urls.len() - 1).unwrap_or(u32::MAX)

@@ -1,10 +1,11 @@
 //! What the handles of a client and its half on the loop share.
 
+use super::answer::Answer;
 use super::callbacks::Callbacks;
 use super::error::OpenError;
 use super::options::ClientOptions;
 use super::plan::Carried;
-use crate::handshake::UpgradeResponse;
+use crate::websocket::Owner;
 use hvloop_event::conn::SendBudget;
 use hvloop_event::log;
 use hvloop_event::{AttachmentId, EventLoop, EventLoopThread, LocalLoop, StartError};
@@ -56,7 +57,7 @@ pub(super) struct ClientShared {
     handles: Handles,
     pub(super) budget: Arc<SendBudget>,
     /// Shared with the session that was opened with them.
-    options: Mutex<Arc<ClientOptions>>,
+    options: Mutex<ClientOptions>,
     staged: Mutex<Staged>,
     host: Mutex<Host>,
     pub(super) server: Mutex<Server>,
@@ -68,7 +69,8 @@ pub(super) struct ClientShared {
 /// the release after the last `on_close`, so that no session is left without its callbacks.
 #[derive(Default)]
 struct Staged {
-    callbacks: Callbacks,
+    /// Apart: they are few and short-lived.
+    callbacks: Option<Box<Callbacks>>,
     /// The callbacks were dropped after the last `on_close`, and none was set since.
     released: bool,
 }
@@ -85,7 +87,7 @@ struct Handles {
 #[derive(Default)]
 pub(super) struct Server {
     pub(super) peer: Option<SocketAddr>,
-    pub(super) answer: Option<Arc<UpgradeResponse>>,
+    pub(super) answer: Option<Answer>,
 }
 
 /// The loop that the client is on.
@@ -113,8 +115,8 @@ impl ClientShared {
             session: AtomicU64::new(0),
             engine: AtomicU64::new(0),
             handles: Handles::default(),
-            budget: Arc::new(SendBudget::new(options.transport.send_limit)),
-            options: Mutex::new(Arc::new(options)),
+            budget: Arc::new(SendBudget::new(options.all.transport.send_limit)),
+            options: Mutex::new(options),
             staged: Mutex::default(),
             host: Mutex::new(host),
             server: Mutex::default(),
@@ -185,26 +187,25 @@ impl ClientShared {
         self.engine.store(bits, Ordering::Release);
     }
 
-    pub(super) fn options(&self) -> Arc<ClientOptions> {
+    pub(super) fn options(&self) -> ClientOptions {
         lock(&self.options).clone()
     }
 
     pub(super) fn set_options(&self, options: ClientOptions) {
-        change(&self.options, |old| {
-            std::mem::replace(old, Arc::new(options))
-        });
+        change(&self.options, |old| std::mem::replace(old, options));
     }
 
     /// Keeps callbacks until the loop takes them.
     pub(super) fn stage(&self, callbacks: Callbacks) {
         change(&self.staged, |staged| {
             staged.released = false;
-            staged.callbacks.replace(callbacks)
+            staged.callbacks.get_or_insert_default().replace(callbacks)
         });
     }
 
     pub(super) fn take_staged(&self) -> Callbacks {
-        std::mem::take(&mut lock(&self.staged).callbacks)
+        let staged = lock(&self.staged).callbacks.take();
+        staged.map_or_else(Callbacks::default, |callbacks| *callbacks)
     }
 
     /// After the last `on_close`: keeps the callbacks for an `open()` that was called meanwhile, or
@@ -213,10 +214,13 @@ impl ClientShared {
     pub(super) fn release(&self, callbacks: Callbacks, keep: bool) -> Callbacks {
         let mut staged = lock(&self.staged);
         if keep || self.state() != ClientState::Closed {
-            return staged.callbacks.fill(callbacks);
+            return match callbacks.is_empty() {
+                true => callbacks,
+                false => staged.callbacks.get_or_insert_default().fill(callbacks),
+            };
         }
         // What another thread has set while `on_close` ran is for the next `open()`.
-        staged.released |= staged.callbacks.is_empty() && !callbacks.is_empty();
+        staged.released |= staged.callbacks.is_none() && !callbacks.is_empty();
         callbacks
     }
 
@@ -289,5 +293,11 @@ impl ClientShared {
             log::debug!("hvloop: the loop before: {e}");
         }
         Ok(event_loop)
+    }
+}
+
+impl Owner for ClientShared {
+    fn closing(&self) {
+        self.set_state(ClientState::Closing);
     }
 }

@@ -21,7 +21,7 @@ pub struct DeflateParams {
 
 impl DeflateParams {
     /// No parameter at all.
-    pub(super) const NOTHING: Self = Self {
+    pub(crate) const NOTHING: Self = Self {
         server_no_context_takeover: false,
         client_no_context_takeover: false,
         server_max_window_bits: MAX_BITS,

@@ -5,7 +5,9 @@ use super::topics::Topics;
 use crate::deflate::DeflateParams;
 use crate::events::{Initiator, Message};
 use crate::protocol::{Role, outgoing_close_code};
-use crate::websocket::{CloseError, Outgoing, PingError, WebSocket, handle_methods, post_message};
+use crate::websocket::{
+    CloseError, Outgoing, Owner, PingError, WebSocket, handle_methods, post_message,
+};
 use hvloop_event::conn::{Conn, SendBudget};
 use hvloop_event::log;
 use hvloop_event::{
@@ -43,7 +45,7 @@ struct ChannelShared {
     id: ChannelId,
     event_loop: EventLoop,
     websocket: AttachmentId,
-    state: Arc<AtomicU8>,
+    state: AtomicU8,
     budget: Arc<SendBudget>,
     peer: Option<Address>,
     local: Option<Address>,
@@ -63,32 +65,26 @@ const OPEN: u8 = 0;
 const CLOSING: u8 = 1;
 const CLOSED: u8 = 2;
 
-/// The state that a channel and its websocket share: what is set when the websocket takes nothing more.
-#[derive(Default)]
-pub(super) struct SharedState(Arc<AtomicU8>);
-
-impl SharedState {
-    pub(super) fn on_closing(&self) -> Box<dyn Fn()> {
-        let state = self.0.clone();
-        Box::new(move || state.store(CLOSING, Ordering::Release))
+impl Owner for ChannelShared {
+    fn closing(&self) {
+        self.state.store(CLOSING, Ordering::Release);
     }
 }
 
 impl WebSocketChannel {
-    /// The handle of a connection that is about to open.
+    /// The handle of a connection that is about to open, whose websocket is on the loop by that id.
     pub(super) fn new(
         conn: &Conn<'_>,
-        websocket: AttachmentId,
-        state: SharedState,
+        (websocket, id): (&WebSocket, AttachmentId),
         agreed: Agreed,
         topics: &Arc<Topics<WebSocketChannel>>,
     ) -> Self {
-        Self {
+        let channel = Self {
             shared: Arc::new(ChannelShared {
                 id: ChannelId::next(),
                 event_loop: conn.local().event_loop(),
-                websocket,
-                state: state.0,
+                websocket: id,
+                state: AtomicU8::new(OPEN),
                 // Gone only with the connection, which is there.
                 budget: conn
                     .budget()
@@ -99,7 +95,9 @@ impl WebSocketChannel {
                 topics: Arc::downgrade(topics),
                 context: Mutex::default(),
             }),
-        }
+        };
+        websocket.set_owner(channel.shared.clone());
+        channel
     }
 
     /// Its connection has ended.

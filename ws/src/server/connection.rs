@@ -1,6 +1,6 @@
 //! A server's connection on its loop: the request, then the messages.
 
-use super::channel::{Agreed, SharedState, WebSocketChannel};
+use super::channel::{Agreed, WebSocketChannel};
 use super::service::WebSocketService;
 use super::shared::ServerShared;
 use crate::deflate;
@@ -189,12 +189,8 @@ impl ServerConnection {
         agreed: Agreed,
     ) -> bool {
         let local = conn.local();
-        let state = SharedState::default();
-        let websocket = WebSocket::new(
-            Role::Server,
-            service.options.connection.clone(),
-            state.on_closing(),
-        );
+        let options = service.options.connection.clone();
+        let websocket = WebSocket::new(Role::Server, options);
         let Ok(id) = local.attach(websocket.clone()) else {
             return false; // this turn ends it
         };
@@ -203,7 +199,7 @@ impl ServerConnection {
             reading.set_deflate(params);
         }
         let deflate = agreed.deflate;
-        let channel = WebSocketChannel::new(conn, id, state, agreed, &self.server.topics);
+        let channel = WebSocketChannel::new(conn, (&websocket, id), agreed, &self.server.topics);
         self.server.enter(&channel);
         if !self.ticket.up() {
             self.server.leave(&channel);

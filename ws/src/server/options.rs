@@ -28,5 +28,5 @@ impl ServiceOptions {
         Self::default()
     }
 
-    connection_setters!();
+    connection_setters!(connection);
 }

@@ -1,10 +1,12 @@
 //! The close handshake (RFC 6455 section 7), and failures.
 
+use super::verdict::Verdict;
 use super::{Stage, WebSocket, WhenFull};
 use crate::events::{CloseEvent, ConnectionError, Initiator};
 use hvloop_event::conn::Conn;
 use hvloop_event::log;
 use hvloop_event::{CloseReason, LocalLoop, SendError};
+use std::cell::RefMut;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -90,13 +92,19 @@ impl WebSocket {
 
     /// Notes who ended the connection and why; the first to say so counts.
     pub(crate) fn blame(&self, initiator: Initiator, error: Option<ConnectionError>) {
-        self.verdict.borrow_mut().blame(initiator, error);
+        self.verdict().blame(initiator, error);
+    }
+
+    fn verdict(&self) -> RefMut<'_, Verdict> {
+        RefMut::map(self.verdict.borrow_mut(), |verdict| {
+            &mut **verdict.get_or_insert_default()
+        })
     }
 
     fn say_close(&self, local: &LocalLoop, code: u16, reason: &str) {
         let conn = self.conn(local);
         let sent = conn.is_some_and(|conn| self.sender.close(&conn, code, reason));
-        self.verdict.borrow_mut().close_sent = sent;
+        self.verdict().close_sent = sent;
     }
 
     /// Gives the peer its time to answer our Close, once that has left. Until then it is the limit to a
@@ -137,8 +145,7 @@ impl WebSocket {
 
     fn close_timed_out(&self, local: &LocalLoop, timeout: Duration) {
         self.stage.set(Stage::Done);
-        self.verdict
-            .borrow_mut()
+        self.verdict()
             .error
             .get_or_insert(ConnectionError::CloseTimedOut(timeout));
         if let Some(conn) = self.conn(local) {
@@ -148,7 +155,7 @@ impl WebSocket {
 
     /// The peer's Close came.
     pub(super) fn peer_closed(&self, local: &LocalLoop, code: u16, reason: &str) {
-        self.verdict.borrow_mut().peer_close = Some((code, reason.to_owned()));
+        self.verdict().peer_close = Some((code, reason.to_owned()));
         let why = match self.stage.get() {
             Stage::Open => {
                 self.blame(Initiator::Remote, None);
@@ -158,7 +165,7 @@ impl WebSocket {
             Stage::CloseSent => CloseReason::Local,
             Stage::Opening | Stage::Done => return,
         };
-        let by_loop = self.verdict.borrow().initiator == Some(Initiator::Loop);
+        let by_loop = self.verdict().initiator == Some(Initiator::Loop);
         let why = if by_loop { CloseReason::Stopped } else { why };
         self.leave(Stage::Done);
         // It has answered; what is left is the transport's, which has its own limit.
@@ -195,8 +202,10 @@ impl WebSocket {
     /// Goes on to a later stage, from which on nothing can be sent; the stage that it was in.
     fn leave(&self, to: Stage) -> Stage {
         let from = self.stage.replace(to);
-        if matches!(from, Stage::Opening | Stage::Open) {
-            (self.on_closing)();
+        if let Some(owner) = self.owner.get()
+            && matches!(from, Stage::Opening | Stage::Open)
+        {
+            owner.closing();
         }
         from
     }
@@ -222,6 +231,7 @@ impl WebSocket {
 
     /// What `on_close` is told, once the socket is closed for that reason.
     pub(crate) fn close_event(&self, was_open: bool, why: &CloseReason, lost: usize) -> CloseEvent {
-        self.verdict.take().into_event(was_open, why, lost)
+        let verdict = self.verdict.take().map_or_else(Verdict::default, |v| *v);
+        verdict.into_event(was_open, why, lost)
     }
 }

@@ -1,6 +1,6 @@
 //! The timer of the heartbeat.
 
-use super::heartbeat::{Beat, Heartbeat, SendProgress};
+use super::heartbeat::{Beat, Heartbeat, SendProgress, Times};
 use super::{Stage, WebSocket};
 use crate::events::{ConnectionError, Initiator};
 use crate::protocol::OpCode;
@@ -20,7 +20,7 @@ impl Heart {
             return;
         };
         let local = conn.local();
-        let heartbeat = Heartbeat::new(interval, ws.options.pong_timeout, local.clock_now());
+        let heartbeat = Heartbeat::new(local.clock_now());
         let (ws, id, at) = (Rc::downgrade(ws), conn.id(), local.clone());
         let timer = local.set_interval(interval, move |timer| {
             let (Some(ws), Some(conn)) = (ws.upgrade(), at.conn(id)) else {
@@ -63,10 +63,14 @@ impl Heart {
             taken: conn.write_progress(),
             read: conn.last_read(),
         };
+        let times = Times {
+            interval: ws.options.ping_interval?,
+            timeout: ws.options.pong_timeout,
+        };
         let beat = {
             let mut heart = self.0.borrow_mut();
             let (heartbeat, _) = heart.as_mut()?;
-            heartbeat.beat(local.now(), progress)
+            heartbeat.beat(times, local.now(), progress)
         };
         match beat {
             Beat::Wait(next) => Some(next),

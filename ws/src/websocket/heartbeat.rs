@@ -7,16 +7,28 @@ use std::time::{Duration, Instant};
 /// interval, and is dead a time-out after the first Ping that nothing came after.
 #[derive(Debug)]
 pub(super) struct Heartbeat {
-    interval: Duration,
-    timeout: Duration,
     /// When the last byte came.
     last_life: Instant,
-    /// When the first Ping was sent that nothing has come after.
-    asked: Option<Instant>,
+    /// Apart: of many connections few are silent at a time.
+    asked: Option<Box<Asked>>,
+}
+
+/// What a peer was asked that nothing has come after.
+#[derive(Debug)]
+struct Asked {
+    /// When the first Ping was sent.
+    first: Instant,
     /// When the last one was.
-    last_ping: Instant,
+    last: Instant,
     /// The first Ping stood behind bytes that the socket had not taken yet.
     behind: bool,
+}
+
+/// The Ping interval and the Pong time-out.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Times {
+    pub(super) interval: Duration,
+    pub(super) timeout: Duration,
 }
 
 /// How far sending is, under the heartbeat.
@@ -42,14 +54,10 @@ pub(super) enum Beat {
 }
 
 impl Heartbeat {
-    pub(super) fn new(interval: Duration, timeout: Duration, now: Instant) -> Self {
+    pub(super) fn new(now: Instant) -> Self {
         Self {
-            interval,
-            timeout,
             last_life: now,
             asked: None,
-            last_ping: now,
-            behind: false,
         }
     }
 
@@ -61,46 +69,52 @@ impl Heartbeat {
 
     /// The timer fired. A peer that is still taking what stands before the Ping has its time for the
     /// answer after that: it is asked again.
-    pub(super) fn beat(&mut self, now: Instant, progress: SendProgress) -> Beat {
-        if progress.read > self.asked.unwrap_or(self.last_life) {
+    pub(super) fn beat(&mut self, times: Times, now: Instant, progress: SendProgress) -> Beat {
+        let Times { interval, timeout } = times;
+        let since = self
+            .asked
+            .as_ref()
+            .map_or(self.last_life, |asked| asked.first);
+        if progress.read > since {
             self.life(progress.read);
         }
-        let Some(asked) = self.asked else {
-            return match rest(self.interval, self.last_life, now) {
+        let Some(asked) = &mut self.asked else {
+            return match rest(interval, self.last_life, now) {
                 Some(rest) => Beat::Wait(rest),
-                None => self.ask(),
+                None => Beat::Ping(interval.min(timeout)),
             };
         };
-        let Some(left) = rest(self.timeout, asked, now) else {
-            return match self.behind && progress.taken > asked {
-                true => self.ask(),
-                false => Beat::Dead(now.saturating_duration_since(self.last_life)),
-            };
+        let Some(left) = rest(timeout, asked.first, now) else {
+            if asked.behind && progress.taken > asked.first {
+                // The first Ping of a silence, once more.
+                self.asked = None;
+                return Beat::Ping(interval.min(timeout));
+            }
+            return Beat::Dead(now.saturating_duration_since(self.last_life));
         };
-        match rest(self.interval, self.last_ping, now) {
+        match rest(interval, asked.last, now) {
             Some(next) => Beat::Wait(next.min(left)),
             // On a line that stands there is a Ping already.
             None if progress.busy => {
-                self.last_ping = now;
-                Beat::Wait(self.interval.min(left))
+                asked.last = now;
+                Beat::Wait(interval.min(left))
             }
-            None => Beat::Ping(self.interval.min(left)),
+            None => Beat::Ping(interval.min(left)),
         }
-    }
-
-    /// The first Ping of a silence.
-    fn ask(&mut self) -> Beat {
-        self.asked = None;
-        Beat::Ping(self.interval.min(self.timeout))
     }
 
     /// The Ping has gone, or, `behind` what the socket has not taken, waits to: the peer's time for the
     /// answer begins.
     pub(super) fn pinged(&mut self, now: Instant, behind: bool) {
-        self.last_ping = now;
-        if self.asked.is_none() {
-            self.asked = Some(now);
-            self.behind = behind;
+        match &mut self.asked {
+            Some(asked) => asked.last = now,
+            None => {
+                self.asked = Some(Box::new(Asked {
+                    first: now,
+                    last: now,
+                    behind,
+                }));
+            }
         }
     }
 }
@@ -117,6 +131,23 @@ mod tests {
 
     const S: Duration = Duration::from_secs(1);
 
+    /// With its times.
+    struct Tested(Heartbeat, Times);
+
+    impl Tested {
+        fn new(interval: Duration, timeout: Duration, now: Instant) -> Self {
+            Self(Heartbeat::new(now), Times { interval, timeout })
+        }
+
+        fn beat(&mut self, now: Instant, progress: SendProgress) -> Beat {
+            self.0.beat(self.1, now, progress)
+        }
+
+        fn pinged(&mut self, now: Instant, behind: bool) {
+            self.0.pinged(now, behind);
+        }
+    }
+
     /// A line that is free; `read`: when bytes last came.
     fn free(read: Instant) -> SendProgress {
         SendProgress {
@@ -127,7 +158,7 @@ mod tests {
     }
 
     /// A beat in a turn that began at that moment, and a Ping, if there is to be one, in it.
-    fn beat(heart: &mut Heartbeat, at: Instant, progress: SendProgress) -> Beat {
+    fn beat(heart: &mut Tested, at: Instant, progress: SendProgress) -> Beat {
         let beat = heart.beat(at, progress);
         if matches!(beat, Beat::Ping(_)) {
             heart.pinged(at, progress.busy);
@@ -138,7 +169,7 @@ mod tests {
     #[test]
     fn pings_when_idle_and_gives_up_after_the_deadline() {
         let start = Instant::now();
-        let mut heart = Heartbeat::new(30 * S, 10 * S, start);
+        let mut heart = Tested::new(30 * S, 10 * S, start);
         let progress = free(start);
         assert_eq!(
             beat(&mut heart, start + 10 * S, progress),
@@ -163,7 +194,7 @@ mod tests {
     fn pings_each_interval_until_the_deadline() {
         for (interval, deadline) in [(1, 10), (3, 10), (10, 10), (10, 3), (1, 1), (7, 8)] {
             let start = Instant::now();
-            let mut heart = Heartbeat::new(interval * S, deadline * S, start);
+            let mut heart = Tested::new(interval * S, deadline * S, start);
             let (mut at, mut pings) = (start, Vec::new());
             loop {
                 match beat(&mut heart, at, free(start)) {
@@ -188,7 +219,7 @@ mod tests {
     #[test]
     fn an_answer_to_any_of_them_ends_the_deadline() {
         let start = Instant::now();
-        let mut heart = Heartbeat::new(S, 10 * S, start);
+        let mut heart = Tested::new(S, 10 * S, start);
         for second in 1..=5 {
             let at = start + second * S;
             assert_eq!(beat(&mut heart, at, free(start)), Beat::Ping(S));
@@ -210,20 +241,20 @@ mod tests {
     fn limits_that_no_clock_can_tell() {
         let start = Instant::now();
         let progress = free(start);
-        let mut never_dead = Heartbeat::new(S, Duration::MAX, start);
+        let mut never_dead = Tested::new(S, Duration::MAX, start);
         assert_eq!(beat(&mut never_dead, start + S, progress), Beat::Ping(S));
         assert_eq!(
             beat(&mut never_dead, start + 900 * S, progress),
             Beat::Ping(S)
         );
-        let mut never_asks = Heartbeat::new(Duration::MAX, S, start);
+        let mut never_asks = Tested::new(Duration::MAX, S, start);
         let wait = Duration::MAX - 9 * S;
         assert_eq!(
             beat(&mut never_asks, start + 9 * S, progress),
             Beat::Wait(wait)
         );
         // No time for an answer: silence for the interval is the end.
-        let mut strict = Heartbeat::new(S, Duration::ZERO, start);
+        let mut strict = Tested::new(S, Duration::ZERO, start);
         assert_eq!(
             beat(&mut strict, start + S, progress),
             Beat::Ping(Duration::ZERO)
@@ -234,7 +265,7 @@ mod tests {
     #[test]
     fn any_byte_is_life() {
         let start = Instant::now();
-        let mut heart = Heartbeat::new(30 * S, 10 * S, start);
+        let mut heart = Tested::new(30 * S, 10 * S, start);
         assert_eq!(
             beat(&mut heart, start + 30 * S, free(start)),
             Beat::Ping(10 * S)
@@ -255,7 +286,7 @@ mod tests {
     fn a_slow_turn_is_not_the_peers() {
         for interval in [S, 3 * S, 20 * S] {
             let start = Instant::now();
-            let (mut heart, progress) = (Heartbeat::new(interval, 10 * S, start), free(start));
+            let (mut heart, progress) = (Tested::new(interval, 10 * S, start), free(start));
             let next = interval.min(10 * S);
             assert_eq!(heart.beat(start + interval, progress), Beat::Ping(next));
             let asked = start + interval + 8 * S;
@@ -277,7 +308,7 @@ mod tests {
     #[test]
     fn a_byte_of_the_pings_own_turn_is_no_answer() {
         let start = Instant::now();
-        let mut heart = Heartbeat::new(S, S, start);
+        let mut heart = Tested::new(S, S, start);
         let asked = start + S;
         assert_eq!(beat(&mut heart, asked, free(start)), Beat::Ping(S));
         assert_eq!(beat(&mut heart, asked + S, free(asked)), Beat::Dead(2 * S));
@@ -286,7 +317,7 @@ mod tests {
     #[test]
     fn asks_again_while_the_peer_takes_what_stands_before_the_ping() {
         let start = Instant::now();
-        let mut heart = Heartbeat::new(30 * S, 10 * S, start);
+        let mut heart = Tested::new(30 * S, 10 * S, start);
         let busy = |taken| SendProgress {
             busy: true,
             taken,
@@ -310,7 +341,7 @@ mod tests {
     #[test]
     fn a_full_line_that_does_not_move_is_dead_and_gets_one_ping() {
         let start = Instant::now();
-        let mut heart = Heartbeat::new(3 * S, 10 * S, start);
+        let mut heart = Tested::new(3 * S, 10 * S, start);
         let stuck = SendProgress {
             busy: true,
             taken: start + S,

@@ -42,7 +42,7 @@ use crate::protocol::Role;
 use hvloop_event::conn::{Conn, ConnId};
 use hvloop_event::log;
 use hvloop_event::{Attachment, LocalLoop, SendError, TimerId};
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -62,37 +62,52 @@ pub(crate) enum Stage {
 /// See the module. Lives on the loop's thread from before the upgrade to `on_close`.
 pub(crate) struct WebSocket {
     options: Arc<ConnectionOptions>,
-    /// Told once, when the connection takes nothing more to send.
-    on_closing: Box<dyn Fn()>,
+    owner: OnceCell<Arc<dyn Owner>>,
     conn: Cell<Option<ConnId>>,
     stage: Cell<Stage>,
     /// The user reads no further for now.
     paused: Cell<bool>,
     sender: Sender,
     heart: Heart,
-    unfinished: Unfinished,
+    /// If there is a limit.
+    unfinished: Option<Box<Unfinished>>,
     close_timer: Cell<Option<TimerId>>,
-    verdict: RefCell<Verdict>,
+    /// Apart: most connections are not ending.
+    verdict: RefCell<Option<Box<Verdict>>>,
+}
+
+/// What a WebSocket's handles share.
+pub(crate) trait Owner {
+    /// Told once, when the connection takes nothing more to send.
+    fn closing(&self);
 }
 
 impl WebSocket {
-    pub(crate) fn new(
-        role: Role,
-        options: Arc<ConnectionOptions>,
-        on_closing: Box<dyn Fn()>,
-    ) -> Rc<Self> {
+    pub(crate) fn new(role: Role, options: Arc<ConnectionOptions>) -> Rc<Self> {
+        let limited = options.message_timeout.is_some();
         Rc::new(Self {
             options,
-            on_closing,
+            owner: OnceCell::new(),
             conn: Cell::new(None),
             stage: Cell::new(Stage::Opening),
             paused: Cell::new(false),
             sender: Sender::new(role),
             heart: Heart::default(),
-            unfinished: Unfinished::default(),
+            unfinished: limited.then(Box::default),
             close_timer: Cell::new(None),
             verdict: RefCell::default(),
         })
+    }
+
+    /// Whose it is; the first one counts.
+    pub(crate) fn set_owner(&self, owner: Arc<dyn Owner>) {
+        self.owner.get_or_init(|| owner);
+    }
+
+    /// Whether nothing has become of it yet.
+    pub(crate) fn is_unused(&self) -> bool {
+        let is_new = self.stage() == Stage::Opening && self.conn.get().is_none();
+        is_new && self.verdict.borrow().is_none()
     }
 
     /// The connection under it.
@@ -198,7 +213,9 @@ impl WebSocket {
         }
         if let Some(conn) = self.conn(local) {
             self.heart.life(local.clock_now());
-            self.unfinished.waited(local.clock_now());
+            if let Some(unfinished) = &self.unfinished {
+                unfinished.waited(local.clock_now());
+            }
             // The handler has what is held back, and reads the socket again when that is done.
             conn.call_handler();
         }
@@ -210,7 +227,9 @@ impl WebSocket {
         self.stage.set(Stage::Done);
         self.sender.end(local);
         self.heart.stop(local);
-        self.unfinished.stop(local);
+        if let Some(unfinished) = &self.unfinished {
+            unfinished.stop(local);
+        }
         if let Some(timer) = self.close_timer.take() {
             local.kill_timer(timer);
         }

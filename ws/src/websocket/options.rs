@@ -46,17 +46,16 @@ pub enum WhenFull {
     Close,
 }
 
-/// The setters of [`ConnectionOptions`], for the options of either role, whose field `connection` holds
-/// them.
+/// The setters of [`ConnectionOptions`], for the options of either role, and the field that holds them.
 macro_rules! connection_setters {
-    () => {
+    ($($field:ident).+) => {
         /// How long the peer may take to answer a Close, counted from when ours has been written, and
         /// then to end the connection. What is queued before the Close is under the write time-out
         /// alone; without that, this is the limit to a queue of which nothing is taken. Default
         /// 5 s; a loop's stop may be shorter, and [`CloseEvent::lost`](crate::CloseEvent::lost) says
         /// what it cut.
         pub fn close_timeout(mut self, timeout: Duration) -> Self {
-            Arc::make_mut(&mut self.connection).close_timeout = timeout;
+            Arc::make_mut(&mut self.$($field).+).close_timeout = timeout;
             self
         }
 
@@ -66,7 +65,7 @@ macro_rules! connection_setters {
         /// libhv: `setPingInterval`.
         pub fn ping_interval(mut self, interval: impl Into<Option<Duration>>) -> Self {
             let interval = interval.into().filter(|interval| !interval.is_zero());
-            Arc::make_mut(&mut self.connection).ping_interval = interval;
+            Arc::make_mut(&mut self.$($field).+).ping_interval = interval;
             self
         }
 
@@ -74,7 +73,7 @@ macro_rules! connection_setters {
         /// counts as dead; it may be longer or shorter than the interval. Any byte counts as life.
         /// Default 10 s.
         pub fn pong_timeout(mut self, timeout: Duration) -> Self {
-            Arc::make_mut(&mut self.connection).pong_timeout = timeout;
+            Arc::make_mut(&mut self.$($field).+).pong_timeout = timeout;
             self
         }
 
@@ -85,21 +84,21 @@ macro_rules! connection_setters {
         /// default, or zero: for ever, since a large message over a slow line may take minutes.
         pub fn message_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
             let timeout = timeout.into().filter(|timeout| !timeout.is_zero());
-            Arc::make_mut(&mut self.connection).message_timeout = timeout;
+            Arc::make_mut(&mut self.$($field).+).message_timeout = timeout;
             self
         }
 
         /// What becomes of a connection whose send queue has no room for a message. Default: the
         /// message is refused, and the connection goes on.
         pub fn when_full(mut self, policy: WhenFull) -> Self {
-            Arc::make_mut(&mut self.connection).when_full = policy;
+            Arc::make_mut(&mut self.$($field).+).when_full = policy;
             self
         }
 
         /// Limits for what the peer sends: a frame's or message's size, in bytes. Checked before
         /// anything is allocated. Default 16 MiB and 64 MiB.
         pub fn limits(mut self, limits: Limits) -> Self {
-            Arc::make_mut(&mut self.connection).limits = limits;
+            Arc::make_mut(&mut self.$($field).+).limits = limits;
             self
         }
 
@@ -108,7 +107,7 @@ macro_rules! connection_setters {
         /// not spoken of. What is secret should not be compressed together with what an attacker
         /// chooses (CRIME, BREACH).
         pub fn deflate(mut self, options: impl Into<Option<DeflateOptions>>) -> Self {
-            Arc::make_mut(&mut self.connection).deflate = options.into();
+            Arc::make_mut(&mut self.$($field).+).deflate = options.into();
             self
         }
     };

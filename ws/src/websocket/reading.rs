@@ -179,8 +179,10 @@ impl Reading {
             if delivered.is_none() {
                 ws.fail_panicked(local);
             }
-            if !self.reader.is_inside() {
-                ws.unfinished.finished();
+            if let Some(unfinished) = &ws.unfinished
+                && !self.reader.is_inside()
+            {
+                unfinished.finished();
             }
             let may_go_on = conn.spend(FRAME + self.reader.take_work());
             if ws.is_paused() {
@@ -188,13 +190,18 @@ impl Reading {
             }
             if !may_go_on && (is_busy || input.remaining() > 0) {
                 self.behind = true;
-                ws.unfinished.waited(local.clock_now());
+                if let Some(unfinished) = &ws.unfinished {
+                    unfinished.waited(local.clock_now());
+                }
                 conn.read_later();
                 return input.remaining();
             }
         }
-        if self.reader.is_inside() && ws.stage() == Stage::Open {
-            ws.unfinished.goes_on(ws, conn);
+        if let Some(unfinished) = &ws.unfinished
+            && self.reader.is_inside()
+            && ws.stage() == Stage::Open
+        {
+            unfinished.goes_on(ws, conn);
         }
         0
     }
@@ -202,10 +209,10 @@ impl Reading {
     /// A message takes the peer too long.
     fn fail_if_overdue(&mut self, conn: &Conn<'_>) {
         let (ws, local) = (&self.ws, conn.local());
-        if let Some(limit) = ws.options.message_timeout
+        if let (Some(limit), Some(unfinished)) = (ws.options.message_timeout, &ws.unfinished)
             && !self.holds_back()
             && ws.stage() == Stage::Open
-            && ws.unfinished.is_over(limit, local.now())
+            && unfinished.is_over(limit, local.now())
         {
             self.reader.skip_messages();
             let error = ConnectionError::MessageTimedOut(limit);

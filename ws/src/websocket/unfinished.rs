@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-/// The message that the peer has begun and not finished, if that has a limit.
+/// The message that the peer has begun and not finished, of a connection where that has a limit.
 #[derive(Default)]
 pub(super) struct Unfinished {
     began: Cell<Option<Instant>>,
@@ -55,7 +55,9 @@ impl Unfinished {
             let Some(ws) = ws.upgrade() else {
                 return;
             };
-            ws.unfinished.timer.set(None);
+            if let Some(unfinished) = &ws.unfinished {
+                unfinished.timer.set(None);
+            }
             if let Some(conn) = ws.open_conn(&at) {
                 conn.call_handler();
             }

@@ -76,6 +76,24 @@ impl Connect {
         Self::target(Target::Unix(crate::sys::unix_name(path.into())))
     }
 
+    /// Goes to that host and port instead, with the same options: connections whose options are clones of one share
+    /// what these say. The [account](Self::budget) is the same, too.
+    pub fn with_host(self, host: impl Into<String>, port: u16) -> Self {
+        Self {
+            target: Target::Host(host.into(), port),
+            ..self
+        }
+    }
+
+    /// Goes to that Unix socket instead, as [`unix`](Self::unix) has it; as [`with_host`](Self::with_host).
+    #[cfg(unix)]
+    pub fn with_unix(self, path: impl Into<PathBuf>) -> Self {
+        Self {
+            target: Target::Unix(crate::sys::unix_name(path.into())),
+            ..self
+        }
+    }
+
     fn target(target: Target) -> Self {
         Self {
             target,

@@ -1,73 +1,41 @@
 //! The hops of an attempt: the connection to the URL that was opened, and one more for each redirect.
 
 use super::Engine;
+use super::opening::Trip;
 use super::session::Session;
-use crate::client::plan::Plan;
+use crate::client::answer::Answer;
 use crate::client::shared::ClientState;
-use crate::events::{ConnectionError, Initiator, RedirectError, RedirectProblem};
-use crate::handshake::{HandshakeError, UpgradeRequest, UpgradeResponse};
+use crate::events::{ConnectionError, Initiator, RedirectError};
+use crate::handshake::{ClientHandshake, HandshakeError, UpgradeResponse};
 use crate::url::WsTarget;
-#[cfg(feature = "tls")]
-use crate::url::WsUrl;
 use http::HeaderMap;
 use hvloop_event::conn::Conn;
 use hvloop_event::log;
-#[cfg(feature = "tls")]
-use hvloop_event::tls::{TlsClientConfig, TlsConfigError};
 use hvloop_event::{CloseReason, Connect, LocalLoop, LoopClosed};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What differs from hop to hop.
-pub(super) struct Hop {
-    pub(super) request: UpgradeRequest,
-    #[cfg(feature = "tls")]
-    pub(super) tls: Option<TlsClientConfig>,
-}
-
-impl Hop {
-    /// The first one, as `open()` has checked it.
-    pub(super) fn first(plan: &Plan) -> Self {
-        Self {
-            request: plan.request.clone(),
-            #[cfg(feature = "tls")]
-            tls: match &plan.tls {
-                Some(Ok(tls)) if plan.url.is_tls() => Some(tls.clone()),
-                _ => None,
-            },
-        }
-    }
-}
-
 impl Engine {
-    pub(in crate::client) fn request(&self) -> UpgradeRequest {
-        self.attempt.hop.borrow().request.clone()
+    /// The handshake with where the attempt is, and what it begins with; `None`: it has ended.
+    pub(super) fn start_handshake(&self) -> Option<(ClientHandshake, Vec<u8>)> {
+        let limits = self.options.all.handshake;
+        let start = |trip: &Trip| ClientHandshake::start(&trip.request, limits);
+        self.attempt
+            .with_opening(|opening| opening.trip.as_ref().map(start))
+            .flatten()
     }
 
-    /// Begins a hop, to where the route leads.
-    pub(super) fn connect_hop(self: &Rc<Self>, local: &LocalLoop) {
-        let websocket = self.attempt.renew_websocket(&self.client, &self.plan);
+    /// Begins a hop, to where the route leads, within that time.
+    pub(super) fn connect_hop(self: &Rc<Self>, local: &LocalLoop, limit: Duration) {
+        let websocket = self.attempt.renew_websocket(&self.client, &self.options);
         self.client.set_state(ClientState::Connecting);
-        let options = &self.plan.options;
-        let connect = {
-            let route = self.attempt.route.borrow();
-            match route.url().target() {
-                WsTarget::Host { host, port, .. } => Connect::to(host.as_str(), *port),
-                #[cfg(unix)]
-                WsTarget::Unix(path) => Connect::unix(path),
-            }
-        };
-        let connect = options
-            .transport
-            .apply(connect)
-            .open_timeout(self.time_left(local))
-            .budget(self.client.budget.clone())
-            .close_timeout(options.connection.close_timeout);
-        #[cfg(feature = "tls")]
-        let connect = match &self.attempt.hop.borrow().tls {
-            Some(tls) => connect.with_tls(tls.clone()),
-            None => connect,
+        let connect = self
+            .attempt
+            .with_opening(|opening| Some(self.connect_to(opening.trip.as_ref()?, limit)));
+        let Some(connect) = connect.flatten() else {
+            log::error!("hvloop: an attempt that goes nowhere");
+            return self.end_unconnected(local, CloseReason::Local);
         };
         let session = Box::new(Session::new(self.clone(), websocket.clone()));
         match local.connect(connect, session) {
@@ -76,13 +44,33 @@ impl Engine {
         }
     }
 
-    /// What is left of the one time-out over all hops.
-    fn time_left(&self, local: &LocalLoop) -> Duration {
-        let limit = self.plan.options.open_timeout;
-        match self.attempt.began.get() {
-            Some(began) => limit.saturating_sub(local.clock_now().saturating_duration_since(began)),
-            None => limit,
+    fn connect_to(&self, trip: &Trip, limit: Duration) -> Connect {
+        let options = &self.options.all;
+        let connect = options.connect().budget(self.client.budget.clone());
+        let connect = match trip.route.url().target() {
+            WsTarget::Host { host, port, .. } => connect.with_host(host.as_str(), *port),
+            #[cfg(unix)]
+            WsTarget::Unix(path) => connect.with_unix(path),
+        };
+        // With the whole time it is set as all others are.
+        let connect = match limit == options.open_timeout {
+            true => connect,
+            false => connect.open_timeout(limit),
+        };
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &trip.tls {
+            return connect.with_tls(tls.clone());
         }
+        connect
+    }
+
+    /// What is left of the one time-out over all hops.
+    pub(super) fn time_left(&self, local: &LocalLoop) -> Duration {
+        let limit = self.options.all.open_timeout;
+        let began = self.attempt.with_opening(|opening| opening.began);
+        began.map_or(limit, |began| {
+            limit.saturating_sub(local.clock_now().saturating_duration_since(began))
+        })
     }
 
     /// The head of an answer that makes no WebSocket of the connection is there. `true`: it leads
@@ -93,17 +81,10 @@ impl Engine {
         status: u16,
         headers: &HeaderMap,
     ) -> bool {
-        let led = self.attempt.route.borrow_mut().follow(status, headers);
-        if !led.is_some_and(|led| led.is_ok() && self.prepare_hop(status).is_ok()) {
+        let Some(Ok(())) = self.follow(status, headers) else {
             return false; // its body says more
-        }
-        self.note_answer(Arc::new(UpgradeResponse {
-            status,
-            headers: headers.clone(),
-            body_prefix: Vec::new(),
-            subprotocol: None,
-            deflate: None,
-        }));
+        };
+        self.note_answer(refusal(status, headers, &[]));
         self.attempt.hopping.set(true);
         conn.close_now(CloseReason::Local);
         true
@@ -142,15 +123,8 @@ impl Engine {
                 ConnectionError::Handshake(Arc::new(answer)),
             );
         };
-        self.note_answer(Arc::new(UpgradeResponse {
-            status: *status,
-            headers: HeaderMap::clone(headers),
-            body_prefix: body_prefix.clone(),
-            subprotocol: None,
-            deflate: None,
-        }));
-        let led = self.attempt.route.borrow_mut().follow(*status, headers);
-        match led.map(|led| led.and_then(|()| self.prepare_hop(*status))) {
+        self.note_answer(refusal(*status, headers, body_prefix));
+        match self.follow(*status, headers) {
             Some(Err(e)) => (Initiator::Local, ConnectionError::Redirect(e)),
             _ => (
                 Initiator::Remote,
@@ -159,57 +133,12 @@ impl Engine {
         }
     }
 
-    /// Makes what the hop to where the route leads now needs.
-    fn prepare_hop(&self, status: u16) -> Result<(), Arc<RedirectError>> {
-        let mut route = self.attempt.route.borrow_mut();
-        #[cfg(feature = "tls")]
-        let tls = match self.tls_for(route.url()) {
-            Ok(tls) => tls,
-            Err(e) => {
-                let problem = e.map_or(RedirectProblem::TlsNotBuiltIn, RedirectProblem::Tls);
-                return Err(route.take_back(status, problem));
-            }
-        };
-        #[cfg(not(feature = "tls"))]
-        if route.url().is_tls() {
-            return Err(route.take_back(status, RedirectProblem::TlsNotBuiltIn));
-        }
-        let carried = |name: &str| route.carries(name);
-        let deflate = self.plan.options.connection.deflate;
-        match self
+    /// What follows from an answer: see [`Opening::follow`].
+    fn follow(&self, status: u16, headers: &HeaderMap) -> Option<Result<(), Arc<RedirectError>>> {
+        let led = self
             .attempt
-            .head
-            .borrow()
-            .request(route.url(), deflate, carried)
-        {
-            Ok(request) => {
-                *self.attempt.hop.borrow_mut() = Hop {
-                    request,
-                    #[cfg(feature = "tls")]
-                    tls,
-                };
-                Ok(())
-            }
-            // Of the same headers open() made one.
-            Err(e) => {
-                log::error!("hvloop: a request that was good is not: {e}");
-                Err(route.take_back(status, RedirectProblem::BadLocation))
-            }
-        }
-    }
-
-    /// How to speak TLS there, if it is to be spoken; or why it cannot be, where there is an error.
-    #[cfg(feature = "tls")]
-    pub(super) fn tls_for(
-        &self,
-        url: &WsUrl,
-    ) -> Result<Option<TlsClientConfig>, Option<Arc<TlsConfigError>>> {
-        match (&self.plan.tls, url.is_tls()) {
-            (_, false) => Ok(None),
-            (Some(Ok(tls)), true) => Ok(Some(tls.clone())),
-            (Some(Err(e)), true) => Err(Some(e.clone())),
-            (None, true) => Err(None),
-        }
+            .with_opening(|opening| opening.follow(status, headers));
+        led.flatten()
     }
 
     /// A hop has ended. `None`: the next one has begun; else why the attempt has ended.
@@ -222,16 +151,27 @@ impl Engine {
         let stopping = local.is_stopping();
         if hopping && !self.is_ended() && !stopping {
             self.websocket().ended(local);
-            self.connect_hop(local);
+            self.connect_hop(local, self.time_left(local));
             return None;
         }
         Some(match why {
             _ if hopping && stopping => CloseReason::Stopped,
             CloseReason::OpenTimedOut { phase, .. } => CloseReason::OpenTimedOut {
                 phase,
-                limit: self.plan.options.open_timeout,
+                limit: self.options.all.open_timeout,
             },
             why => why,
         })
     }
+}
+
+/// What is kept of an answer that made no WebSocket of the connection.
+fn refusal(status: u16, headers: &HeaderMap, body_prefix: &[u8]) -> Answer {
+    Answer::Whole(Arc::new(UpgradeResponse {
+        status,
+        headers: headers.clone(),
+        body_prefix: body_prefix.to_vec(),
+        subprotocol: None,
+        deflate: None,
+    }))
 }

@@ -1,31 +1,31 @@
 //! Before an attempt: the user's hook is asked what it is to be, and may take its time.
 
 use super::Engine;
-use super::hops::Hop;
-use crate::client::redirect::Route;
+use super::opening::Opening;
 use crate::client::request::{BeforeConnect, ConnectRequest, Prepared, Reply};
 use crate::client::shared::ClientState;
 use crate::events::{ConnectionError, Initiator, PrepareError};
 use hvloop_event::conn::{Conn, Handler};
 use hvloop_event::log;
-use hvloop_event::{CloseReason, LocalLoop};
+use hvloop_event::{CloseReason, LocalLoop, TimerId};
 use std::rc::Rc;
 use std::sync::Arc;
 
 impl Engine {
     /// Has the hook called, from the loop's own frame, and waits for its answer within the time to open.
     pub(super) fn prepare(self: &Rc<Self>, local: &LocalLoop, hook: BeforeConnect) {
-        self.attempt.renew_websocket(&self.client, &self.plan);
+        self.attempt.renew_websocket(&self.client, &self.options);
         self.client.set_state(ClientState::Connecting);
         let session = self.attempt.session.get();
-        let limit = self.plan.options.open_timeout;
+        let limit = self.options.all.open_timeout;
         let (engine, at) = (Rc::downgrade(self), local.clone());
         let timer = local.set_timeout(limit, move |_| {
             if let Some(engine) = engine.upgrade() {
                 engine.prepared(&at, session, Err(PrepareError::TimedOut(limit)));
             }
         });
-        self.attempt.preparing.set(Some(timer));
+        self.attempt
+            .with_opening(|opening| opening.preparing = Some(timer));
         let (engine, at) = (Rc::downgrade(self), local.clone());
         local.queue_in_loop(move || {
             let engine = engine.upgrade().filter(|engine| engine.awaits(session));
@@ -37,9 +37,12 @@ impl Engine {
 
     fn call_hook(self: &Rc<Self>, local: &LocalLoop, hook: &BeforeConnect) {
         let session = self.attempt.session.get();
-        let prepared = Prepared {
-            url: self.plan.url.clone(),
-            head: self.plan.options.head.clone(),
+        let prepared = self.attempt.with_opening(|opening| Prepared {
+            url: opening.plan.url.clone(),
+            head: opening.plan.options.all.head.clone(),
+        });
+        let Some(prepared) = prepared else {
+            return; // it has ended meanwhile
         };
         let last = self.last_close.borrow().as_deref().cloned();
         let (event_loop, client) = (local.event_loop(), Arc::downgrade(&self.client));
@@ -67,7 +70,19 @@ impl Engine {
 
     /// Whether that attempt is still waiting for its hook.
     fn awaits(&self, session: u64) -> bool {
-        self.attempt.preparing.get().is_some() && self.is_session(session)
+        self.is_session(session)
+            && self
+                .attempt
+                .with_opening(|opening| opening.preparing.is_some())
+                == Some(true)
+    }
+
+    /// The time for the hook, which has ended.
+    fn take_preparing(&self) -> Option<TimerId> {
+        let taken = self
+            .attempt
+            .with_opening(|opening| opening.preparing.take());
+        taken.flatten()
     }
 
     /// The hook has answered, or not; maybe too late.
@@ -85,40 +100,24 @@ impl Engine {
             self.give_up_preparing(local, Initiator::Local, CloseReason::Local);
             return;
         }
-        if let Some(timer) = self.attempt.preparing.take() {
+        if let Some(timer) = self.take_preparing() {
             local.kill_timer(timer);
         }
-        match answer.and_then(|prepared| self.take_prepared(prepared)) {
-            Ok(()) => self.connect_hop(local),
-            Err(e) => {
-                let error = ConnectionError::Prepare(e);
-                self.websocket().blame(Initiator::Local, Some(error));
-                self.end_unconnected(local, CloseReason::Local);
-            }
+        let set_out = |Prepared { url, head }| {
+            let set_out = |opening: &mut Opening| opening.set_out(url, head, None);
+            self.attempt.with_opening(set_out).unwrap_or(Ok(()))
+        };
+        match answer.and_then(set_out) {
+            Ok(()) => self.connect_hop(local, self.time_left(local)),
+            Err(e) => self.fail_to_prepare(local, e),
         }
     }
 
-    fn take_prepared(&self, prepared: Prepared) -> Result<(), PrepareError> {
-        let Prepared { url, head } = prepared;
-        let request = head.request(&url, self.plan.options.connection.deflate, |_| true);
-        let request = request.map_err(PrepareError::Head)?;
-        #[cfg(feature = "tls")]
-        let tls = self.tls_for(&url).map_err(|e| match e {
-            Some(e) => PrepareError::Tls(e),
-            None => PrepareError::TlsNotBuiltIn,
-        })?;
-        #[cfg(not(feature = "tls"))]
-        if url.is_tls() {
-            return Err(PrepareError::TlsNotBuiltIn);
-        }
-        *self.attempt.head.borrow_mut() = head;
-        *self.attempt.route.borrow_mut() = Route::new(url, self.plan.options.redirects);
-        *self.attempt.hop.borrow_mut() = Hop {
-            request,
-            #[cfg(feature = "tls")]
-            tls,
-        };
-        Ok(())
+    /// The attempt ends before it had a connection, as it cannot be made.
+    pub(super) fn fail_to_prepare(self: &Rc<Self>, local: &LocalLoop, e: PrepareError) {
+        let error = ConnectionError::Prepare(e);
+        self.websocket().blame(Initiator::Local, Some(error));
+        self.end_unconnected(local, CloseReason::Local);
     }
 
     /// Ends an attempt that waits for its hook; `false`: none does.
@@ -128,7 +127,7 @@ impl Engine {
         initiator: Initiator,
         why: CloseReason,
     ) -> bool {
-        let Some(timer) = self.attempt.preparing.take() else {
+        let Some(timer) = self.take_preparing() else {
             return false;
         };
         local.kill_timer(timer);

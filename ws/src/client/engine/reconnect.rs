@@ -1,18 +1,20 @@
 //! Whether another attempt follows, and when.
 
 use super::Engine;
+use crate::client::options::Values;
 use crate::client::plan::{Carried, Plan};
 use crate::client::retry_after::retry_after;
 use crate::events::CloseEvent;
-use crate::url::WsUrl;
 use hvloop_event::{Backoff, LocalLoop, TimerId};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-/// The back-off of an `open()`, if it has one.
+/// The back-off of an `open()` that has one.
 pub(super) struct Reconnect {
-    backoff: RefCell<Option<Backoff>>,
+    /// What each attempt is made of.
+    pub(super) plan: Rc<Plan>,
+    backoff: RefCell<Backoff>,
     timer: Cell<Option<TimerId>>,
     /// When that is.
     due: Cell<Option<Instant>>,
@@ -21,32 +23,35 @@ pub(super) struct Reconnect {
 }
 
 impl Reconnect {
-    /// Goes on with what an on_close left, if that fits; until when the first attempt then waits.
-    pub(super) fn new(plan: &Plan, carried: Option<Box<Carried>>) -> (Self, Option<Instant>) {
-        let policy = plan.options.reconnect.policy.as_ref();
-        let carried = carried.filter(|c| Some(c.backoff.policy()) == policy);
+    /// Goes on with what an on_close left, if that fits; until when the first attempt then waits. `None`: no
+    /// attempt follows the first one.
+    pub(super) fn new(
+        plan: &Rc<Plan>,
+        carried: Option<Box<Carried>>,
+    ) -> Option<(Box<Self>, Option<Instant>)> {
+        let policy = plan.options.all.reconnect.policy?;
+        let carried = carried.filter(|c| *c.backoff.policy() == policy);
         // Another place is tried at once, but not one after the other without end.
         let waits = |carried: &Carried| carried.at_once || carried.url == plan.url;
         let until = carried.as_deref().filter(|c| waits(c)).map(|c| c.until);
         let at_once = carried.is_some() && until.is_none();
         let backoff = match carried {
-            Some(carried) => Some(carried.backoff),
-            None => policy.copied().map(Backoff::new),
+            Some(carried) => carried.backoff,
+            None => Backoff::new(policy),
         };
         let reconnect = Self {
+            plan: plan.clone(),
             backoff: RefCell::new(backoff),
             timer: Cell::new(None),
             due: Cell::new(None),
             at_once,
         };
-        (reconnect, until)
+        Some((Box::new(reconnect), until))
     }
 
     /// The attempt became a session.
     pub(super) fn opened(&self, now: Instant) {
-        if let Some(backoff) = self.backoff.borrow_mut().as_mut() {
-            backoff.on_open(now);
-        }
+        self.backoff.borrow_mut().on_open(now);
     }
 
     /// How long to wait for the next attempt; `None`: there is none. Whether none may follow, by the user's
@@ -54,19 +59,18 @@ impl Reconnect {
     pub(super) fn delay(
         &self,
         local: &LocalLoop,
-        plan: &Plan,
         is_ended: impl Fn() -> bool,
         event: &CloseEvent,
     ) -> Option<Duration> {
+        let options = &self.plan.options.all;
         let is_ended = || is_ended() || local.is_stopping();
-        if self.backoff.borrow().is_none() || !makes_sense(local, plan, is_ended(), event) {
+        if !makes_sense(local, options, is_ended(), event) {
             return None;
         }
         let mut backoff = self.backoff.borrow_mut();
-        let backoff = backoff.as_mut()?;
         let delay = backoff.on_close(local.now(), local.random_u64());
         let delay = delay.filter(|_| !is_ended())?;
-        let wanted = retry_after(event, plan.options.reconnect.max_retry_after);
+        let wanted = retry_after(event, options.reconnect.max_retry_after);
         Some(wanted.map_or(delay, |wanted| wanted.max(delay)))
     }
 
@@ -94,11 +98,11 @@ impl Reconnect {
 
     /// What an `open()` in the on_close that announced the back-off goes on with; `failed`: there was no
     /// session.
-    pub(super) fn carried(&self, url: &WsUrl, failed: bool) -> Option<Carried> {
+    pub(super) fn carried(&self, failed: bool) -> Option<Carried> {
         Some(Carried {
-            backoff: self.backoff.borrow().clone()?,
+            backoff: self.backoff.borrow().clone(),
             until: self.due.get()?,
-            url: url.clone(),
+            url: self.plan.url.clone(),
             at_once: self.at_once && failed,
         })
     }
@@ -106,8 +110,7 @@ impl Reconnect {
 
 /// Whether another attempt makes sense: the user's to say, else unless the refusal is permanent. What a
 /// hook may change before the next attempt is not.
-fn makes_sense(local: &LocalLoop, plan: &Plan, is_ended: bool, event: &CloseEvent) -> bool {
-    let options = &plan.options;
+fn makes_sense(local: &LocalLoop, options: &Values, is_ended: bool, event: &CloseEvent) -> bool {
     match &options.reconnect.condition {
         // Its answer would mean nothing.
         Some(_) if is_ended => true,

@@ -13,7 +13,8 @@ use std::rc::Rc;
 pub(super) struct Session {
     engine: Rc<Engine>,
     websocket: Rc<WebSocket>,
-    upgrade: Option<ClientHandshake>,
+    /// Until it is open.
+    upgrade: Option<Box<ClientHandshake>>,
     reading: Reading,
     was_open: bool,
 }
@@ -92,10 +93,10 @@ impl Handler for Session {
             let local = conn.local();
             return self.websocket.fail(local, 1002, Initiator::Local, error);
         }
-        let plan = self.engine.plan();
-        let request = self.engine.request();
-        let (handshake, request) = ClientHandshake::start(&request, plan.options.handshake);
-        self.upgrade = Some(handshake);
+        let Some((handshake, request)) = self.engine.start_handshake() else {
+            return conn.close_now(CloseReason::Local);
+        };
+        self.upgrade = Some(Box::new(handshake));
         let sent = conn.send_control(request.len(), |out| out.extend_from_slice(&request));
         if let Err(e) = sent {
             log::debug!("hvloop: no upgrade sent: {e}");
@@ -154,7 +155,7 @@ impl Handler for Session {
         if self.upgrade.is_some() && conn.local().is_stopping() {
             return self.on_stop(conn); // behind an answer that was not looked at, maybe
         }
-        if let Some(answer) = self.upgrade.as_mut().and_then(ClientHandshake::end) {
+        if let Some(answer) = self.upgrade.as_mut().and_then(|upgrade| upgrade.end()) {
             return self.engine.upgrade_refused(conn, answer);
         }
         self.reading.end_of_stream(conn);
@@ -167,7 +168,7 @@ impl Handler for Session {
     }
 
     fn on_close(mut self: Box<Self>, conn: &Conn<'_>, reason: CloseReason) {
-        if let Some(answer) = self.upgrade.as_mut().and_then(ClientHandshake::end) {
+        if let Some(answer) = self.upgrade.as_mut().and_then(|upgrade| upgrade.end()) {
             self.engine.refusal_cut_short(answer);
         }
         self.engine.session_ended(conn, self.was_open, reason);
