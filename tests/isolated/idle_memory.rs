@@ -203,9 +203,9 @@ fn idle_10k_memory() {
     );
     for (what, bytes, limit) in [
         ("TcpServer", tcp, 1024),
-        ("WebSocketServer", server, 1536),
-        ("WebSocketServer with permessage-deflate", deflate, 1536),
-        ("WebSocketClient", client, 1728),
+        ("WebSocketServer", server, 1504),
+        ("WebSocketServer with permessage-deflate", deflate, 1504),
+        ("WebSocketClient", client, 1648),
     ] {
         assert!(bytes <= limit, "{bytes} bytes a connection of {what}");
     }

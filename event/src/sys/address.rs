@@ -2,9 +2,10 @@
 
 use super::SocketOptions;
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 #[cfg(unix)]
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The address of one end of a stream: IP and port, or a path in the file system.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -34,6 +35,32 @@ impl Address {
         match (self.inet(), other.inet()) {
             (Some(a), Some(b)) => same_endpoint(a, b),
             _ => false,
+        }
+    }
+}
+
+/// An address in half its room: most are those of IPv4, and others are shared where they can be.
+#[derive(Debug, Clone)]
+pub(crate) enum ShortAddress {
+    V4(SocketAddrV4),
+    Other(Arc<Address>),
+}
+
+impl ShortAddress {
+    /// The address itself.
+    pub(crate) fn get(&self) -> Address {
+        match self {
+            Self::V4(address) => Address::Inet((*address).into()),
+            Self::Other(address) => Address::clone(address),
+        }
+    }
+}
+
+impl From<Address> for ShortAddress {
+    fn from(address: Address) -> Self {
+        match address {
+            Address::Inet(SocketAddr::V4(address)) => Self::V4(address),
+            other => Self::Other(Arc::new(other)),
         }
     }
 }

@@ -27,7 +27,7 @@ pub(crate) use address::abstract_name;
 #[cfg(unix)]
 pub(crate) use address::unix_name;
 pub use address::{Address, Interface};
-pub(crate) use address::{DatagramSettings, MulticastOut, same_endpoint};
+pub(crate) use address::{DatagramSettings, MulticastOut, ShortAddress, same_endpoint};
 pub use dns::{Resolver, SystemResolver};
 pub(crate) use dns::{literal, split_zone};
 pub(crate) use got::Got;

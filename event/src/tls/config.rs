@@ -22,6 +22,15 @@ pub struct TlsClientConfig {
     server_name: Option<ServerName<'static>>,
 }
 
+/// Whether one is a clone of the other, or was made of the same rustls configuration.
+impl PartialEq for TlsClientConfig {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.rustls, &other.rustls) && self.server_name == other.server_name
+    }
+}
+
+impl Eq for TlsClientConfig {}
+
 impl TlsClientConfig {
     /// The default: TLS 1.2 and 1.3, servers verified (chain, name, time) against the platform's
     /// trust store.

@@ -2,7 +2,7 @@
 
 use super::out_queue::OutQueue;
 use super::settings::ConnSettings;
-use crate::sys::{Address, Stream};
+use crate::sys::{Address, ShortAddress, Stream};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub(crate) struct Parts {
     /// Taken when a loop adopts it.
     pub(crate) stream: Option<Stream>,
     pub(crate) peer: Option<Address>,
-    pub(crate) local: Option<Arc<Address>>,
+    pub(crate) local: Option<ShortAddress>,
     /// It was open on another loop.
     pub(crate) moved: bool,
     /// The peer's end was read there.

@@ -9,7 +9,7 @@ use crate::core::entity::{Entity, Place, Role};
 use crate::core::timers::TimerId;
 use crate::error::CloseReason;
 use crate::log;
-use crate::sys::{AcceptError, Address, Key, Listener, Readiness, Stream};
+use crate::sys::{AcceptError, Address, Key, Listener, Readiness, ShortAddress, Stream};
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
@@ -206,13 +206,15 @@ impl Accepting {
     }
 
     /// This side's address, which most connections of a listener have in common.
-    fn local_address(&self, stream: &Stream) -> Option<Arc<Address>> {
-        let address = stream.local().ok()?;
+    fn local_address(&self, stream: &Stream) -> Option<ShortAddress> {
+        let address = match stream.local().ok()?.into() {
+            ShortAddress::Other(address) => address,
+            short => return Some(short),
+        };
         let last = self.local_address.take();
-        let same = last.filter(|last| **last == address);
-        let shared = same.unwrap_or_else(|| Arc::new(address));
+        let shared = last.filter(|last| *last == address).unwrap_or(address);
         self.local_address.set(Some(shared.clone()));
-        Some(shared)
+        Some(ShortAddress::Other(shared))
     }
 
     /// Accepts again after a while: the readiness stays noted, and looking at once would spin.
@@ -233,7 +235,7 @@ impl Transport {
     fn accepted(
         stream: Stream,
         peer: Address,
-        local: Option<Arc<Address>>,
+        local: Option<ShortAddress>,
         listen: &Listen,
     ) -> Self {
         let settings = listen.settings.for_another();

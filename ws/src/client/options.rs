@@ -10,9 +10,10 @@ use crate::websocket::{ConnectionOptions, WhenFull, connection_setters};
 use hvloop_event::setters;
 use hvloop_event::{Connect, Proxy, ReconnectPolicy, SocketOptions};
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
-use std::sync::{Arc, LazyLock, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock, Weak};
 use std::time::Duration;
 
 /// The hook of [`ClientOptions::reconnect_if`].
@@ -40,6 +41,11 @@ pub struct ClientOptions {
 #[derive(Clone)]
 pub(super) struct SharedValues(Arc<Values>);
 
+thread_local! {
+    /// What a client of this thread was made with last.
+    static LAST: Cell<Weak<Values>> = const { Cell::new(Weak::new()) };
+}
+
 /// See the methods of [`ClientOptions`], which set these.
 #[derive(Clone)]
 pub(super) struct Values {
@@ -59,6 +65,46 @@ pub(super) struct Values {
     connect: OnceLock<Connect>,
 }
 
+impl PartialEq for Values {
+    /// Hooks are the same if one is a clone of the other.
+    fn eq(&self, other: &Self) -> bool {
+        let Self {
+            open_timeout,
+            connection,
+            transport,
+            handshake,
+            reconnect,
+            before_connect,
+            keep_callbacks,
+            redirects,
+            head,
+            #[cfg(feature = "tls")]
+            tls,
+            connect: _,
+        } = self;
+        #[cfg(feature = "tls")]
+        if *tls != other.tls {
+            return false;
+        }
+        *open_timeout == other.open_timeout
+            && *connection == other.connection
+            && *transport == other.transport
+            && *handshake == other.handshake
+            && *reconnect == other.reconnect
+            && is_same_hook(before_connect, &other.before_connect)
+            && *keep_callbacks == other.keep_callbacks
+            && *redirects == other.redirects
+            && *head == other.head
+    }
+}
+
+fn is_same_hook<T: ?Sized>(a: &Option<Arc<T>>, b: &Option<Arc<T>>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+        (a, b) => a.is_none() && b.is_none(),
+    }
+}
+
 /// Whether a client connects again, and when.
 #[derive(Clone)]
 pub(super) struct ReconnectOptions {
@@ -66,6 +112,14 @@ pub(super) struct ReconnectOptions {
     pub(super) policy: Option<ReconnectPolicy>,
     pub(super) condition: Option<ReconnectIf>,
     pub(super) max_retry_after: Duration,
+}
+
+impl PartialEq for ReconnectOptions {
+    fn eq(&self, other: &Self) -> bool {
+        self.policy == other.policy
+            && is_same_hook(&self.condition, &other.condition)
+            && self.max_retry_after == other.max_retry_after
+    }
 }
 
 impl Values {
@@ -99,6 +153,22 @@ impl Values {
                 .close_timeout(self.connection.close_timeout)
         });
         connect.clone()
+    }
+}
+
+impl SharedValues {
+    /// The same, held together with the last client of this thread if that had the same: options are often made
+    /// anew for each of many clients.
+    pub(super) fn shared(self) -> Self {
+        // Not borrowed: what is dropped meanwhile may be a user's.
+        let last = LAST.try_with(Cell::take).unwrap_or_default().upgrade();
+        let shared = match last.filter(|last| Arc::ptr_eq(last, &self.0) || **last == *self.0) {
+            Some(last) => Self(last),
+            None => self,
+        };
+        // Unless the thread ends.
+        let _ = LAST.try_with(|last| last.set(Arc::downgrade(&shared.0)));
+        shared
     }
 }
 
@@ -304,6 +374,13 @@ impl ClientOptions {
                 self
             }
             None => self.header(NAME, pair),
+        }
+    }
+
+    /// The same, for a client.
+    pub(super) fn shared(self) -> Self {
+        Self {
+            all: self.all.shared(),
         }
     }
 

@@ -14,7 +14,7 @@ const USER_AGENT: &str = concat!("hvloop/", env!("CARGO_PKG_VERSION"));
 pub(super) type BeforeConnect = Arc<dyn Fn(ConnectRequest) + Send + Sync>;
 
 /// What is sent with an upgrade, beside what the handshake needs.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub(super) struct RequestHead {
     pub(super) headers: Vec<(String, String)>,
     /// The first thing that cannot be sent.

@@ -108,6 +108,7 @@ impl ClientShared {
     }
 
     fn new(host: Host, options: ClientOptions) -> Arc<Self> {
+        let options = options.shared();
         Arc::new(Self {
             state: AtomicU8::new(ClientState::Closed as u8),
             opens: AtomicU64::new(0),
@@ -192,7 +193,9 @@ impl ClientShared {
     }
 
     pub(super) fn set_options(&self, options: ClientOptions) {
-        change(&self.options, |old| std::mem::replace(old, options));
+        change(&self.options, |old| {
+            std::mem::replace(old, options.shared())
+        });
     }
 
     /// Keeps callbacks until the loop takes them.

@@ -4,7 +4,7 @@ use hvloop_event::{Connect, Proxy, SocketOptions};
 use std::time::Duration;
 
 /// See the methods of [`ClientOptions`](super::ClientOptions), which set these.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct TransportOptions {
     pub(super) socket: SocketOptions,
     pub(super) write_timeout: Option<Duration>,

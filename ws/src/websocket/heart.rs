@@ -21,12 +21,13 @@ impl Heart {
         };
         let local = conn.local();
         let heartbeat = Heartbeat::new(local.clock_now());
-        let (ws, id, at) = (Rc::downgrade(ws), conn.id(), local.clone());
+        let (ws, at) = (Rc::downgrade(ws), local.clone());
         let timer = local.set_interval(interval, move |timer| {
-            let (Some(ws), Some(conn)) = (ws.upgrade(), at.conn(id)) else {
-                return;
-            };
-            at.reset_timer(timer, ws.heart.beat(&ws, &conn));
+            if let Some(ws) = ws.upgrade()
+                && let Some(conn) = ws.conn(&at)
+            {
+                at.reset_timer(timer, ws.heart.beat(&ws, &conn));
+            }
         });
         *self.0.borrow_mut() = Some((heartbeat, timer));
     }

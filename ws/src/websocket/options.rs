@@ -5,7 +5,7 @@ use crate::protocol::Limits;
 use std::time::Duration;
 
 /// See [`connection_setters`], which has the words for each.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ConnectionOptions {
     pub(crate) close_timeout: Duration,
     pub(crate) ping_interval: Option<Duration>,

@@ -83,16 +83,25 @@ impl Stream {
         }
     }
 
-    /// `Ok(true)` once connected, `Ok(false)` while the connect goes on, else why it failed.
-    pub(crate) fn connected(&self) -> io::Result<bool> {
+    /// The peer's address once connected, `None` while the connect goes on, else why it failed.
+    pub(crate) fn connected(&self) -> io::Result<Option<Address>> {
+        // The system has a peer of TCP for as long as the connection is whole. A Unix socket keeps its peer.
+        let whole = match self {
+            Self::Tcp(_) => self.peer().ok(),
+            #[cfg(unix)]
+            Self::Unix(_) => None,
+        };
+        if whole.is_some() {
+            return Ok(whole);
+        }
         if let Some(e) = either!(self, s => s.take_error())? {
             return Err(e);
         }
         match self.peer() {
-            Ok(_) => Ok(true),
-            Err(e) if e.kind() == io::ErrorKind::NotConnected => Ok(false),
+            Ok(peer) => Ok(Some(peer)),
+            Err(e) if e.kind() == io::ErrorKind::NotConnected => Ok(None),
             // Some systems say EINVAL of a socket that is not connected yet.
-            Err(e) if e.kind() == io::ErrorKind::InvalidInput => Ok(false),
+            Err(e) if e.kind() == io::ErrorKind::InvalidInput => Ok(None),
             Err(e) => Err(e),
         }
     }

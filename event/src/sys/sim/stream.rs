@@ -44,13 +44,14 @@ impl Stream {
         World::here().deregister(self.fd);
     }
 
-    /// `Ok(true)` once connected, `Ok(false)` while the connect goes on.
+    /// The peer's address once connected, `None` while the connect goes on.
     ///
     /// # Errors
     ///
     /// Why it failed.
-    pub(crate) fn connected(&self) -> io::Result<bool> {
-        World::here().with_socket(self.fd, |socket| socket.connected())
+    pub(crate) fn connected(&self) -> io::Result<Option<Address>> {
+        let connected = World::here().with_socket(self.fd, |socket| socket.connected())?;
+        connected.then(|| self.peer()).transpose()
     }
 
     /// Whether it is connected to itself.

@@ -92,7 +92,7 @@ pub(super) fn in_order(conn: &Conn<'_>) {
 pub(super) fn end(conn: &Conn<'_>, reason: CloseReason) {
     let core = conn.core();
     let transport = leave::take_off(conn);
-    let (sockets, timers, was_open, lost) = {
+    let (socket, racers, timers, was_open, lost) = {
         let state = &mut *conn.state();
         let unsent = state.unsent();
         if transport.is_none() {
@@ -103,20 +103,23 @@ pub(super) fn end(conn: &Conn<'_>, reason: CloseReason) {
         state.clear_queues(&core.buffers);
         core.memory.discharge(&mut state.held.charged);
         state.settings.budget.release(unsent);
-        let mut sockets: Vec<_> = state.socket.stream.take().into_iter().collect();
-        if let Some(connecting) = state.connecting.take() {
-            sockets.extend(connecting.sockets.into_iter().map(|(_, _, s)| s));
+        let socket = state.socket.stream.take();
+        let racers = state.connecting.take().map(|connecting| {
             if let Some(lookup) = connecting.lookup {
                 lookup.cancel();
             }
-        }
+            connecting.sockets
+        });
         let timers = Timer::ALL.map(|which| state.timers.take(which));
-        (sockets, timers, state.was_open, state.lost())
+        (socket, racers, timers, state.was_open, state.lost())
     };
     for timer in timers.into_iter().flatten() {
         core.kill_timer(timer);
     }
-    conn.close_sockets(sockets);
+    if let Some(socket) = socket {
+        conn.close_socket(socket);
+    }
+    conn.close_racers(racers.into_iter().flatten().map(|(_, _, racer)| racer));
     match (conn.connection.handler.take(), transport) {
         (Some(handler), Some(transport)) => {
             core.call_user("leave", || handler.on_leave(conn, transport));

@@ -194,14 +194,17 @@ pub(super) fn check_racers(conn: &Conn<'_>) {
     let (mut winner, mut waiting) = (None, Vec::new());
     let sockets = with_connecting(conn, |connecting| std::mem::take(&mut connecting.sockets));
     for (index, address, stream) in sockets.unwrap_or_default() {
-        match stream.connected() {
-            Ok(true) if stream.is_to_itself() => {
+        match stream
+            .connected()
+            .map(|peer| Some(Ends::new(&stream, peer?)))
+        {
+            Ok(Some(ends)) if ends.are_one() => {
                 failed.push((index, address, to_itself()));
                 losers.push(stream);
             }
             _ if winner.is_some() => losers.push(stream),
-            Ok(true) => winner = Some(stream),
-            Ok(false) => waiting.push((index, address, stream)),
+            Ok(Some(ends)) => winner = Some((stream, ends)),
+            Ok(None) => waiting.push((index, address, stream)),
             Err(e) => {
                 losers.push(stream);
                 failed.push((index, address, e));
@@ -209,14 +212,14 @@ pub(super) fn check_racers(conn: &Conn<'_>) {
         }
     }
     match winner {
-        Some(stream) => {
+        Some((stream, ends)) => {
             losers.extend(waiting.into_iter().map(|(_, _, stream)| stream));
-            conn.close_sockets(losers);
-            connected(conn, stream);
+            conn.close_racers(losers);
+            connected(conn, stream, ends);
         }
         None => {
             with_connecting(conn, |connecting| connecting.sockets = waiting);
-            conn.close_sockets(losers);
+            conn.close_racers(losers);
             let any = !failed.is_empty();
             for (index, address, e) in failed {
                 racer_failed(conn, index, address, e);
@@ -228,7 +231,26 @@ pub(super) fn check_racers(conn: &Conn<'_>) {
     }
 }
 
-fn connected(conn: &Conn<'_>, stream: Stream) {
+/// The addresses of a stream that is connected.
+struct Ends {
+    peer: Address,
+    local: Option<Address>,
+}
+
+impl Ends {
+    fn new(stream: &Stream, peer: Address) -> Self {
+        let local = stream.local().ok();
+        Self { peer, local }
+    }
+
+    /// Whether it is connected to itself.
+    fn are_one(&self) -> bool {
+        let local = self.local.as_ref();
+        local.is_some_and(|local| local.is_same_endpoint(&self.peer))
+    }
+}
+
+fn connected(conn: &Conn<'_>, stream: Stream, ends: Ends) {
     {
         let mut state = conn.state();
         let Some(connecting) = state.connecting.as_mut() else {
@@ -236,8 +258,8 @@ fn connected(conn: &Conn<'_>, stream: Stream) {
         };
         connecting.race = None;
         stream.set_up(&state.settings.socket);
-        state.socket.peer = stream.peer().ok();
-        state.socket.local = stream.local().ok().map(Arc::new);
+        state.socket.peer = Some(ends.peer.into());
+        state.socket.local = ends.local.map(Into::into);
         state.socket.stream = Some(stream);
         state.write.writable = true;
     }

@@ -31,18 +31,27 @@ pub(super) fn watch(conn: &Conn<'_>) {
 }
 
 impl ConnState {
-    /// The end begins: what comes from now on is discarded.
+    /// The end begins: what comes from now on is discarded. What the system holds is asked when the first of it
+    /// comes: mostly nothing does but the peer's end.
     pub(super) fn begin_discarding(&mut self) {
+        self.end_mut().may_discard = None;
+    }
+
+    /// How much may be discarded before `read` bytes that were just read.
+    fn may_discard(&mut self, read: usize) -> usize {
+        if let Some(known) = self.end_mut().may_discard {
+            return known;
+        }
         let stream = self.socket.stream.as_ref();
         let held = stream.map_or(0, |stream| stream.unread());
-        self.end_mut().may_discard = held.saturating_add(MORE);
+        held.saturating_add(read).saturating_add(MORE)
     }
 
     /// So many bytes were read. Before the end begins they are none of ours.
     pub(super) fn count_discarded(&mut self, bytes: usize) {
         if self.is_ending() {
-            let end = self.end_mut();
-            end.may_discard = end.may_discard.saturating_sub(bytes);
+            let left = self.may_discard(bytes).saturating_sub(bytes);
+            self.end_mut().may_discard = Some(left);
         }
     }
 
@@ -50,9 +59,11 @@ impl ConnState {
     /// more until its answers are read. `true`: it is to be read again.
     pub(super) fn discard_on(&mut self) -> bool {
         let flooded = self.is_flooded();
-        if self.is_ending() && self.ends_in_order() {
-            let end = self.end_mut();
-            end.may_discard = end.may_discard.max(MORE);
+        if self.is_ending()
+            && self.ends_in_order()
+            && let Some(left) = &mut self.end_mut().may_discard
+        {
+            *left = MORE.max(*left);
         }
         flooded && !self.is_flooded()
     }
@@ -62,14 +73,18 @@ impl ConnState {
         if self.ends_in_order() {
             let stream = self.socket.stream.as_ref();
             let sent = stream.map_or(0, |stream| stream.send_buffer());
-            let end = self.end_mut();
-            end.may_discard = end.may_discard.saturating_add(sent);
+            let left = self.may_discard(0).saturating_add(sent);
+            self.end_mut().may_discard = Some(left);
         }
     }
 
     /// Whether more came, as the connection was ending, than is discarded.
     pub(crate) fn is_flooded(&self) -> bool {
-        self.is_ending() && self.end.as_ref().is_none_or(|end| end.may_discard == 0)
+        self.is_ending()
+            && self
+                .end
+                .as_ref()
+                .is_none_or(|end| end.may_discard == Some(0))
     }
 
     fn is_ending(&self) -> bool {

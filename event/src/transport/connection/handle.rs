@@ -7,7 +7,7 @@ use crate::core::LocalLoop;
 use crate::core::entity::Role;
 use crate::error::CloseReason;
 use crate::machine::write_side::WriteSide;
-use crate::sys::{Address, clock};
+use crate::sys::{Address, ShortAddress, clock};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -35,12 +35,12 @@ impl<'a> Conn<'a> {
 
     /// The peer's address, which may be that of a Unix socket.
     pub fn peer(&self) -> Option<Address> {
-        self.state().socket.peer.clone()
+        self.state().socket.peer.as_ref().map(ShortAddress::get)
     }
 
     /// This side's address, which may be that of a Unix socket.
     pub fn local_address(&self) -> Option<Address> {
-        self.state().socket.local.as_deref().cloned()
+        self.state().socket.local.as_ref().map(ShortAddress::get)
     }
 
     /// The account of its send queue, for handles.

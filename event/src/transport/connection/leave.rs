@@ -4,6 +4,7 @@ use super::Conn;
 use crate::log;
 use crate::machine::ending::Ending;
 use crate::machine::write_side::WriteSide;
+use crate::sys::ShortAddress;
 use crate::transport::detached::{Parts, Transport};
 
 /// Whether a connection is one that another loop could take.
@@ -32,7 +33,7 @@ pub(super) fn take_off(conn: &Conn<'_>) -> Option<Transport> {
     state.queues().for_each(|queue| queue.leave(&core.buffers));
     let parts = Box::new(Parts {
         stream: Some(stream),
-        peer: state.socket.peer.clone(),
+        peer: state.socket.peer.as_ref().map(ShortAddress::get),
         local: state.socket.local.clone(),
         moved: true,
         read_closed: state.read.side.has_ended(),

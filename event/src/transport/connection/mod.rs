@@ -291,15 +291,20 @@ impl<'a> Conn<'a> {
         }
     }
 
-    /// Takes sockets off the poller and closes them.
-    fn close_sockets(&self, sockets: Vec<Stream>) {
-        for mut socket in sockets {
-            let poller = &self.core().poller;
-            poller.take_off(|poller| socket.deregister(poller));
+    /// Takes a socket off the poller and closes it.
+    fn close_socket(&self, mut socket: Stream) {
+        let poller = &self.core().poller;
+        poller.take_off(|poller| socket.deregister(poller));
+    }
+
+    /// As [`close_socket`](Self::close_socket), those of which it is not known where they lead.
+    fn close_racers(&self, sockets: impl IntoIterator<Item = Stream>) {
+        for socket in sockets {
             if socket.is_to_itself() {
                 // Else the system keeps its port for a minute, which is that of a server to come.
                 socket.reset_on_drop();
             }
+            self.close_socket(socket);
         }
     }
 

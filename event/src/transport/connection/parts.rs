@@ -8,7 +8,7 @@ use crate::machine::race::ConnectRace;
 use crate::machine::read_side::ReadSide;
 use crate::machine::write_side::WriteSide;
 use crate::proxy::Tunnel;
-use crate::sys::{Address, JobToken, Stream};
+use crate::sys::{Address, JobToken, ShortAddress, Stream};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -71,8 +71,8 @@ impl OwnTimers {
 #[derive(Default)]
 pub(crate) struct Socket {
     pub(crate) stream: Option<Stream>,
-    pub(crate) peer: Option<Address>,
-    pub(crate) local: Option<Arc<Address>>,
+    pub(crate) peer: Option<ShortAddress>,
+    pub(crate) local: Option<ShortAddress>,
 }
 
 /// What comes in.
@@ -113,8 +113,8 @@ pub(crate) struct Held {
 /// How it ends.
 pub(crate) struct End {
     pub(crate) ending: Ending<CloseReason>,
-    /// Bytes that are still read, and discarded.
-    pub(crate) may_discard: usize,
+    /// Bytes that are still read, and discarded; `None`: as many as the system holds, and some more.
+    pub(crate) may_discard: Option<usize>,
     /// Bytes accepted that nobody will send: known once it is closed.
     pub(crate) lost: usize,
 }

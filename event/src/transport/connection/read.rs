@@ -65,9 +65,9 @@ fn check_half_open(conn: &Conn<'_>) {
             return;
         }
         match state.socket.stream.as_ref().map(Stream::connected) {
-            Some(Ok(false)) => Some(io::ErrorKind::ConnectionReset.into()),
+            Some(Ok(None)) => Some(io::ErrorKind::ConnectionReset.into()),
             Some(Err(e)) => Some(e),
-            Some(Ok(true)) | None => None,
+            Some(Ok(Some(_))) | None => None,
         }
     };
     if let Some(e) = gone {

@@ -12,7 +12,7 @@ use crate::machine::lifecycle::Lifecycle;
 use crate::machine::read_side::{ReadSide, ShortReads};
 use crate::machine::write_side::WriteSide;
 use crate::proxy::Tunnel;
-use crate::sys::{Got, Readiness};
+use crate::sys::{Got, Readiness, ShortAddress};
 use crate::transport::detached::Transport;
 use crate::transport::out_queue::OutQueue;
 use crate::transport::settings::ConnSettings;
@@ -64,7 +64,7 @@ impl ConnState {
         let mut state = Self::bare(parts.settings.clone(), now);
         state.life = Lifecycle::Connecting;
         state.socket.stream = parts.stream.take();
-        state.socket.peer = parts.peer.take();
+        state.socket.peer = parts.peer.take().map(Into::into);
         state.socket.local = parts.local.take();
         state.out = std::mem::take(&mut parts.out);
         state.write.writable = true;
@@ -132,7 +132,7 @@ impl ConnState {
         self.end.get_or_insert_with(|| {
             Box::new(End {
                 ending: Ending::NotYet,
-                may_discard: 0,
+                may_discard: Some(0),
                 lost: 0,
             })
         })
@@ -364,9 +364,9 @@ impl ConnState {
         (size - head.len() - body.len(), None)
     }
 
-    /// Ends the writing side of the socket.
-    pub(super) fn end_write_side(&mut self) {
-        if !self.write.side.shut() {
+    /// Ends the writing side of the socket; where `closes`, its close does that at once.
+    pub(super) fn end_write_side(&mut self, closes: bool) {
+        if !self.write.side.shut() || closes {
             return;
         }
         if let Some(Err(e)) = self
@@ -383,7 +383,8 @@ impl ConnState {
     /// How the report names it.
     pub(crate) fn describe(&self) -> String {
         let state = self.life;
-        match (&self.socket.peer, &self.connecting) {
+        let peer = self.socket.peer.as_ref().map(ShortAddress::get);
+        match (peer, &self.connecting) {
             (Some(peer), _) if self.unsent() > 0 => {
                 let unsent = self.unsent();
                 format!("connection to {peer} ({state:?}, {unsent} bytes unsent)")

@@ -122,12 +122,15 @@ fn flushed_all(conn: &Conn<'_>) {
         if state.begin_tls_end() {
             (finishing, false, true)
         } else {
-            state.end_write_side();
+            let end = state.read.side.has_ended();
+            state.end_write_side(finishing && end);
             if finishing {
                 state.life.flushed();
+            }
+            if finishing && !end {
                 state.discard_answers();
             }
-            (finishing, state.read.side.has_ended(), false)
+            (finishing, end, false)
         }
     };
     if again {
