@@ -13,9 +13,10 @@ pub use hvloop_event::{
     Address, Channel, ChannelId, CloseReason, Connect, ConnectError, DatagramError, DnsQuery,
     EventLoop, EventLoopThread, EventLoopThreadPool, Growth, Hold, IdleId, Interest, IoHandle,
     JoinError, LengthCoding, LengthField, Listen, ListenError, ListenErrorKind, LoadBalance,
-    LocalLoop, LoopClosed, LoopOptions, LoopStatus, Metrics, PolicyError, Proxy, ReconnectPolicy,
-    RunError, SendError, ShutdownReport, SocketOptions, StartError, TcpClient, TcpServer, TimerId,
-    TimerThread, TryQueueError, UdpChannel, UdpClient, UdpOptions, UdpServer, Unpack, UnpackError,
+    LocalLoop, LoopClosed, LoopOptions, LoopStatus, Metrics, OnMemoryLimit, PolicyError, Proxy,
+    ReconnectPolicy, RunError, SendError, ShutdownReport, SocketOptions, StartError, TcpClient,
+    TcpServer, TimerId, TimerThread, TryQueueError, UdpChannel, UdpClient, UdpOptions, UdpServer,
+    Unpack, UnpackError,
 };
 #[cfg(feature = "cron")]
 pub use hvloop_event::{CronError, CronSchedule};

@@ -267,8 +267,9 @@ pub enum CloseReason {
     Unpack(UnpackError),
     /// Nothing came from the peer and nothing was written to it for this long.
     IdleTimedOut(Duration),
-    /// The connections of the loop held more than so many bytes
-    /// ([`LoopOptions::memory_limit`](crate::LoopOptions::memory_limit)), this one the most.
+    /// The connections of the loop, or of the server, held more than so many bytes
+    /// ([`LoopOptions::memory_limit`](crate::LoopOptions::memory_limit),
+    /// [`TcpServer::set_memory_limit`](crate::TcpServer::set_memory_limit)), this one the most.
     MemoryLimit(usize),
     /// A callback of the connection panicked.
     Panicked,
@@ -324,7 +325,7 @@ impl fmt::Display for CloseReason {
             Self::IdleTimedOut(t) => write!(f, "nothing was sent or received for {t:?}"),
             Self::MemoryLimit(limit) => write!(
                 f,
-                "the loop's connections held more than {limit} bytes, this one the most"
+                "all connections held more than {limit} bytes, this one the most"
             ),
             Self::Panicked => f.write_str("a callback panicked"),
             Self::Protocol(why) => f.write_str(why),

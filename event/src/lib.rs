@@ -64,6 +64,7 @@ mod local_loop;
 #[doc(hidden)]
 pub mod log;
 mod machine;
+mod memory_limit;
 mod metrics;
 mod migrate;
 mod options;
@@ -108,6 +109,7 @@ pub use self::{
     hold::Hold,
     load_balance::LoadBalance,
     machine::backoff::{Backoff, Growth, PolicyError, ReconnectPolicy},
+    memory_limit::OnMemoryLimit,
     metrics::Metrics,
     options::LoopOptions,
     proxy::{Proxy, ProxyAnswer, ProxyConfigError, ProxyError, ProxyTargetError, SocksReply},

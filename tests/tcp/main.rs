@@ -14,6 +14,7 @@ mod deadlines;
 mod floods;
 mod half_open;
 mod hostile;
+mod memory_limit;
 mod moves;
 mod pools;
 mod pressure;

@@ -11,6 +11,7 @@ mod floods;
 mod flow;
 mod hostile;
 mod memory;
+mod memory_limit;
 mod messages;
 mod plain_http;
 mod pressure;

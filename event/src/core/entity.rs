@@ -2,11 +2,13 @@
 //! user's. To the loop they are one thing, which is told at each step of a turn what there is to do.
 
 use super::LocalLoop;
+use super::account::Account;
 use crate::error::CloseReason;
 use crate::sys::{Key, Readiness};
 use std::any::Any;
 use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// What the loop has to do for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +19,15 @@ pub(crate) enum Role {
     Source,
     /// Goes on while the loop drains, and does not keep it alive.
     Background,
+}
+
+/// What something needs to hand on what it holds of what came.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Need {
+    /// Bytes that are still to come, if that is known; else `usize::MAX`.
+    pub(crate) missing: usize,
+    /// Bytes of memory that it holds.
+    pub(crate) holds: usize,
 }
 
 /// Something's place on its loop: its name, and the lists that it is on.
@@ -134,6 +145,22 @@ pub(crate) trait Entity: Any {
     /// All together hold more than `limit` bytes, this one the most: gives back what it holds.
     fn relieve(self: Rc<Self>, local: &LocalLoop, limit: usize) {
         let _ = (local, limit);
+    }
+
+    /// Bytes of memory that it has on that account.
+    fn held_for(&self, account: &Arc<Account>) -> usize {
+        let _ = account;
+        0
+    }
+
+    /// What it needs to hand on what it holds, if it could be read on.
+    fn need(&self) -> Option<Need> {
+        None
+    }
+
+    /// It need not wait any more before it is read.
+    fn read_on(self: Rc<Self>, local: &LocalLoop) {
+        let _ = local;
     }
 
     /// Whether no borrow of it is alive.

@@ -18,6 +18,7 @@ pub(super) fn check(core: &LoopCore) -> Result<(), String> {
         held.map_err(|e| format!("{e}: {:?}, {}", entity.place().key(), entity.describe()))?;
     }
     check_memory(core)?;
+    check_shares(core)?;
     let counted = core.shared.counters.timers.get();
     let timers = core.timers.len();
     if counted != timers {
@@ -68,6 +69,27 @@ fn check_memory(core: &LoopCore) -> Result<(), String> {
         return Err(format!(
             "{own} bytes and {shared} shared ones are held, {counted} and {together} counted"
         ));
+    }
+    Ok(())
+}
+
+/// What a server's account has of this loop is what its connections hold. Who waits for it is looked after, and
+/// it is not left over its limit.
+fn check_shares(core: &LoopCore) -> Result<(), String> {
+    for share in core.shares.all() {
+        let all = core.registry.all(|role| role == Role::Connection);
+        let account = share.account();
+        let held: usize = all.iter().map(|entity| entity.held_for(&account)).sum();
+        let counted = share.own();
+        if held != counted {
+            return Err(format!(
+                "I13: a server's connections hold {held} bytes, {counted} are counted"
+            ));
+        }
+        share.check()?;
+        if share.has_to_close() && !core.has_work() {
+            return Err("a server is left over its limit of memory".to_owned());
+        }
     }
     Ok(())
 }

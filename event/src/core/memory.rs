@@ -7,10 +7,12 @@
 use super::LocalLoop;
 use super::buffers::BufferPool;
 use super::entity::Role;
+use super::share::Share;
 use super::shared::LoopShared;
 use crate::log;
 use std::cell::Cell;
 use std::cmp::Reverse;
+use std::rc::Rc;
 
 /// What part of the limit is freed beyond what is too much: so that the greediest are not looked for again
 /// with each byte.
@@ -28,16 +30,22 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    /// What holds `charged` bytes holds `now`.
-    pub(crate) fn charge(&self, charged: &mut usize, now: usize) {
-        self.own.set(self.own.get() - *charged + now);
-        *charged = now;
+    /// What holds `charged` bytes, of which a server keeps account, holds `now`.
+    pub(crate) fn charge(&self, share: Option<&Rc<Share>>, charged: &mut usize, now: usize) {
+        let before = std::mem::replace(charged, now);
+        self.own.set(self.own.get() - before + now);
+        if let Some(share) = share {
+            share.change(before, now);
+        }
     }
 
     /// It has gone.
-    pub(crate) fn discharge(&self, charged: &mut usize) {
+    pub(crate) fn discharge(&self, share: Option<&Rc<Share>>, charged: &mut usize) {
         let held = std::mem::take(charged);
         self.own.set(self.own.get() - held);
+        if let Some(share) = share {
+            share.change(held, 0);
+        }
     }
 
     /// Bytes of all connections, but for those that are shared.

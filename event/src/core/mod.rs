@@ -4,6 +4,7 @@
 //! throughout (I4 in `docs/design.md`): no `RefCell` borrow outlives the statement that takes it,
 //! and none is alive while user code runs or is dropped.
 
+pub(crate) mod account;
 pub(crate) mod attachments;
 pub(crate) mod buffers;
 pub(crate) mod calls;
@@ -22,7 +23,9 @@ mod parked;
 mod phases;
 mod polling;
 mod registry;
+pub(crate) mod share;
 pub(crate) mod shared;
+pub(crate) mod shares;
 pub(crate) mod slots;
 pub(crate) mod spares;
 mod tick;
@@ -44,6 +47,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use registry::Registry;
 use shared::LoopShared;
+use shares::Shares;
 use slots::OwnKey;
 use std::cell::RefCell;
 use std::io;
@@ -89,6 +93,7 @@ pub(crate) struct LoopCore {
     pub(crate) users: Users,
     pub(crate) buffers: BufferPool,
     pub(crate) memory: Memory,
+    pub(crate) shares: Shares,
     calls: Calls,
     turn: Turn,
     drain: RefCell<Drain>,
@@ -115,6 +120,7 @@ impl LoopCore {
             users: Users::default(),
             buffers: BufferPool::default(),
             memory: Memory::default(),
+            shares: Shares::default(),
             calls: Calls::default(),
             turn: Turn::new(now),
             drain: RefCell::new(Drain::new(now)),

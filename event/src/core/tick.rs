@@ -6,7 +6,7 @@ use super::entity::{Entity, Role};
 use super::idle::IdleId;
 use super::loop_timers::TimerAction;
 use super::shared::Task;
-use super::{LocalLoop, LoopCore, memory, registry};
+use super::{LocalLoop, LoopCore, memory, registry, shares};
 use crate::error::CloseReason;
 use crate::log;
 use crate::sync::Phase;
@@ -67,9 +67,11 @@ impl LoopCore {
         // 9
         self.flush_dirty(local);
         memory::relieve(local);
+        shares::relieve(local);
         // 10
         self.run_closing(local);
         self.memory.end_turn(&self.shared, &self.buffers);
+        shares::end_turn(local);
         // 11
         self.advance_phase(local)
     }
@@ -133,6 +135,7 @@ impl LoopCore {
             || self.registry.has_work()
             || !self.calls.is_empty()
             || self.memory.has_work()
+            || self.shares.has_work()
             || self.phase_is_due()
     }
 
@@ -271,6 +274,7 @@ impl LoopCore {
         }
         entity.ready(local);
         memory::relieve(local);
+        shares::relieve(local);
     }
 
     /// Step 7: the timers that are due, of those armed before the step.

@@ -3,6 +3,7 @@
 use super::network::Network;
 use crate::conn::ConnId;
 use crate::core::LocalLoop;
+use crate::core::account::Account;
 use crate::error::CloseReason;
 use crate::event_loop::EventLoop;
 use crate::load_balance::{Chooser, LoadBalance};
@@ -26,6 +27,8 @@ pub(super) struct Admission {
     pub(super) turned_away: AtomicU64,
     tickets: AtomicU64,
     pub(super) by_address: Mutex<ByAddress>,
+    /// What the connections hold.
+    pub(super) memory: Arc<Account>,
     state: Mutex<AdmissionState>,
 }
 
@@ -55,6 +58,7 @@ impl Admission {
             turned_away: AtomicU64::new(0),
             tickets: AtomicU64::new(0),
             by_address: Mutex::default(),
+            memory: Arc::default(),
             state: Mutex::default(),
         }
     }

@@ -14,6 +14,7 @@ use crate::event_loop::EventLoop;
 use crate::event_loop_thread_pool::EventLoopThreadPool;
 use crate::load_balance::LoadBalance;
 use crate::log;
+use crate::memory_limit::OnMemoryLimit;
 use crate::migrate::send_to;
 use crate::sync::lock;
 use crate::sys::Address;
@@ -94,6 +95,34 @@ impl ListenerSet {
     /// See [`TcpServer::set_max_connections_per_address`](crate::TcpServer::set_max_connections_per_address).
     pub fn set_max_connections_per_address(&self, connections: impl Into<Option<usize>>) {
         lock(&self.admission.by_address).limit = connections.into();
+    }
+
+    /// See [`TcpServer::set_memory_limit`](crate::TcpServer::set_memory_limit).
+    pub fn set_memory_limit(&self, bytes: impl Into<Option<usize>>) {
+        self.admission.memory.set_limit(bytes.into());
+    }
+
+    /// See [`TcpServer::set_on_memory_limit`](crate::TcpServer::set_on_memory_limit).
+    pub fn set_on_memory_limit(&self, manner: OnMemoryLimit) {
+        self.admission.memory.set_manner(manner);
+    }
+
+    /// Bytes of memory that the connections hold.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.admission.memory.held()
+    }
+
+    /// How many connections the limit to that has closed.
+    #[must_use]
+    pub fn memory_closes(&self) -> u64 {
+        self.admission.memory.closes()
+    }
+
+    /// How often reading has paused for it on one of the loops.
+    #[must_use]
+    pub fn memory_pauses(&self) -> u64 {
+        self.admission.memory.pauses()
     }
 
     /// How many connections there are, those in their handshakes included.
@@ -262,6 +291,45 @@ macro_rules! listener_set_methods {
             self.listeners.set_max_connections_per_address(connections);
         }
 
+        /// How many bytes of memory the connections of this server may hold together, on all of its loops:
+        /// messages and packages of which not all has come, what a pause holds back, and send queues, as large
+        /// as their buffers are. What is done over it says
+        /// [`set_on_memory_limit`](Self::set_on_memory_limit). The log names who is closed for it;
+        /// [`memory`](Self::memory), [`memory_closes`](Self::memory_closes) and
+        /// [`memory_pauses`](Self::memory_pauses) tell of it. May be changed at any time; counts from the next
+        /// bytes that come. `None`, the default: each loop's own limit alone
+        /// ([`LoopOptions::memory_limit`]($crate::LoopOptions::memory_limit), 1 GiB), since only who runs the
+        /// server knows what else the machine has to do.
+        ///
+        /// A loop tells the others of what its connections hold in steps of 64 KiB. Not counted are messages
+        /// that other threads have sent and the loop has not taken, the bytes of a broadcast (which count for
+        /// the loop), the state of TLS and of compression, and what is bounded by small fixed limits.
+        pub fn set_memory_limit(&self, bytes: impl Into<Option<usize>>) {
+            self.listeners.set_memory_limit(bytes);
+        }
+
+        /// What is done while the connections hold more than [the limit](Self::set_memory_limit). Default:
+        /// [the greediest are closed]($crate::OnMemoryLimit::CloseGreediest). May be changed at any time.
+        pub fn set_on_memory_limit(&self, manner: $crate::OnMemoryLimit) {
+            self.listeners.set_on_memory_limit(manner);
+        }
+
+        /// How many bytes of memory the connections hold together, as of the last turn of each loop: what
+        /// [`set_memory_limit`](Self::set_memory_limit) limits, whether there is a limit or not.
+        pub fn memory(&self) -> usize {
+            self.listeners.memory()
+        }
+
+        /// How many connections were closed since all together held too much.
+        pub fn memory_closes(&self) -> u64 {
+            self.listeners.memory_closes()
+        }
+
+        /// How often reading has paused on one of the loops since all connections together held too much.
+        pub fn memory_pauses(&self) -> u64 {
+            self.listeners.memory_pauses()
+        }
+
         /// Closes the listeners: nothing is accepted any more, connections go on. Any thread.
         pub fn close_listeners(&self) {
             self.listeners.close_listeners();
@@ -324,12 +392,13 @@ struct Accepting {
 }
 
 impl Acceptor for Accepting {
-    fn on_accept(&mut self, local: &LocalLoop, transport: Transport) {
+    fn on_accept(&mut self, local: &LocalLoop, mut transport: Transport) {
         let from = transport.peer_addr().map(|address| address.ip());
         let here = local.event_loop();
         let Some(ticket) = Admission::admit(&self.admission, &here, from, self.stops) else {
             return; // the transport is dropped: turned away
         };
+        transport.parts.account = Some(self.admission.memory.clone());
         let begins = ticket.begins();
         let to = ticket.event_loop().clone();
         let make = self.make.clone();

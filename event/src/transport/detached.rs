@@ -2,6 +2,7 @@
 
 use super::out_queue::OutQueue;
 use super::settings::ConnSettings;
+use crate::core::account::Account;
 use crate::sys::{Address, ShortAddress, Stream};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -27,6 +28,8 @@ pub(crate) struct Parts {
     /// The peer's end was read there.
     pub(crate) read_closed: bool,
     pub(crate) settings: ConnSettings,
+    /// Where what it holds counts, besides its loop.
+    pub(crate) account: Option<Arc<Account>>,
     pub(crate) out: OutQueue,
     /// TLS that is to be begun.
     #[cfg(feature = "tls")]

@@ -247,6 +247,7 @@ impl Transport {
             moved: false,
             read_closed: false,
             settings,
+            account: None,
             out: OutQueue::default(),
             #[cfg(feature = "tls")]
             begin_tls: listen.tls.clone(),

@@ -3,7 +3,7 @@
 pub use crate::client_plan::{ClientPlan, Host, Kind, Manner, Outcome, ProxyPlan, RoutePlan};
 pub(crate) use crate::client_plan::{manner, sips};
 pub use crate::hosting::{ServiceOp, ServicePlan, VisitPlan};
-pub use crate::serving::{ExtraOp, ServerOp, ServerPlan};
+pub use crate::serving::{ExtraOp, MemoryPlan, ServerOp, ServerPlan};
 
 use crate::client_plan::clients;
 use crate::hosting::hosting;
@@ -138,7 +138,7 @@ impl History {
                 });
             }
         }
-        let servers = serving(rng, end, &mut actions);
+        let mut servers = serving(rng, end, &mut actions);
         if rng.random_bool(0.25) {
             churn(rng, &clients, end, &mut actions);
         }
@@ -157,7 +157,13 @@ impl History {
         held_back(seed, clients.len(), end, &mut actions);
         long_queues(seed, &clients, &mut actions);
         let hosts = &mut StdRng::seed_from_u64(seed ^ 0x4057);
-        let services = hosting(hosts, end, &mut actions);
+        let mut services = hosting(hosts, end, &mut actions);
+        let memory = &mut StdRng::seed_from_u64(seed ^ 0x11e8);
+        servers
+            .iter_mut()
+            .map(|server| &mut server.memory)
+            .chain(services.iter_mut().map(|service| &mut service.memory))
+            .for_each(|limit| *limit = MemoryPlan::draw(memory));
         Self {
             seed,
             faults: faults(rng),

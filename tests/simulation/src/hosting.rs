@@ -2,6 +2,7 @@
 
 use crate::deflating::{DeflatePlan, Wish};
 use crate::history::{Action, Manner, Op, Place, When, at, manner, ms, sips, when};
+use crate::serving::MemoryPlan;
 use hvloop_ws::WhenFull;
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -30,6 +31,7 @@ pub struct ServicePlan {
     pub topic: bool,
     /// Each connection is sent a message when it opens.
     pub welcome: bool,
+    pub memory: Option<MemoryPlan>,
 }
 
 /// How a peer of a server comes.
@@ -140,6 +142,7 @@ fn service(rng: &mut StdRng) -> ServicePlan {
         deflate: rng.random_bool(0.5).then(|| DeflatePlan::new(rng)),
         topic: rng.random_bool(0.5),
         welcome: rng.random_bool(0.3),
+        memory: None,
     }
 }
 

@@ -226,6 +226,10 @@ pub const MUTANTS: &[(&str, &str)] = &[
         "what a connection held stays on the loop's account when it has gone",
     ),
     (
+        "share_of_the_gone_counted",
+        "what a connection held stays on its server's account when it has gone",
+    ),
+    (
         "shared_counted_each_time",
         "the bytes of a broadcast count for each queue that holds them",
     ),

@@ -60,6 +60,10 @@ impl Server {
     pub fn make(&self, ctx: &Rc<Ctx>, s: usize) {
         let server = TcpServer::new(&ctx.event_loop);
         server.set_max_connections(self.plan.max_connections);
+        if let Some(memory) = self.plan.memory {
+            server.set_memory_limit(memory.limit);
+            server.set_on_memory_limit(memory.manner());
+        }
         server.set_unpack(unpack(self.plan.framing));
         server.on_connection(move |channel| {
             let channel = channel.clone();

@@ -3,6 +3,7 @@
 
 use crate::history::{Action, Manner, Op, Place, When, at, manner, ms, sips, when};
 use crate::peers::Framing;
+use hvloop_event::OnMemoryLimit;
 use rand::RngExt;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -24,6 +25,35 @@ pub struct ServerPlan {
     pub idle_timeout: Option<Duration>,
     pub deadline: Duration,
     pub linger: Duration,
+    pub memory: Option<MemoryPlan>,
+}
+
+/// What the connections of one server may hold together.
+#[derive(Debug, Clone, Copy)]
+pub struct MemoryPlan {
+    pub limit: usize,
+    /// Reading pauses over it, for so long at the most.
+    pub pause: Option<Duration>,
+}
+
+impl MemoryPlan {
+    /// Seldom.
+    pub fn draw(rng: &mut StdRng) -> Option<Self> {
+        if rng.random_bool(0.75) {
+            return None;
+        }
+        let pauses = [None, None, Some(MS), Some(50 * MS), Some(5_000_000 * MS)];
+        Some(Self {
+            limit: *[2_000, 30_000, 300_000].choose(rng).unwrap_or(&2_000),
+            pause: *pauses.choose(rng).unwrap_or(&None),
+        })
+    }
+
+    /// What the server does over the limit.
+    pub fn manner(&self) -> OnMemoryLimit {
+        self.pause
+            .map_or(OnMemoryLimit::CloseGreediest, OnMemoryLimit::PauseReading)
+    }
 }
 
 /// Something that is done with a server, or with the n-th of its connections.
@@ -171,6 +201,7 @@ fn server(rng: &mut StdRng) -> ServerPlan {
         idle_timeout: quiet(rng),
         deadline: *[20, 10_000].map(|n| n * MS).choose(rng).unwrap_or(&MS),
         linger: *[1, 50, 5_000].map(|n| n * MS).choose(rng).unwrap_or(&MS),
+        memory: None,
     }
 }
 

@@ -47,8 +47,9 @@ pub enum ConnectionError {
     /// The send queue had no room for a message, and the options say
     /// [`WhenFull::Close`](crate::WhenFull::Close).
     PeerTooSlow,
-    /// The connections of the loop held more than so many bytes
-    /// ([`LoopOptions::memory_limit`](hvloop_event::LoopOptions::memory_limit)), this one the most.
+    /// The connections of the loop, or of the server, held more than so many bytes
+    /// ([`LoopOptions::memory_limit`](hvloop_event::LoopOptions::memory_limit),
+    /// [`WebSocketServer::set_memory_limit`](crate::WebSocketServer::set_memory_limit)), this one the most.
     MemoryLimit(usize),
     /// A callback panicked.
     CallbackPanicked,
@@ -72,7 +73,7 @@ impl fmt::Display for ConnectionError {
             Self::MessageTimedOut(t) => write!(f, "the peer did not finish a message within {t:?}"),
             Self::MemoryLimit(limit) => write!(
                 f,
-                "the loop's connections held more than {limit} bytes, this one the most"
+                "all connections held more than {limit} bytes, this one the most"
             ),
             Self::PeerTooSlow => f.write_str("the peer was too slow for what was sent"),
             Self::CallbackPanicked => f.write_str("a callback panicked"),

@@ -257,6 +257,13 @@ impl Reader {
         self.gathered.memory()
     }
 
+    /// How many bytes are to come until the message under way is whole, on the wire, as far as the peer has
+    /// said.
+    pub(crate) fn missing(&self) -> Option<usize> {
+        let frame = self.frame.as_ref()?;
+        (frame.fin && frame.is_data()).then_some(frame.left)
+    }
+
     /// Whether a Close or an error ended the reading.
     pub fn is_finished(&self) -> bool {
         self.fused

@@ -326,6 +326,19 @@ impl Handler for ServerConnection {
         }
     }
 
+    fn missing(&self) -> Option<usize> {
+        match &self.state {
+            State::Open(open) => open.reading.missing(),
+            _ => None,
+        }
+    }
+
+    fn on_read_on(&mut self, conn: &Conn<'_>) {
+        if let State::Open(open) = &self.state {
+            open.reading.reads_on(conn);
+        }
+    }
+
     fn on_memory_limit(&mut self, conn: &Conn<'_>, limit: usize) {
         match &mut self.state {
             State::Open(open) => open.reading.give_back(conn, limit),

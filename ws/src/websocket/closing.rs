@@ -42,6 +42,9 @@ impl WebSocket {
                 self.leave(Stage::CloseSent);
                 // The peer's answer has to be read.
                 self.resume_reading(local);
+                if let Some(conn) = self.conn(local) {
+                    conn.never_hold_up();
+                }
                 self.await_close(local);
             }
             Stage::CloseSent | Stage::Done => {}

@@ -52,7 +52,7 @@ impl Heart {
             return None; // the close handshake has a limit of its own
         }
         let local = conn.local();
-        if ws.is_paused() {
+        if ws.is_paused() || conn.is_held_up() {
             // Nobody would see its Pong.
             self.life(local.clock_now());
             return ws.options.ping_interval;

@@ -212,12 +212,17 @@ impl WebSocket {
             return;
         }
         if let Some(conn) = self.conn(local) {
-            self.heart.life(local.clock_now());
-            if let Some(unfinished) = &self.unfinished {
-                unfinished.waited(local.clock_now());
-            }
+            self.is_not_to_blame(local);
             // The handler has what is held back, and reads the socket again when that is done.
             conn.call_handler();
+        }
+    }
+
+    /// What the peer said meanwhile was not read: its times begin anew.
+    fn is_not_to_blame(&self, local: &LocalLoop) {
+        self.heart.life(local.clock_now());
+        if let Some(unfinished) = &self.unfinished {
+            unfinished.waited(local.clock_now());
         }
     }
 

@@ -133,6 +133,19 @@ impl Reading {
         self.tell_memory(conn);
     }
 
+    /// How many bytes are to come until what is gathered can be handed on, as far as the peer has said.
+    pub(crate) fn missing(&self) -> Option<usize> {
+        match self.holds_back() {
+            true => Some(0), // that may be all there
+            false => self.reader.missing(),
+        }
+    }
+
+    /// The connection was held up, and is read on.
+    pub(crate) fn reads_on(&self, conn: &Conn<'_>) {
+        self.ws.is_not_to_blame(conn.local());
+    }
+
     /// Whether something that was read is not done.
     fn holds_back(&self) -> bool {
         self.behind || !self.held.is_empty()
@@ -209,6 +222,9 @@ impl Reading {
     /// A message takes the peer too long.
     fn fail_if_overdue(&mut self, conn: &Conn<'_>) {
         let (ws, local) = (&self.ws, conn.local());
+        if conn.is_held_up() {
+            return ws.is_not_to_blame(local);
+        }
         if let (Some(limit), Some(unfinished)) = (ws.options.message_timeout, &ws.unfinished)
             && !self.holds_back()
             && ws.stage() == Stage::Open

@@ -82,8 +82,22 @@ pub trait Handler {
         conn.finish(CloseReason::Stopped);
     }
 
-    /// The connections of the loop hold more than `limit` bytes of memory
-    /// ([`LoopOptions::memory_limit`](crate::LoopOptions::memory_limit)), this one the most: give back what
+    /// How many bytes are to come, as far as is known, until what was [gathered](Conn::set_gathered) can be handed
+    /// on. Asked where [reading pauses](crate::OnMemoryLimit::PauseReading), for which connection it does not;
+    /// must not panic. Default: that is not known.
+    fn missing(&self) -> Option<usize> {
+        None
+    }
+
+    /// The connection was [held up](Conn::is_held_up), and is read on: the peer is not to blame for what did
+    /// not come meanwhile.
+    fn on_read_on(&mut self, conn: &Conn<'_>) {
+        let _ = conn;
+    }
+
+    /// The connections of the loop or the server hold more than `limit` bytes of memory
+    /// ([`LoopOptions::memory_limit`](crate::LoopOptions::memory_limit),
+    /// [`TcpServer::set_memory_limit`](crate::TcpServer::set_memory_limit)), this one the most: give back what
     /// was gathered, and end it. Default: close at once.
     fn on_memory_limit(&mut self, conn: &Conn<'_>, limit: usize) {
         conn.close_now(CloseReason::MemoryLimit(limit));

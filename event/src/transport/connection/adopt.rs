@@ -33,7 +33,9 @@ pub(crate) fn adopt<'a>(
     let begin_tls = transport.parts.begin_tls.clone();
     #[cfg(not(feature = "tls"))]
     let begin_tls = None;
+    let account = transport.parts.account.clone();
     let mut state = ConnState::adopted(transport, clock::now());
+    state.held.share = account.map(|account| core.shares.of(&account, &core.shared));
     state.queues().for_each(|queue| queue.arrive(&core.buffers));
     state.charge(&core.memory);
     let deadline = state.settings.open_timeout;

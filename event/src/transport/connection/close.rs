@@ -1,6 +1,6 @@
 //! Ending connections: finishing in order, and the closing phase.
 
-use super::parts::Timer;
+use super::parts::{HeldUp, Timer};
 use super::{Conn, leave, proxy};
 use crate::error::CloseReason;
 use crate::machine::lifecycle::{Finish, Lifecycle};
@@ -54,7 +54,11 @@ pub(super) fn finish(conn: &Conn<'_>, reason: CloseReason, agreed: bool) {
             conn.disarm(Timer::Open);
             conn.mark_dirty();
             // Reading was paused, and is not any more: the peer's end must be noticed.
-            let held_back = conn.state().read.paused;
+            let held_back = {
+                let mut state = conn.state();
+                let held_up = std::mem::replace(&mut state.read.held_up, HeldUp::Never);
+                state.read.paused || held_up == HeldUp::Yes
+            };
             if held_back {
                 conn.mark_ready();
             }
@@ -101,7 +105,9 @@ pub(super) fn end(conn: &Conn<'_>, reason: CloseReason) {
             state.end_mut().lost = lost;
         }
         state.clear_queues(&core.buffers);
-        core.memory.discharge(&mut state.held.charged);
+        let held = &mut state.held;
+        core.memory
+            .discharge(held.share.as_ref(), &mut held.charged);
         state.settings.budget.release(unsent);
         let socket = state.socket.stream.take();
         let racers = state.connecting.take().map(|connecting| {

@@ -105,7 +105,7 @@ fn check_quiet(conn: &Conn<'_>) {
         if !state.life.is_up() {
             return; // finishing: that has a deadline of its own
         }
-        if state.read.paused {
+        if state.holds_back() {
             state.read.last = now;
         }
         for (limit, reads_only) in state.settings.quiet_limits() {

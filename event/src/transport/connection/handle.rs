@@ -1,6 +1,6 @@
 //! What can be asked of a connection, and told to it.
 
-use super::parts::Timer;
+use super::parts::{HeldUp, Timer};
 use super::{Call, Conn, close, deadlines, leave, write};
 use crate::conn::{ConnId, SendBudget};
 use crate::core::LocalLoop;
@@ -199,6 +199,20 @@ impl<'a> Conn<'a> {
         };
         // Readiness was told once, while nobody read.
         if paused {
+            self.mark_ready();
+        }
+    }
+
+    /// Whether it is not read for now since the connections of its server hold too much: nobody would notice
+    /// what the peer says.
+    pub fn is_held_up(&self) -> bool {
+        self.state().read.held_up == HeldUp::Yes
+    }
+
+    /// What comes from now on is not kept: it is read whatever the connections of its server hold.
+    pub fn never_hold_up(&self) {
+        let held_up = std::mem::replace(&mut self.state().read.held_up, HeldUp::Never);
+        if held_up == HeldUp::Yes {
             self.mark_ready();
         }
     }

@@ -38,6 +38,7 @@ pub(super) fn take_off(conn: &Conn<'_>) -> Option<Transport> {
         moved: true,
         read_closed: state.read.side.has_ended(),
         settings: state.settings.clone(),
+        account: state.held.share.as_ref().map(|share| share.account()),
         out: std::mem::take(&mut state.out),
         #[cfg(feature = "tls")]
         begin_tls: None,

@@ -11,6 +11,7 @@ mod connect;
 mod deadlines;
 mod discard;
 mod handle;
+mod hold_up;
 mod leave;
 mod outcome;
 mod parts;
@@ -34,7 +35,8 @@ pub(crate) use self::{adopt::adopt, connect::connect};
 use crate::conn::{ConnId, Handler};
 use crate::core::LocalLoop;
 use crate::core::LoopCore;
-use crate::core::entity::{Entity, Place};
+use crate::core::account::Account;
+use crate::core::entity::{Entity, Need, Place};
 use crate::error::CloseReason;
 use crate::machine::ending::Ending;
 use crate::machine::lifecycle::Lifecycle;
@@ -44,6 +46,7 @@ use state::ConnState;
 use std::cell::{Cell, RefCell, RefMut};
 use std::fmt;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A connection on its loop.
@@ -207,6 +210,18 @@ impl Entity for Connection {
             }
             false => close::now(&conn, CloseReason::MemoryLimit(limit)),
         }
+    }
+
+    fn held_for(&self, account: &Arc<Account>) -> usize {
+        self.state.borrow().held_for(account)
+    }
+
+    fn need(&self) -> Option<Need> {
+        hold_up::need(self)
+    }
+
+    fn read_on(self: Rc<Self>, local: &LocalLoop) {
+        hold_up::read_on(&Conn::new(local, self));
     }
 
     fn is_unborrowed(&self) -> bool {

@@ -1,6 +1,7 @@
 //! What the state of a connection is made of.
 
 use crate::conn::Connect;
+use crate::core::share::Share;
 use crate::core::timers::TimerId;
 use crate::error::CloseReason;
 use crate::machine::ending::Ending;
@@ -10,6 +11,7 @@ use crate::machine::write_side::WriteSide;
 use crate::proxy::Tunnel;
 use crate::sys::{Address, JobToken, ShortAddress, Stream};
 use std::io;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -80,10 +82,21 @@ pub(crate) struct Reading {
     pub(crate) side: ReadSide,
     /// The user reads no further for now.
     pub(crate) paused: bool,
+    /// Whether it waits, since all of its server hold too much.
+    pub(crate) held_up: HeldUp,
     /// The handler has kept some of what was read, and goes on with it before more is read.
     pub(crate) behind: bool,
     /// When something was last read.
     pub(crate) last: Instant,
+}
+
+/// Whether a connection waits before it is read, since all of its server together hold too much.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HeldUp {
+    No,
+    Yes,
+    /// It is ending: nothing of what comes is kept.
+    Never,
 }
 
 /// What goes out.
@@ -108,6 +121,8 @@ pub(crate) struct Held {
     pub(crate) gathered: usize,
     /// What is on the loop's account of memory for this connection.
     pub(crate) charged: usize,
+    /// And on that of its server, if it has one.
+    pub(crate) share: Option<Rc<Share>>,
 }
 
 /// How it ends.

@@ -1,7 +1,8 @@
 //! The read path: readiness to handler.
 
 use super::outcome::Read;
-use super::{Conn, Fed, close, connect, discard, proxy, tls};
+use super::parts::HeldUp;
+use super::{Conn, Fed, close, connect, discard, hold_up, proxy, tls};
 use crate::conn::Handler;
 use crate::error::CloseReason;
 use crate::machine::lifecycle::Lifecycle;
@@ -25,7 +26,8 @@ const LONG_READ: usize = 256 * 1024;
 pub(super) fn ready(conn: &Conn<'_>, has_turn: bool) {
     let (life, readable, flush) = {
         let state = conn.state();
-        let readable = state.read.behind || (state.has_something() && !state.holds_back());
+        let behind = state.read.behind && state.read.held_up != HeldUp::Yes;
+        let readable = behind || (state.has_something() && !state.holds_back());
         (
             state.life,
             readable,
@@ -44,7 +46,7 @@ pub(super) fn ready(conn: &Conn<'_>, has_turn: bool) {
             if flush {
                 conn.mark_dirty();
             }
-            if readable {
+            if readable && !hold_up::waits(conn) {
                 read(conn);
             }
         }
@@ -166,6 +168,9 @@ fn at_most(bytes: usize, buffer: &mut [u8]) -> &mut [u8] {
 }
 
 fn read_once(conn: &Conn<'_>, buffer: &mut [u8]) -> Read {
+    if hold_up::waits(conn) {
+        return Read::Blocked;
+    }
     let mut state = conn.state();
     if state.life.is_closed() || state.holds_back() || state.read.behind {
         return Read::Blocked;

@@ -1,8 +1,9 @@
 //! What the loop keeps of a connection.
 
 use super::outcome::{Flushed, Read};
-use super::parts::{Connecting, End, Held, OwnTimers, Reading, Socket, Writing};
+use super::parts::{Connecting, End, Held, HeldUp, OwnTimers, Reading, Socket, Writing};
 use crate::conn::Connect;
+use crate::core::account::Account;
 use crate::core::buffers::BufferPool;
 use crate::core::memory::Memory;
 use crate::error::CloseReason;
@@ -17,6 +18,7 @@ use crate::transport::detached::Transport;
 use crate::transport::out_queue::OutQueue;
 use crate::transport::settings::ConnSettings;
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// All of a connection but its handler; borrowed for moments (I4).
@@ -97,6 +99,7 @@ impl ConnState {
             read: Reading {
                 side: ReadSide::Blocked(ShortReads::TellAll),
                 paused: false,
+                held_up: HeldUp::No,
                 behind: false,
                 last: now,
             },
@@ -169,11 +172,11 @@ impl ConnState {
         self.read.side.is_ready()
     }
 
-    /// Whether what comes in is left where it is: the user reads no further. A connection that is
+    /// Whether what comes in is left where it is: the user reads no further, or all of its server hold too much. A connection that is
     /// finishing reads all the same, and discards, until it is flooded.
     pub(crate) fn holds_back(&self) -> bool {
         match self.life.is_up() {
-            true => self.read.paused,
+            true => self.read.paused || self.read.held_up == HeldUp::Yes,
             false => self.is_flooded(),
         }
     }
@@ -253,12 +256,25 @@ impl ConnState {
     /// Counts what the connection holds now.
     pub(crate) fn charge(&mut self, account: &Memory) {
         let now = self.memory();
-        account.charge(&mut self.held.charged, now);
+        let held = &mut self.held;
+        account.charge(held.share.as_ref(), &mut held.charged, now);
     }
 
     /// Bytes of memory that are this connection's own: its queues, and what was gathered.
     pub(crate) fn memory(&self) -> usize {
         self.queues().map(OutQueue::memory).sum::<usize>() + self.held.gathered
+    }
+
+    /// Whether all of its server hold so much that it may have to wait before it is read.
+    pub(crate) fn is_tight(&self) -> bool {
+        self.held.share.as_ref().is_some_and(|s| s.is_tight())
+    }
+
+    /// Bytes that it has on that account.
+    pub(crate) fn held_for(&self, account: &Arc<Account>) -> usize {
+        let share = self.held.share.as_ref();
+        let counts = share.is_some_and(|share| share.is_of(account));
+        if counts { self.held.charged } else { 0 }
     }
 
     /// Bytes that would be there without this connection, but for what others hold, too.

@@ -20,6 +20,7 @@ pub fn check_served(ctx: &Ctx, s: usize, served: &Served, reason: &CloseReason) 
             plan.framing != Framing::None || !served.as_planned || misbehaved(ctx, served)
         }
         CloseReason::Tls(_) | CloseReason::Truncated => plan.tls,
+        CloseReason::MemoryLimit(limit) => plan.memory.is_some_and(|m| m.limit == *limit),
         // A peer may have ended the stream before, and then taken nothing.
         CloseReason::Peer | CloseReason::Forced | CloseReason::Io(_) => true,
         _ => false,
@@ -49,6 +50,10 @@ pub fn check_over(ctx: &Ctx, s: usize, server: &Server) {
         .map(TcpServer::connection_num);
     ctx.check(count.is_none_or(|count| count == 0), || {
         format!("server {s} has {count:?} connections after run()")
+    });
+    let held = server.server.borrow().as_ref().map(TcpServer::memory);
+    ctx.check(held.is_none_or(|held| held == 0), || {
+        format!("I13: the connections of server {s} hold {held:?} bytes after run()")
     });
     ctx.check(!listens(&ctx.world, &server.address), || {
         format!("server {s} listens after run()")

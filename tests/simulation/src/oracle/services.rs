@@ -105,6 +105,9 @@ fn check_error(
         ConnectionError::CloseTimedOut(limit) if *limit != plan.close_timeout => {
             wrong("that is not its limit");
         }
+        ConnectionError::MemoryLimit(limit) if plan.memory.is_none_or(|m| m.limit != *limit) => {
+            wrong("that is not its limit");
+        }
         ConnectionError::PeerTooSlow if !visited.full || !closes_when_full(plan) => {
             wrong("its queue was not full");
         }
@@ -119,6 +122,7 @@ fn check_error(
                 CloseReason::Tls(_) | CloseReason::Truncated => plan.tls,
                 CloseReason::Peer | CloseReason::Forced | CloseReason::Io(_) => true,
                 CloseReason::Protocol(_) => log.misbehaved || too_big,
+                CloseReason::MemoryLimit(limit) => plan.memory.is_some_and(|m| m.limit == *limit),
                 _ => false,
             };
             if !may {
@@ -141,6 +145,10 @@ pub fn check_over(ctx: &Ctx, s: usize, service: &Service) {
         );
         ctx.check(left == (0, 0, 0), || {
             format!("service {s}: {left:?} connections, channels, subscribers after run()")
+        });
+        let held = server.memory();
+        ctx.check(held == 0, || {
+            format!("I13: the connections of service {s} hold {held} bytes after run()")
         });
     }
     ctx.check(!listens(&ctx.world, &service.address), || {

@@ -74,6 +74,10 @@ impl Service {
     pub fn make(&self, ctx: &Rc<Ctx>, s: usize) {
         let server = WebSocketServer::new(&ctx.event_loop);
         server.set_max_connections(self.plan.max_connections);
+        if let Some(memory) = self.plan.memory {
+            server.set_memory_limit(memory.limit);
+            server.set_on_memory_limit(memory.manner());
+        }
         server.route("/room", self.service(s));
         server.route("/closed", closed_room(s));
         server.on_http(move |request| {
