@@ -12,8 +12,8 @@ pub use hvloop_event::tls;
 pub use hvloop_event::{
     Address, Channel, ChannelId, CloseReason, Connect, ConnectError, DatagramError, DnsQuery,
     EventLoop, EventLoopThread, EventLoopThreadPool, Growth, Hold, IdleId, Interest, IoHandle,
-    JoinError, LengthCoding, LengthField, Listen, ListenError, ListenErrorKind, LoadBalance,
-    LocalLoop, LoopClosed, LoopOptions, LoopStatus, Metrics, OnMemoryLimit, PolicyError, Proxy,
+    JoinError, LengthCoding, LengthField, Listen, ListenError, ListenErrorKind, Listening,
+    LoadBalance, LocalLoop, LoopClosed, LoopOptions, LoopStatus, Metrics, OnMemoryLimit, PolicyError, Proxy,
     ReconnectPolicy, RunError, SendError, ShutdownReport, SocketOptions, StartError, TcpClient,
     TcpServer, TimerId, TimerThread, TryQueueError, UdpChannel, UdpClient, UdpOptions, UdpServer,
     Unpack, UnpackError,

@@ -90,7 +90,7 @@ pub use self::cron::{CronError, CronSchedule};
 #[doc(hidden)]
 pub use self::sync::{change, lock};
 pub use self::{
-    conn::{Connect, Listen, ListenError, ListenErrorKind},
+    conn::{Connect, Listen, ListenError, ListenErrorKind, Listening},
     core::{
         LocalLoop,
         attachments::{Attachment, AttachmentId},
@@ -116,7 +116,10 @@ pub use self::{
     report::ShutdownReport,
     source::{IoHandle, Ready},
     sync::Phase as LoopStatus,
-    sys::{Address, ForeignSource, Interest, Interface, Resolver, SocketOptions, SystemResolver},
+    sys::{
+        Address, ForeignSource, Interest, Interface, OwnedSocket, Resolver, SocketOptions,
+        SystemResolver,
+    },
     tcp::{Channel, ChannelId, ConnectError, TcpClient, TcpServer},
     timer_thread::TimerThread,
     transport::conn,

@@ -8,12 +8,13 @@ mod common;
 use crate::common::alone::alone;
 use hvloop::signal::{SIGTERM, SIGUSR1, SIGUSR2};
 use hvloop::{
-    Connect, EventLoop, EventLoopThread, EventLoopThreadPool, Listen, LoopOptions, TcpClient,
-    TcpServer, UdpOptions, UdpServer,
+    Connect, EventLoop, EventLoopThread, EventLoopThreadPool, Listen, Listening, LoopOptions,
+    TcpClient, TcpServer, UdpOptions, UdpServer,
 };
-use hvloop_test_support::{DEADLINE, Event, Monitor, fds, wait_for};
+use hvloop_test_support::{ChildLimit, DEADLINE, Event, Monitor, fds, wait_for};
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::time::Duration;
@@ -211,4 +212,41 @@ fn fork_child_drop_is_harmless() {
     thread.join().unwrap();
     assert!(!path.exists());
     let _ = fds::open_fds();
+}
+
+/// A service whose listener is in the place of its standard input, as inetd and systemd give it: a descriptor that
+/// outlived an `exec`, and others of which the service knows nothing.
+#[test]
+fn listener_is_the_standard_input() {
+    const SERVICE: &str = "HVLOOP_TEST_SERVICE";
+    if std::env::var(SERVICE).is_ok() {
+        let listener = std::io::stdin().as_fd().try_clone_to_owned().unwrap();
+        let listen = Listen::tcp(([127, 0, 0, 1], 0));
+        let listening = Listening::from_listener(listener, listen).unwrap();
+        let event_loop = EventLoop::new().unwrap();
+        let server = TcpServer::new(&event_loop);
+        server.on_message(|channel, data| channel.send(data).unwrap());
+        let stopped = event_loop.clone();
+        server.on_close(move |_, _| stopped.stop());
+        server.listen_on(listening).unwrap();
+        assert!(event_loop.run().unwrap().is_clean());
+        return;
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    // In its backlog before the service is there.
+    let mut peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    peer.set_read_timeout(Some(DEADLINE)).unwrap();
+    let mut service = Command::new(std::env::current_exe().unwrap());
+    service
+        .args(["--exact", "listener_is_the_standard_input", "--nocapture"])
+        .env(SERVICE, "1")
+        .stdin(OwnedFd::from(listener));
+    let mut service = service.spawn().unwrap();
+    let _limit = ChildLimit::of(&service);
+    peer.write_all(b"hello").unwrap();
+    let mut back = [0; 5];
+    peer.read_exact(&mut back).unwrap();
+    assert_eq!(&back, b"hello");
+    drop(peer);
+    assert!(service.wait().unwrap().success());
 }

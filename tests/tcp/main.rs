@@ -15,6 +15,8 @@ mod floods;
 mod half_open;
 mod hostile;
 mod memory_limit;
+#[cfg(target_os = "linux")]
+mod made;
 mod moves;
 mod pools;
 mod pressure;

@@ -3,4 +3,6 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[cfg(target_os = "linux")]
+mod made;
 mod sockets;

@@ -8,8 +8,9 @@ use crate::over_tcp_and_tls;
 use hvloop::ws::ConnectionError;
 use hvloop::ws::handshake::{Accept, HandshakeLimits, HttpResponse, UpgradeError};
 use hvloop::ws::http::StatusCode;
-use hvloop::{CloseReason, WebSocketServer, WebSocketService};
+use hvloop::{CloseReason, Listening, WebSocketServer, WebSocketService};
 use hvloop_test_support::{DEADLINE, Monitor, opcode};
+use std::net::TcpListener;
 use std::time::Duration;
 
 over_tcp_and_tls! {
@@ -17,8 +18,26 @@ over_tcp_and_tls! {
     routes_by_path => routes_scenario;
     /// Frames in the same bytes as the request are not lost.
     first_frame_with_request => first_frame_scenario;
+    /// On a listener that was made elsewhere.
+    upgrade_on_a_given_listener => given_listener_scenario;
     /// One byte at a time.
     server_handshake_byte_by_byte => bytewise_scenario;
+}
+
+fn given_listener_scenario(transport: Transport) {
+    let (net, thread) = (Net::new(transport), started());
+    let server = Recorded::on(&thread);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let to = listener.local_addr().unwrap();
+    let listening = Listening::from_listener(listener, net.listen()).unwrap();
+    let address = server.server.listen_on(listening).unwrap();
+    assert_eq!(address.inet(), Some(to));
+    let mut peer = WsPeer::open(&net, to, "/");
+    peer.send(opcode::TEXT, b"hello");
+    assert_eq!(peer.frame().payload, b"hello");
+    peer.close();
+    stop_clean(&thread);
+    TcpListener::bind(to).unwrap();
 }
 
 fn routes_scenario(transport: Transport) {

@@ -159,15 +159,11 @@ impl ListenerSet {
         mut listen: Listen,
         make: Arc<MakeHandler>,
     ) -> Result<Address, ListenError> {
-        let refused = |kind, listen: Listen| Err(ListenError::new(kind, listen.address));
-        let left = |event_loop: &&EventLoop| !event_loop.is_stopping();
-        let acceptors: Vec<_> = self.acceptors.iter().filter(left).collect();
-        if acceptors.is_empty() {
-            return refused(ListenErrorKind::LoopClosed, listen);
-        }
+        let acceptors = self.acceptors_left(&listen.address)?;
         let several = self.acceptors.len() > 1;
         if several && listen.address.inet().is_none() {
-            return refused(ListenErrorKind::SharedPath, listen);
+            let kind = ListenErrorKind::SharedPath;
+            return Err(ListenError::new(kind, listen.address));
         }
         listen.settings.socket.reuse_port |= several;
         let closings = lock(&self.listening).closings;
@@ -178,7 +174,55 @@ impl ListenerSet {
             listen.address = listening.address().clone();
             listeners.push((event_loop, listening));
         }
+        self.accept_on_all(listeners, closings, make)?;
+        Ok(listen.address)
+    }
+
+    /// As [`listen`](Self::listen), with a listener that is open already. Several accepting loops share it: each
+    /// looks when somebody waits, and the first one has him.
+    ///
+    /// # Errors
+    ///
+    /// As `listen`; the listener is closed then.
+    pub fn listen_on(
+        &self,
+        listening: Listening,
+        make: Arc<MakeHandler>,
+    ) -> Result<Address, ListenError> {
+        let address = listening.address().clone();
+        let acceptors = self.acceptors_left(&address)?;
+        let closings = lock(&self.listening).closings;
+        let mut listeners = Vec::new();
+        for event_loop in &acceptors[1..] {
+            listeners.push((*event_loop, listening.try_clone()?));
+        }
+        listeners.push((acceptors[0], listening));
+        self.accept_on_all(listeners, closings, make)?;
+        Ok(address)
+    }
+
+    /// The accepting loops that still take something: one at least.
+    fn acceptors_left(&self, address: &Address) -> Result<Vec<&EventLoop>, ListenError> {
+        let left = |event_loop: &&EventLoop| !event_loop.is_stopping();
+        let left: Vec<_> = self.acceptors.iter().filter(left).collect();
+        match left.is_empty() {
+            true => Err(ListenError::new(
+                ListenErrorKind::LoopClosed,
+                address.clone(),
+            )),
+            false => Ok(left),
+        }
+    }
+
+    /// Sends each listener to its loop.
+    fn accept_on_all(
+        &self,
+        listeners: Vec<(&EventLoop, Listening)>,
+        closings: u64,
+        make: Arc<MakeHandler>,
+    ) -> Result<(), ListenError> {
         for (event_loop, listening) in listeners {
+            let address = listening.address().clone();
             let acceptor = Accepting {
                 admission: self.admission.clone(),
                 make: make.clone(),
@@ -199,10 +243,10 @@ impl ListenerSet {
             };
             if event_loop.with_local(accept).is_err() {
                 self.close_listeners();
-                return refused(ListenErrorKind::LoopClosed, listen);
+                return Err(ListenError::new(ListenErrorKind::LoopClosed, address));
             }
         }
-        Ok(listen.address)
+        Ok(())
     }
 
     /// Closes the listeners: nothing is accepted any more, connections go on.

@@ -42,6 +42,8 @@ pub(crate) use world::entropy::random_seed;
 pub(crate) use world::foreign;
 pub use world::foreign::{ForeignSource, Interest};
 pub(crate) use world::listener::{AcceptError, Listener};
+pub(crate) use world::made;
+pub use world::made::OwnedSocket;
 pub(crate) use world::poller::{LoopWaker, Poller};
 #[cfg(all(unix, not(hvloop_sim)))]
 pub(crate) use world::signal::SignalPipe;

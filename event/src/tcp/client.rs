@@ -64,6 +64,10 @@ pub enum ConnectError {
     /// The target cannot be asked of the proxy.
     #[error("the proxy cannot be asked: {0}")]
     Proxy(#[from] ProxyTargetError),
+    /// The socket that was to be used cannot be: it is of another type, not connected, or the system said so.
+    /// For [`UdpClient::open_socket`](crate::UdpClient::open_socket).
+    #[error("the socket cannot be used: {0}")]
+    Socket(std::io::ErrorKind),
 }
 
 impl TcpClient {

@@ -9,7 +9,7 @@ use crate::event_loop::EventLoop;
 use crate::log;
 use crate::sessions::Sessions;
 use crate::sync::{change, lock};
-use crate::sys::{Datagrams, same_endpoint};
+use crate::sys::{Datagrams, OwnedSocket, same_endpoint};
 use crate::tcp::ConnectError;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -34,6 +34,8 @@ struct Current {
     sessions: Sessions,
     /// Under way, and given up by `close()`.
     lookup: Option<DnsQuery>,
+    /// A socket on its way to the loop, which may never run: closing it must not wait for that.
+    on_its_way: Option<Datagrams>,
     channel: Option<UdpChannel>,
 }
 
@@ -68,27 +70,83 @@ impl UdpClient {
     ///
     /// libhv: `UdpClient::createsocket` and `start`.
     pub fn open(&self, host: &str, port: u16, options: UdpOptions) -> Result<(), ConnectError> {
+        let host = host.to_owned();
+        self.begin(options, None, move |local, opening| {
+            opening.begin(local, &host, port);
+        })
+    }
+
+    /// As [`open`](UdpClient::open), with a UDP socket that was made elsewhere and is connected: to its peer,
+    /// whom alone it hears. Of the options those count that need not be set before a bind: whether it may
+    /// broadcast, if that is set, and the limits of buffers. From now on it is non-blocking, for whoever else
+    /// has it, too, and close-on-exec.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # #[cfg(unix)] {
+    /// use hvloop_event::{EventLoop, UdpClient, UdpOptions};
+    ///
+    /// let event_loop = EventLoop::new()?;
+    /// let client = UdpClient::new(&event_loop);
+    /// let socket = std::net::UdpSocket::bind("127.0.0.1:0")?;
+    /// socket.connect("127.0.0.1:7")?;
+    /// client.open_socket(socket, UdpOptions::new())?;
+    /// # } Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As `open`, or it is no UDP socket, or not connected
+    /// ([`ConnectError::Socket`]); it is closed then.
+    ///
+    /// libhv: `UdpClient::createsocket` and, later, `start`.
+    pub fn open_socket(
+        &self,
+        socket: impl Into<OwnedSocket>,
+        options: UdpOptions,
+    ) -> Result<(), ConnectError> {
+        let taken = Datagrams::made(socket.into(), &options.socket);
+        let taken = taken.and_then(|socket| Ok((socket.local()?, socket.peer()?, socket)));
+        let (local_addr, peer, socket) = taken.map_err(|e| ConnectError::Socket(e.kind()))?;
+        self.begin(options, Some(socket), move |local, opening| {
+            let socket = lock(&opening.current).on_its_way.take();
+            if let Some(socket) = socket.filter(|_| !local.is_stopping()) {
+                return opening.opened(local, socket, local_addr, peer);
+            }
+            let reason = match local.is_stopping() {
+                true => CloseReason::Stopped,
+                false => CloseReason::Local,
+            };
+            opening.refuse(local, reason);
+        })
+    }
+
+    /// Begins a session on the loop's thread, with a socket or without.
+    fn begin(
+        &self,
+        options: UdpOptions,
+        socket: Option<Datagrams>,
+        f: impl FnOnce(&LocalLoop, Opening) + Send + 'static,
+    ) -> Result<(), ConnectError> {
         // At once, and not by an `on_close`, which may call this again, and so on.
         if self.event_loop.is_stopping() {
             return Err(ConnectError::LoopClosed);
         }
         let number = {
             let mut current = lock(&self.current);
-            current.sessions.begin().ok_or(ConnectError::AlreadyOpen)?
+            let number = current.sessions.begin().ok_or(ConnectError::AlreadyOpen)?;
+            current.on_its_way = socket;
+            number
         };
         let opening = Opening {
             callbacks: std::mem::take(&mut *lock(&self.callbacks)),
             current: self.current.clone(),
             number,
-            port,
             options,
         };
-        let host = host.to_owned();
-        let posted = self
-            .event_loop
-            .with_local(move |local| opening.begin(local, &host));
+        let posted = self.event_loop.with_local(move |local| f(local, opening));
         posted.map_err(|_| {
-            lock(&self.current).sessions.end(number);
+            end(&self.current, number);
             ConnectError::LoopClosed
         })
     }
@@ -115,7 +173,11 @@ impl UdpClient {
     /// libhv: `UdpClient::closesocket`, `stop`.
     pub fn close(&self) {
         let current = self.current.clone();
-        let number = lock(&current).sessions.give_up();
+        let (number, on_its_way) = {
+            let mut current = lock(&current);
+            (current.sessions.give_up(), current.on_its_way.take())
+        };
+        drop(on_its_way);
         let closed = self.event_loop.with_local(move |local| {
             let (channel, lookup) = {
                 let mut current = lock(&current);
@@ -150,12 +212,11 @@ struct Opening {
     callbacks: UdpCallbacks,
     current: Arc<Mutex<Current>>,
     number: u64,
-    port: u16,
     options: UdpOptions,
 }
 
 impl Opening {
-    fn begin(self, local: &LocalLoop, host: &str) {
+    fn begin(self, local: &LocalLoop, host: &str, port: u16) {
         if local.is_stopping() {
             return self.refuse(local, CloseReason::Stopped);
         }
@@ -164,7 +225,7 @@ impl Opening {
             return self.refuse(local, CloseReason::Local);
         }
         // In a cell of its own: a lookup that the loop gives up drops its callback uncalled.
-        let mut waiting = LookupWait(Some(self));
+        let mut waiting = LookupWait(Some((self, port)));
         let here = local.clone();
         let asked = local.resolve_scoped(host, move |answer| waiting.answered(&here, answer));
         match asked {
@@ -179,19 +240,10 @@ impl Opening {
         }
     }
 
-    fn connect(self, local: &LocalLoop, mut to: SocketAddr) {
-        to.set_port(self.port);
-        match self.socket(local, to) {
-            Ok((socket, channel)) => {
-                lock(&self.current).channel = Some(channel.clone());
-                let (current, number) = (self.current, self.number);
-                let handler = UdpHandler {
-                    callbacks: self.callbacks,
-                    channel,
-                    ended: Box::new(move || end(&current, number)),
-                };
-                handler.begin(local, socket);
-            }
+    fn connect(self, local: &LocalLoop, mut to: SocketAddr, port: u16) {
+        to.set_port(port);
+        match self.socket(to) {
+            Ok((socket, local_addr)) => self.opened(local, socket, local_addr, to),
             Err(e) => {
                 let reason = CloseReason::Connect(Some(to), Arc::new(e));
                 self.refuse(local, reason);
@@ -199,7 +251,21 @@ impl Opening {
         }
     }
 
-    fn socket(&self, local: &LocalLoop, to: SocketAddr) -> io::Result<(Datagrams, UdpChannel)> {
+    /// There is a socket: it goes on the loop.
+    fn opened(self, local: &LocalLoop, socket: Datagrams, from: SocketAddr, to: SocketAddr) {
+        let limit = self.options.send_limit;
+        let channel = UdpChannel::new(local.event_loop(), from, Some(to), limit);
+        lock(&self.current).channel = Some(channel.clone());
+        let (current, number) = (self.current, self.number);
+        let handler = UdpHandler {
+            callbacks: self.callbacks,
+            channel,
+            ended: Box::new(move || end(&current, number)),
+        };
+        handler.begin(local, socket);
+    }
+
+    fn socket(&self, to: SocketAddr) -> io::Result<(Datagrams, SocketAddr)> {
         let any: IpAddr = match to {
             SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
             SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
@@ -208,9 +274,8 @@ impl Opening {
         let from = settings.options.bind.unwrap_or(SocketAddr::new(any, 0));
         let bind = || Datagrams::bind(from, settings);
         let socket = connected(to, bind)?;
-        let limit = self.options.send_limit;
-        let channel = UdpChannel::new(local.event_loop(), socket.local()?, Some(to), limit);
-        Ok((socket, channel))
+        let from = socket.local()?;
+        Ok((socket, from))
     }
 
     /// The one `on_close` of an open that came to nothing, from the loop's own frame.
@@ -248,16 +313,19 @@ fn end(current: &Mutex<Current>, number: u64) {
     if current.sessions.is(number) {
         current.sessions.end(number);
         current.lookup = None;
+        current.on_its_way = None;
         current.channel = None;
     }
 }
 
 /// An open whose lookup is under way; dropped with it, it still gets its `on_close`.
-struct LookupWait(Option<Opening>);
+struct LookupWait(Option<(Opening, u16)>);
 
 impl LookupWait {
     fn answered(&mut self, local: &LocalLoop, answer: io::Result<Vec<SocketAddr>>) {
-        let Some(opening) = self.0.take() else { return };
+        let Some((opening, port)) = self.0.take() else {
+            return;
+        };
         let given_up = {
             let mut current = lock(&opening.current);
             current.lookup = None;
@@ -266,7 +334,7 @@ impl LookupWait {
         let none = || io::Error::new(io::ErrorKind::NotFound, "the host has no address");
         match answer.and_then(|found| found.first().copied().ok_or_else(none)) {
             _ if given_up => opening.refuse(local, CloseReason::Local),
-            Ok(address) => opening.connect(local, address),
+            Ok(address) => opening.connect(local, address, port),
             Err(e) => opening.refuse(local, CloseReason::Dns(Arc::new(e))),
         }
     }
@@ -274,7 +342,7 @@ impl LookupWait {
 
 impl Drop for LookupWait {
     fn drop(&mut self) {
-        if let (Some(opening), Some(local)) = (self.0.take(), EventLoop::current()) {
+        if let (Some((opening, _)), Some(local)) = (self.0.take(), EventLoop::current()) {
             let given_up = lock(&opening.current).sessions.is_given_up();
             let reason = match given_up {
                 true => CloseReason::Local,

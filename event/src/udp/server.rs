@@ -5,9 +5,9 @@ use crate::conn::{ListenError, ListenErrorKind};
 use crate::error::{CloseReason, DatagramError};
 use crate::event_loop::EventLoop;
 use crate::sync::{change, lock};
-use crate::sys::Datagrams;
+use crate::sys::{Datagrams, OwnedSocket};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
 /// A UDP server: one socket, its callbacks on the loop's thread.
@@ -66,6 +66,50 @@ impl UdpServer {
         address: SocketAddr,
         options: UdpOptions,
     ) -> Result<SocketAddr, ListenError> {
+        let socket = || Datagrams::bind(address, &options.socket);
+        self.begin(address, options.send_limit, socket)
+    }
+
+    /// As [`bind`](UdpServer::bind), with a UDP socket that was made elsewhere and has its address: what waits in
+    /// it is received. Of the options those count that need not be set before a bind: whether it may broadcast,
+    /// if that is set, and the limits of buffers. From now on it is non-blocking, for whoever else has it, too,
+    /// and close-on-exec.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # #[cfg(unix)] {
+    /// use hvloop_event::{EventLoop, UdpOptions, UdpServer};
+    ///
+    /// let event_loop = EventLoop::new()?;
+    /// let server = UdpServer::new(&event_loop);
+    /// let socket = std::net::UdpSocket::bind("127.0.0.1:0")?;
+    /// println!("at {}", server.open(socket, UdpOptions::new())?);
+    /// # } Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As `bind`, or it is no UDP socket; it is closed then.
+    ///
+    /// libhv: `hrecvfrom` with a descriptor; `UdpServer::createsocket` and, later, `start`.
+    pub fn open(
+        &self,
+        socket: impl Into<OwnedSocket>,
+        options: UdpOptions,
+    ) -> Result<SocketAddr, ListenError> {
+        let unknown = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0);
+        let taken = Datagrams::made(socket.into(), &options.socket);
+        let taken = taken.and_then(|socket| Ok((socket.local()?, socket)));
+        let (address, socket) = taken.map_err(|e| ListenError::io(e, unknown.into()))?;
+        self.begin(address, options.send_limit, || Ok(socket))
+    }
+
+    fn begin(
+        &self,
+        address: SocketAddr,
+        send_limit: usize,
+        socket: impl FnOnce() -> io::Result<Datagrams>,
+    ) -> Result<SocketAddr, ListenError> {
         let refused = |kind| ListenError::new(kind, address.into());
         let mut current = lock(&self.channel);
         if current.as_ref().is_some_and(UdpChannel::is_open) {
@@ -74,11 +118,9 @@ impl UdpServer {
         if self.event_loop.is_stopping() {
             return Err(refused(ListenErrorKind::LoopClosed));
         }
-        let opened = Datagrams::bind(address, &options.socket);
-        let opened = opened.and_then(|socket| Ok((socket.local()?, socket)));
+        let opened = socket().and_then(|socket| Ok((socket.local()?, socket)));
         let (local, socket) = opened.map_err(|e| ListenError::io(e, address.into()))?;
-        let limit = options.send_limit;
-        let channel = UdpChannel::new(self.event_loop.clone(), local, None, limit);
+        let channel = UdpChannel::new(self.event_loop.clone(), local, None, send_limit);
         *current = Some(channel.clone());
         drop(current);
         let handler = UdpHandler {
@@ -102,7 +144,7 @@ impl UdpServer {
         Ok(local)
     }
 
-    /// The socket, from [`bind`](UdpServer::bind) until it is closed.
+    /// The socket, from [`bind`](UdpServer::bind) or [`open`](UdpServer::open) until it is closed.
     pub fn channel(&self) -> Option<UdpChannel> {
         lock(&self.channel).clone().filter(UdpChannel::is_open)
     }

@@ -5,8 +5,8 @@ use crate::ctx::Ctx;
 use crate::history::{ExtraOp, Place};
 use hvloop_event::sim::{DatagramIo, DatagramPeer};
 use hvloop_event::{
-    CloseReason, ConnectError, Interest, IoHandle, ListenErrorKind, UdpClient, UdpOptions,
-    UdpServer,
+    CloseReason, ConnectError, Interest, IoHandle, ListenErrorKind, OwnedSocket, UdpClient,
+    UdpOptions, UdpServer,
 };
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -156,7 +156,15 @@ impl Extras {
         });
         server.on_write_complete(|_| called(Place::Drain, "UDP server, all sent", |_| {}));
         server.on_close(|reason| closed(0, reason));
-        let bound = server.bind(peer_at(SERVER), UdpOptions::new().send_limit(100_000));
+        let options = UdpOptions::new().send_limit(100_000);
+        let made = match ctx.history.made_elsewhere(0) {
+            true => OwnedSocket::datagrams(peer_at(SERVER), None).ok(),
+            false => None,
+        };
+        let bound = match made {
+            Some(socket) => server.open(socket, options),
+            None => server.bind(peer_at(SERVER), options),
+        };
         ctx.world.note(|| format!("bind: {bound:?}"));
         match bound {
             Ok(_) => {
@@ -200,7 +208,15 @@ impl Extras {
             true => ("127.0.0.1", ECHO),
             false => ("lookup.test", 3999),
         };
-        let opened = client.open(host, port, UdpOptions::new());
+        let any = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0);
+        let made = match known && ctx.history.made_elsewhere(1) {
+            true => OwnedSocket::datagrams(any, Some(peer_at(ECHO))).ok(),
+            false => None,
+        };
+        let opened = match made {
+            Some(socket) => client.open_socket(socket, UdpOptions::new()),
+            None => client.open(host, port, UdpOptions::new()),
+        };
         ctx.world.note(|| format!("open: {opened:?}"));
         match opened {
             Ok(()) => {

@@ -180,6 +180,13 @@ impl History {
     }
 }
 
+impl History {
+    /// Whether the sockets of the n-th client or server are made elsewhere, and given to the library.
+    pub fn made_elsewhere(&self, n: usize) -> bool {
+        (self.seed + n as u64).is_multiple_of(3)
+    }
+}
+
 /// TCP clients that are closed while they wait to connect again, or just before they would.
 fn given_up(seed: u64, clients: &[ClientPlan], actions: &mut Vec<Action>) {
     // Of its own, so that the rest of the history is the same with it.

@@ -241,4 +241,8 @@ pub const MUTANTS: &[(&str, &str)] = &[
         "waiting_connect_ends_untold",
         "a TCP connect that waits for its first attempt ends without an on_close",
     ),
+    (
+        "made_socket_ignored",
+        "a socket that was made elsewhere is dropped, and another one connected",
+    ),
 ];

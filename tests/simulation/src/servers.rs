@@ -4,10 +4,11 @@ use crate::ctx::{Ctx, lend};
 use crate::history::{Place, ServerOp, ServerPlan};
 use crate::oracle;
 use crate::peers::{Caller, Framing, dialer};
+use hvloop_event::conn::Listening;
 use hvloop_event::sim::World;
 use hvloop_event::{
     Address, Channel, ChannelId, CloseReason, LengthField, Listen, ListenError, ListenErrorKind,
-    SendError, TcpServer, Unpack,
+    OwnedSocket, SendError, TcpServer, Unpack,
 };
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -198,8 +199,14 @@ impl Server {
         if self.plan.tls {
             listen = listen.with_tls(ctx.certificates.server_config());
         }
+        let address = self.address(s);
         self.with(|server| {
-            let listening = server.listen(listen);
+            let listening = match ctx.history.made_elsewhere(s) {
+                true => listen_on_made(&address, self.plan.backlog, listen, |listening| {
+                    server.listen_on(listening)
+                }),
+                false => server.listen(listen),
+            };
             ctx.world.note(|| format!("listen: {listening:?}"));
             match listening {
                 Ok(address) => *self.address.borrow_mut() = Some(address),
@@ -312,6 +319,20 @@ fn unpack(framing: Framing) -> Option<Unpack> {
         }
     };
     built.ok()
+}
+
+/// Listens with a listener that was made elsewhere.
+pub fn listen_on_made(
+    address: &Address,
+    backlog: u32,
+    listen: Listen,
+    listen_on: impl FnOnce(Listening) -> Result<Address, ListenError>,
+) -> Result<Address, ListenError> {
+    match OwnedSocket::listener(address, backlog) {
+        Ok(listener) => listen_on(Listening::from_listener(listener, listen)?),
+        // As the library itself is told.
+        Err(_) => listen_on(listen.bind()?),
+    }
 }
 
 /// A callback of a server's.

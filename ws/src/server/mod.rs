@@ -29,7 +29,7 @@ use self::connection::ServerConnection;
 use self::shared::ServerShared;
 use crate::events::{ConnectionError, Message};
 use crate::handshake::{HandshakeLimits, HttpRequest, HttpResponse};
-use hvloop_event::conn::{Handler, ListenerSet};
+use hvloop_event::conn::{Handler, ListenerSet, Listening, MakeHandler};
 use hvloop_event::{Address, ChannelId, Listen, change, listener_set_methods, lock};
 use std::sync::Arc;
 
@@ -121,11 +121,28 @@ impl WebSocketServer {
     ///
     /// libhv: `setPort` and `start`.
     pub fn listen(&self, listen: Listen) -> Result<Address, hvloop_event::ListenError> {
+        self.listeners.listen(listen, self.make())
+    }
+
+    /// As [`listen`](WebSocketServer::listen), with a listener that is open already: of
+    /// [`Listen::bind`](hvloop_event::Listen::bind), or made
+    /// [elsewhere](hvloop_event::Listening::from_listener), which has an example. Several accepting loops
+    /// share it: each looks when somebody waits, and the first one has him.
+    ///
+    /// # Errors
+    ///
+    /// The loop is stopping, or the system has no descriptor for one more loop; the listener is closed then.
+    ///
+    /// libhv: `setListenFD` and `start`.
+    pub fn listen_on(&self, listening: Listening) -> Result<Address, hvloop_event::ListenError> {
+        self.listeners.listen_on(listening, self.make())
+    }
+
+    fn make(&self) -> Arc<MakeHandler> {
         let shared = self.shared.clone();
-        let make = move |ticket| -> Box<dyn Handler> {
+        Arc::new(move |ticket| -> Box<dyn Handler> {
             Box::new(ServerConnection::new(shared.clone(), ticket))
-        };
-        self.listeners.listen(listen, Arc::new(make))
+        })
     }
 
     /// Closes the listeners, then ends every connection in order: with a Close frame of code 1001

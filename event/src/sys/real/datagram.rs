@@ -1,6 +1,7 @@
 //! UDP sockets.
 
 use super::super::{DatagramSettings, Interface, MulticastOut, Poller};
+use super::made::{self, OwnedSocket};
 use super::options;
 use crate::log;
 use crate::sys::Key;
@@ -26,6 +27,33 @@ impl Datagrams {
         options::set_buffers(&socket, &settings.options);
         socket.bind(&address.into())?;
         Ok(Self(mio::net::UdpSocket::from_std(socket.into())))
+    }
+
+    /// A socket that was made elsewhere; of the settings those hold that need not be set before it has its
+    /// address.
+    ///
+    /// # Errors
+    ///
+    /// It is no UDP socket.
+    pub(crate) fn made(socket: OwnedSocket, settings: &DatagramSettings) -> io::Result<Self> {
+        let socket = made::take(socket, Type::DGRAM)?;
+        if socket.local_addr()?.as_socket().is_none() {
+            return Err(made::unfit("the socket is not of UDP"));
+        }
+        if settings.broadcast {
+            socket.set_broadcast(true)?;
+        }
+        options::set_buffers(&socket, &settings.options);
+        Ok(Self(mio::net::UdpSocket::from_std(socket.into())))
+    }
+
+    /// The one that it sends to and hears, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// There is none.
+    pub(crate) fn peer(&self) -> io::Result<SocketAddr> {
+        self.0.peer_addr()
     }
 
     /// Registers with the poller for reading and writing, once.

@@ -1,13 +1,14 @@
 //! Listening sockets: TCP and Unix.
 
 use super::super::{Address, Poller, SocketOptions};
+use super::made::{self, OwnedSocket};
 use super::options::{before_bind, open};
 use super::stream::Stream;
 #[cfg(unix)]
 use super::unix_name::{self, SocketFile};
 use crate::log;
 use crate::sys::Key;
-use socket2::Type;
+use socket2::{SockRef, Socket, Type};
 use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
@@ -70,6 +71,32 @@ impl Listener {
         })
     }
 
+    /// A listener that was made elsewhere. A Unix socket's file stays when it is closed: it is not ours.
+    ///
+    /// # Errors
+    ///
+    /// It does not listen, or is of no kind that is known here.
+    pub(crate) fn made(socket: OwnedSocket) -> io::Result<Self> {
+        let socket = made::take(socket, Type::STREAM)?;
+        if !does_listen(&socket)? {
+            return Err(made::unfit("the socket does not listen"));
+        }
+        Ok(Self {
+            inner: Bound::of_socket(socket)?,
+            reserve: reserve(),
+        })
+    }
+
+    /// The same listener once more, for another loop: who comes first gets what waits. The file of a Unix
+    /// socket goes with the first one.
+    pub(crate) fn try_clone(&self) -> io::Result<Self> {
+        let socket = either!(&self.inner, l => SockRef::from(l).try_clone())?;
+        Ok(Self {
+            inner: Bound::of_socket(socket)?,
+            reserve: reserve(),
+        })
+    }
+
     /// Registers with the poller, once.
     pub(crate) fn register(&mut self, poller: &Poller, key: Key) -> io::Result<()> {
         let token = mio::Token(key.to_token());
@@ -121,6 +148,39 @@ impl Listener {
         self.reserve = reserve();
         turned
     }
+}
+
+impl Bound {
+    fn of_socket(socket: Socket) -> io::Result<Self> {
+        let own = socket.local_addr()?;
+        if own.as_socket().is_some() {
+            return Ok(Self::Tcp(mio::net::TcpListener::from_std(socket.into())));
+        }
+        #[cfg(unix)]
+        if own.is_unix() {
+            let listener = mio::net::UnixListener::from_std(socket.into());
+            return Ok(Self::Unix(None, listener));
+        }
+        Err(made::unfit("the socket is neither of TCP nor of Unix"))
+    }
+}
+
+#[cfg(unix)]
+impl std::os::fd::AsFd for Listener {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        either!(&self.inner, l => l.as_fd())
+    }
+}
+
+/// Whether it listens, where the system says so.
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+fn does_listen(socket: &Socket) -> io::Result<bool> {
+    socket.is_listener()
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+fn does_listen(_socket: &Socket) -> io::Result<bool> {
+    Ok(true)
 }
 
 /// What an error of [`Listener::accept`] means for the next call.

@@ -6,6 +6,7 @@ pub(crate) mod dns;
 pub(crate) mod entropy;
 pub(crate) mod foreign;
 pub(crate) mod listener;
+pub(crate) mod made;
 mod options;
 pub(crate) mod poller;
 #[cfg(unix)]

@@ -1,6 +1,7 @@
 //! Non-blocking streams: TCP and Unix sockets.
 
 use super::super::{Address, Got, Poller, SocketOptions};
+use super::made::{self, OwnedSocket};
 use super::options::{open, set_buffers};
 #[cfg(unix)]
 use super::unix_name;
@@ -65,6 +66,48 @@ impl Stream {
             #[cfg(unix)]
             (Address::Unix(None), _) => Err(io::ErrorKind::AddrNotAvailable.into()),
         }
+    }
+
+    /// As [`connect`](Self::connect), with a socket that was made elsewhere; one that is connected already is
+    /// taken as it is. It comes back where it can be tried again.
+    pub(crate) fn connect_made(
+        made: OwnedSocket,
+        address: &Address,
+    ) -> Result<Self, (io::Error, Option<OwnedSocket>)> {
+        let fatal = |e| (e, None);
+        let socket = made::take(made, Type::STREAM).map_err(fatal)?;
+        if socket.peer_addr().is_err() {
+            let to = match address {
+                Address::Inet(address) => Ok((*address).into()),
+                #[cfg(unix)]
+                Address::Unix(Some(path)) => unix_name::name(path),
+                #[cfg(unix)]
+                Address::Unix(None) => Err(io::ErrorKind::AddrNotAvailable.into()),
+            };
+            match socket.connect(&to.map_err(fatal)?) {
+                Err(e) if address.inet().is_none() && e.kind() == io::ErrorKind::WouldBlock => {
+                    return Err((e, Some(socket.into())));
+                }
+                Err(e) if !is_in_progress(&e) => return Err(fatal(e)),
+                _ => {}
+            }
+        }
+        Self::of_socket(socket).map_err(fatal)
+    }
+
+    /// The stream that a socket is.
+    fn of_socket(socket: Socket) -> io::Result<Self> {
+        let own = socket.local_addr()?;
+        if own.as_socket().is_some() {
+            return Ok(Self::Tcp(mio::net::TcpStream::from_std(socket.into())));
+        }
+        #[cfg(unix)]
+        if own.is_unix() {
+            let stream = mio::net::UnixStream::from_std(socket.into());
+            no_sigpipe(&stream)?;
+            return Ok(Self::Unix(stream));
+        }
+        Err(made::unfit("the socket is neither of TCP nor of Unix"))
     }
 
     /// Registers with the poller for reading and writing, once for its time on that poller.
@@ -256,7 +299,10 @@ fn connect_from(bind: SocketAddr, to: SocketAddr) -> io::Result<mio::net::TcpStr
 
 #[cfg(unix)]
 fn is_in_progress(e: &io::Error) -> bool {
-    e.raw_os_error() == Some(libc::EINPROGRESS) || e.kind() == io::ErrorKind::WouldBlock
+    // A connect that was begun elsewhere goes on, too.
+    let goes_on = [libc::EINPROGRESS, libc::EALREADY, libc::EISCONN];
+    let known = e.raw_os_error().is_some_and(|code| goes_on.contains(&code));
+    known || e.kind() == io::ErrorKind::WouldBlock
 }
 
 #[cfg(not(unix))]

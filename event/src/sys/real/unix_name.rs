@@ -65,7 +65,7 @@ pub(super) fn bind(
 ) -> io::Result<(Option<SocketFile>, mio::net::UnixListener)> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
-    let address = to_bind(path)?;
+    let address = name(path)?;
     let is_file = abstract_name(path).is_none();
     match socket.bind(&address) {
         Err(e) if e.kind() == io::ErrorKind::AddrInUse && is_file => {
@@ -138,7 +138,7 @@ fn lock_directory(path: &Path) -> io::Result<File> {
 }
 
 /// In the form of socket2, where a NUL stands before an abstract name.
-fn to_bind(path: &Path) -> io::Result<SockAddr> {
+pub(super) fn name(path: &Path) -> io::Result<SockAddr> {
     match abstract_name(path) {
         Some(name) => {
             let name = [&[0], name].concat();

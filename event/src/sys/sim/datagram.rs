@@ -1,5 +1,6 @@
 //! The twin of a UDP socket.
 
+use super::made::{Made, OwnedSocket};
 use super::poller::Poller;
 use super::world::{World, packets};
 use crate::sys::Key;
@@ -22,6 +23,28 @@ impl Datagrams {
     pub(crate) fn bind(address: SocketAddr, _settings: &DatagramSettings) -> io::Result<Self> {
         let id = packets::open_socket(&World::here(), address)?;
         Ok(Self { id })
+    }
+
+    /// A socket that was made elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// It is none for datagrams.
+    pub(crate) fn made(socket: OwnedSocket, _settings: &DatagramSettings) -> io::Result<Self> {
+        match socket.take() {
+            Some(Made::Datagrams(id)) => Ok(Self { id }),
+            _ => Err(io::ErrorKind::InvalidInput.into()),
+        }
+    }
+
+    /// The one that it sends to and hears, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// There is none.
+    pub(crate) fn peer(&self) -> io::Result<SocketAddr> {
+        packets::socket_peer(&World::here(), self.id)
+            .ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
     /// Registers with the poller.

@@ -1,5 +1,6 @@
 //! The twin of a listening socket.
 
+use super::made::{Made, OwnedSocket};
 use super::poller::Poller;
 use super::stream::Stream;
 use super::world::World;
@@ -27,6 +28,27 @@ impl Listener {
     ) -> io::Result<Self> {
         let id = backlog::listen(&World::here(), address, backlog, options.reuse_port)?;
         Ok(Self { id })
+    }
+
+    /// A listener that was made elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// It is none.
+    pub(crate) fn made(socket: OwnedSocket) -> io::Result<Self> {
+        match socket.take() {
+            Some(Made::Listener(id)) => Ok(Self { id }),
+            _ => Err(io::ErrorKind::InvalidInput.into()),
+        }
+    }
+
+    /// For another loop: there is one here.
+    ///
+    /// # Errors
+    ///
+    /// Always.
+    pub(crate) fn try_clone(&self) -> io::Result<Self> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     /// Registers with the poller.

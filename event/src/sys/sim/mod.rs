@@ -12,7 +12,7 @@
 //! | `world/backlog` | listeners, and connections that wait for them |
 //! | `world/packets` | datagrams, and the peers that send them |
 //! | `world/pipe` | a descriptor of a user's |
-//! | `poller`, `stream`, `listener`, `datagram`, `foreign`, `dns`, `clock`, `entropy`, `thread` | the twins of `sys::real` |
+//! | `poller`, `stream`, `listener`, `datagram`, `made`, `foreign`, `dns`, `clock`, `entropy`, `thread` | the twins of `sys::real` |
 //!
 //! Every choice is drawn from the world's seed, so that a history can be run again. Nothing sleeps:
 //! a poll moves the clock to the next thing on the agenda. What "other threads" do is on the agenda
@@ -25,6 +25,7 @@ pub(crate) mod entropy;
 mod faults;
 pub(crate) mod foreign;
 pub(crate) mod listener;
+pub(crate) mod made;
 pub(crate) mod poller;
 pub(crate) mod stream;
 pub(crate) mod thread;

@@ -1,5 +1,6 @@
 //! The twin of a non-blocking stream, TCP or Unix.
 
+use super::made::{Made, OwnedSocket};
 use super::poller::Poller;
 use super::world::World;
 use super::world::fd::Fd;
@@ -22,6 +23,22 @@ impl Stream {
     /// The world has no descriptor to give.
     pub(crate) fn connect(address: &Address, _bind: Option<SocketAddr>) -> io::Result<Self> {
         let fd = World::here().connect(address)?;
+        Ok(Self { fd })
+    }
+
+    /// As [`connect`](Self::connect), with a socket that was made elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// It is no stream.
+    pub(crate) fn connect_made(
+        made: OwnedSocket,
+        address: &Address,
+    ) -> Result<Self, (io::Error, Option<OwnedSocket>)> {
+        let Some(Made::Stream(fd)) = made.take() else {
+            return Err((io::ErrorKind::InvalidInput.into(), None));
+        };
+        World::here().connect_socket(fd, address);
         Ok(Self { fd })
     }
 

@@ -11,11 +11,10 @@ mod state;
 use self::connection::ServerConnection;
 use self::state::ServerState;
 use super::channel::{Channel, ChannelId};
-use crate::conn::ListenError;
-use crate::conn::{Handler, Listen};
+use crate::conn::{Handler, Listen, ListenError, Listening};
 use crate::error::CloseReason;
 use crate::framing::Unpack;
-use crate::listener_set::ListenerSet;
+use crate::listener_set::{ListenerSet, MakeHandler};
 use crate::listener_set_methods;
 use crate::sync::lock;
 use crate::sys::Address;
@@ -124,11 +123,27 @@ impl TcpServer {
     ///
     /// libhv: `TcpServer::createsocket` and `start`.
     pub fn listen(&self, listen: Listen) -> Result<Address, ListenError> {
+        self.listeners.listen(listen, self.make())
+    }
+
+    /// As [`listen`](TcpServer::listen), with a listener that is open already: of [`Listen::bind`], or made
+    /// [elsewhere](crate::Listening::from_listener). Several accepting loops share it: each looks when
+    /// somebody waits, and the first one has him.
+    ///
+    /// # Errors
+    ///
+    /// The loop is stopping, or the system has no descriptor for one more loop; the listener is closed then.
+    ///
+    /// libhv: `TcpServer::setListenFD` and `start`; `createsocket` is [`Listen::bind`].
+    pub fn listen_on(&self, listening: Listening) -> Result<Address, ListenError> {
+        self.listeners.listen_on(listening, self.make())
+    }
+
+    fn make(&self) -> Arc<MakeHandler> {
         let shared = self.shared.clone();
-        let make = move |ticket| -> Box<dyn Handler> {
+        Arc::new(move |ticket| -> Box<dyn Handler> {
             Box::new(ServerConnection::new(shared.clone(), ticket))
-        };
-        self.listeners.listen(listen, Arc::new(make))
+        })
     }
 
     /// Closes the listeners, then ends every connection in order. Returns at once; each connection

@@ -2,11 +2,13 @@
 
 use super::SendBudget;
 use crate::proxy::{Proxy, ProxyTargetError, Tunnel};
+use crate::sync::lock;
+use crate::sys::{Address, OwnedSocket, made};
 use crate::transport::settings::{ConnSettings, conn_setters};
 use std::fmt;
 #[cfg(unix)]
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// Where to connect to, and how. For [`LocalLoop::connect`](crate::LocalLoop::connect) and
@@ -18,8 +20,13 @@ pub struct Connect {
     pub(crate) proxy: Option<Proxy>,
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<crate::tls::TlsClientConfig>,
+    /// A socket that was made elsewhere, for the first attempt that comes to connect.
+    made: Option<MadeSocket>,
     pub(crate) settings: ConnSettings,
 }
+
+/// What the clones of a [`Connect`] share, since there is one.
+type MadeSocket = Arc<Mutex<Option<OwnedSocket>>>;
 
 /// Where a connect goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,8 +107,62 @@ impl Connect {
             proxy: None,
             #[cfg(feature = "tls")]
             tls: None,
+            made: None,
             settings: ConnSettings::new(),
         }
+    }
+
+    /// Connects this socket, which was made elsewhere and maybe bound or set up, in the place of one of the
+    /// library's: to the address of the target, or of the proxy, that is of its family, and of several to the
+    /// first alone. One that is connected already, by a `connect` of the caller's, `accept` or `socketpair`, is
+    /// taken as it is: the target is then the name that TLS verifies, and where reconnects go. (A name is
+    /// looked up all the same.)
+    ///
+    /// There is one socket for all clones of these options: the first attempt that comes to connect has it, and
+    /// what follows (a reconnect, another `connect`) opens its own. From then on it is non-blocking, for whoever
+    /// else has it, too, and close-on-exec. [`SocketOptions::bind`](crate::SocketOptions::bind) means nothing to
+    /// it. What is no stream socket fails with [`CloseReason::Connect`](crate::CloseReason::Connect).
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # #[cfg(unix)] {
+    /// use hvloop_event::{Connect, EventLoop, TcpClient};
+    ///
+    /// let event_loop = EventLoop::new()?;
+    /// let client = TcpClient::new(&event_loop);
+    /// let connected = std::net::TcpStream::connect("127.0.0.1:7")?;
+    /// client.connect(Connect::to("127.0.0.1", 7).with_socket(connected))?;
+    /// # } Ok(()) }
+    /// ```
+    ///
+    /// libhv: `hio_get` and `hconnect`, `TcpClient::createsocket(struct sockaddr*)` and `bind`.
+    pub fn with_socket(mut self, socket: impl Into<OwnedSocket>) -> Self {
+        self.made = Some(Arc::new(Mutex::new(Some(socket.into()))));
+        self
+    }
+
+    /// Takes the socket that was made elsewhere.
+    pub(crate) fn take_made(&self) -> Option<OwnedSocket> {
+        lock(self.made.as_ref()?).take()
+    }
+
+    /// Gives it back, for the next try.
+    pub(crate) fn give_back(&self, socket: OwnedSocket) {
+        if let Some(made) = &self.made {
+            *lock(made) = Some(socket);
+        }
+    }
+
+    /// Whether that address is for the socket that was made elsewhere, if there is one.
+    pub(crate) fn fits(&self, address: &Address) -> bool {
+        let made = self.made.as_ref().map(|made| lock(made));
+        made.is_none_or(|made| made.as_ref().is_none_or(|made| made::fits(made, address)))
+    }
+
+    /// Whether there is a socket that was made elsewhere.
+    pub(crate) fn has_made(&self) -> bool {
+        let made = self.made.as_ref();
+        made.is_some_and(|made| lock(made).is_some())
     }
 
     setters! {

@@ -2,7 +2,7 @@
 
 use super::listen_error::ListenError;
 use crate::core::slots::OwnKey;
-use crate::sys::{Address, Listener};
+use crate::sys::{Address, Listener, OwnedSocket};
 use crate::transport::budget::SendBudget;
 use crate::transport::settings::{ConnSettings, conn_setters};
 use std::net::SocketAddr;
@@ -103,9 +103,78 @@ pub struct Listening {
 }
 
 impl Listening {
+    /// A listener that was made elsewhere and listens already: by the code around this library, by the process
+    /// that started this one, or by a service manager (socket activation). `listen` says how what is accepted is
+    /// treated; its address and its backlog do not count, nor do options that a socket must have before it is
+    /// bound. From now on the listener is non-blocking, for whoever else has it, too, and close-on-exec. The file
+    /// of a Unix socket stays when it is closed. Any thread.
+    ///
+    /// A service that inetd (`wait`) or systemd (`StandardInput=socket`) starts has its listener in the place of
+    /// its standard input:
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # #[cfg(unix)] {
+    /// use hvloop_event::{EventLoop, Listen, Listening, TcpServer};
+    /// use std::os::fd::AsFd;
+    ///
+    /// let listener = std::io::stdin().as_fd().try_clone_to_owned()?;
+    /// let listen = Listen::tcp(([127, 0, 0, 1], 0)); // how connections are treated
+    /// let listening = Listening::from_listener(listener, listen)?;
+    ///
+    /// let event_loop = EventLoop::new()?;
+    /// let server = TcpServer::new(&event_loop);
+    /// server.on_message(|channel, data| {
+    ///     channel.send(data).unwrap_or_else(|e| eprintln!("{e}"));
+    /// });
+    /// println!("serving at {}", server.listen_on(listening)?);
+    /// event_loop.run()?;
+    /// # } Ok(()) }
+    /// ```
+    ///
+    /// Where listeners come at the descriptors from 3 on (`LISTEN_FDS`), a package such as `listenfd` takes
+    /// them, and gives the [`TcpListener`](std::net::TcpListener) or `UnixListener` for this call.
+    ///
+    /// # Errors
+    ///
+    /// It does not listen, or is neither of TCP nor of Unix; what the system said. It is closed then.
+    ///
+    /// libhv: `TcpServer::setListenFD`, `haccept`.
+    pub fn from_listener(
+        listener: impl Into<OwnedSocket>,
+        mut listen: Listen,
+    ) -> Result<Self, ListenError> {
+        let taken = Listener::made(listener.into());
+        let taken = taken.and_then(|listener| Ok((listener.local()?, listener)));
+        let (address, listener) = taken.map_err(|e| ListenError::io(e, listen.address.clone()))?;
+        listen.address = address;
+        Ok(Self {
+            listener,
+            listen: Arc::new(listen),
+        })
+    }
+
     /// The address that it listens at.
     pub fn address(&self) -> &Address {
         &self.listen.address
+    }
+
+    /// The same for one more loop.
+    pub(crate) fn try_clone(&self) -> Result<Self, ListenError> {
+        let cloned = self.listener.try_clone();
+        let listener = cloned.map_err(|e| ListenError::io(e, self.address().clone()))?;
+        Ok(Self {
+            listener,
+            listen: self.listen.clone(),
+        })
+    }
+}
+
+/// For options that the library does not know, and for logs.
+#[cfg(all(unix, not(hvloop_sim)))]
+impl std::os::fd::AsFd for Listening {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.listener.as_fd()
     }
 }
 

@@ -91,7 +91,11 @@ fn resolved(conn: &Conn<'_>, answer: io::Result<Vec<Address>>) {
     }
     with_connecting(conn, |connecting| connecting.lookup = None);
     let none = || io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-    match answer.and_then(|found| (!found.is_empty()).then_some(found).ok_or_else(none)) {
+    let answer = answer.and_then(|found| match found.is_empty() {
+        true => Err(none()),
+        false => for_made(conn, found),
+    });
+    match answer {
         Ok(addresses) => {
             with_connecting(conn, |connecting| {
                 connecting.race = Some(ConnectRace::new(addresses, now, ATTEMPT_DELAY));
@@ -100,6 +104,21 @@ fn resolved(conn: &Conn<'_>, answer: io::Result<Vec<Address>>) {
         }
         Err(e) => close::now(conn, CloseReason::Dns(Arc::new(e))),
     }
+}
+
+/// A socket that was made elsewhere is of one family, and has one try.
+fn for_made(conn: &Conn<'_>, addresses: Vec<Address>) -> io::Result<Vec<Address>> {
+    let chosen = with_connecting(conn, |Connecting { options, .. }| {
+        let fits = |address: &&Address| options.fits(address);
+        let first = addresses.iter().find(fits).cloned();
+        options.has_made().then_some(first)
+    });
+    let Some(first) = chosen.flatten() else {
+        return Ok(addresses);
+    };
+    let none = "the host has no address of the socket's family";
+    let first = first.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, none))?;
+    Ok(vec![first])
 }
 
 /// Runs `f` on what is needed only until there is a stream to the target; `None`: there is one.
@@ -134,10 +153,8 @@ fn drive_race(conn: &Conn<'_>) {
 }
 
 fn start_racer(conn: &Conn<'_>, index: usize, address: Address) {
-    let bind =
-        with_connecting(conn, |connecting| connecting.options.settings.socket.bind).flatten();
     let started = conn.core().poller.with(|poller| {
-        let mut stream = Stream::connect(&address, bind)?;
+        let mut stream = open(conn, &address)?;
         // All racers of a connection share its key: the winner stays as it is registered, and
         // an event of a loser is a spurious one for the winner.
         stream.register(poller, conn.place().key())?;
@@ -150,6 +167,22 @@ fn start_racer(conn: &Conn<'_>, index: usize, address: Address) {
         Err(e) if is_backlog_full(&address, &e) => wait_for_room(conn, index, address),
         Err(e) => racer_failed(conn, index, address, e),
     }
+}
+
+/// Begins to connect a socket.
+fn open(conn: &Conn<'_>, address: &Address) -> io::Result<Stream> {
+    let opened = with_connecting(conn, |Connecting { options, .. }| {
+        let Some(made) = options.take_made() else {
+            return Stream::connect(address, options.settings.socket.bind);
+        };
+        Stream::connect_made(made, address).map_err(|(e, made)| {
+            if let Some(made) = made {
+                options.give_back(made);
+            }
+            e
+        })
+    });
+    opened.unwrap_or_else(|| Err(io::ErrorKind::NotConnected.into()))
 }
 
 /// The system does not tell when a Unix socket's backlog has room again: looks after a while. There is

@@ -168,6 +168,18 @@ fn on_connect(ctx: &Rc<Ctx>, c: usize, channel: &Channel) {
                 ctx.check(!given_up, || {
                     format!("client {c} connected after it was closed")
                 });
+                // The first attempt has the socket that it was given, others have their own.
+                let given = record.made.filter(|_| record.attempt == 0);
+                let right = given.is_none_or(|made| fd == Some(made));
+                ctx.check(
+                    right && (fd != record.made || record.attempt == 0 || fd.is_none()),
+                    || {
+                        format!(
+                            "client {c} connected with {fd:?}, and not with {:?}",
+                            record.made
+                        )
+                    },
+                );
                 let reconnect = client
                     .tcp
                     .borrow()

@@ -9,7 +9,7 @@ use crate::history::{ClientPlan, Host, Kind};
 use crate::peers::{PASSWORD, TARGET, USER};
 use hvloop_event::conn::SendBudget;
 use hvloop_event::{
-    Channel, CloseReason, Connect, ConnectError, Proxy, ReconnectPolicy, TcpClient,
+    Channel, CloseReason, Connect, ConnectError, OwnedSocket, Proxy, ReconnectPolicy, TcpClient,
 };
 use hvloop_ws::{ClientOptions, ClientState, CloseEvent, OpenError, WebSocketClient};
 use std::cell::RefCell;
@@ -64,6 +64,8 @@ pub struct Record {
     pub given_up: Option<u64>,
     /// This side ended the `open()`.
     pub ended: Option<Ended>,
+    /// The socket that the first attempt of a TCP client was given.
+    pub made: Option<u64>,
     /// Sessions of the present `open()`.
     pub opened: u32,
     pub in_session: bool,
@@ -228,10 +230,22 @@ impl Client {
             true => connect.with_tls(ctx.certificates.client()),
             false => connect,
         };
+        let made = match plan.host {
+            Host::Literal if ctx.history.made_elsewhere(c) => OwnedSocket::stream().ok(),
+            _ => None,
+        };
+        let (connect, made) = match made {
+            Some((socket, fd)) => (connect.with_socket(socket), Some(fd)),
+            None => (connect, None),
+        };
         let opened = tcp.connect(connect);
-        ctx.world.note(|| format!("connect({c}): {opened:?}"));
+        ctx.world
+            .note(|| format!("connect({c}), socket {made:?}: {opened:?}"));
         match opened {
-            Ok(()) => self.begin(ctx, c),
+            Ok(()) => {
+                self.begin(ctx, c);
+                self.record.borrow_mut().made = made;
+            }
             Err(ConnectError::LoopClosed) => ctx.check(ctx.event_loop.is_stopping(), || {
                 format!("client {c} says that the loop is closed")
             }),

@@ -8,7 +8,7 @@ use crate::deflating::{DeflatePlan, fill};
 use crate::history::{Place, ServiceOp, ServicePlan, VisitPlan};
 use crate::oracle;
 use crate::peers::{Errand, Visitor, dialer};
-use crate::servers::may_fail;
+use crate::servers::{listen_on_made, may_fail};
 use hvloop_event::{Address, ChannelId, Listen, SendError};
 use hvloop_ws::handshake::HttpResponse;
 use hvloop_ws::http::StatusCode;
@@ -223,8 +223,14 @@ impl Service {
         if self.plan.tls {
             listen = listen.with_tls(ctx.certificates.server_config());
         }
+        let (address, backlog) = (Self::address(s).into(), self.plan.backlog);
         self.with(|server| {
-            let listening = server.listen(listen);
+            let listening = match ctx.history.made_elsewhere(s) {
+                true => listen_on_made(&address, backlog, listen, |listening| {
+                    server.listen_on(listening)
+                }),
+                false => server.listen(listen),
+            };
             ctx.world.note(|| format!("listen: {listening:?}"));
             match listening {
                 Ok(address) => *self.address.borrow_mut() = Some(address),

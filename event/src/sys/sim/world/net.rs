@@ -88,23 +88,37 @@ impl World {
     }
 
     pub(in crate::sys::sim) fn connect(&self, address: &Address) -> io::Result<Fd> {
+        let fd = self.socket()?;
+        self.connect_socket(fd, address);
+        Ok(fd)
+    }
+
+    /// A stream that is not connected.
+    pub(in crate::sys::sim) fn socket(&self) -> io::Result<Fd> {
         if self.chance(|faults| faults.no_fd) {
-            self.note(|| format!("connect to {address}: EMFILE"));
+            self.note(|| "a socket: EMFILE".to_owned());
             return Err(io::Error::other("EMFILE"));
         }
         let window = self.faults().window;
         let mut net = self.net.borrow_mut();
         let fd = net.links.len() as Fd;
         let local = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 40_000 + (fd % 20_000) as u16);
-        let link = Link::new(address.clone(), local.into(), window);
-        net.links.push(link);
+        let nowhere = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0);
+        net.links
+            .push(Link::new(nowhere.into(), local.into(), window));
+        Ok(fd)
+    }
+
+    /// Begins to connect it.
+    pub(in crate::sys::sim) fn connect_socket(&self, fd: Fd, address: &Address) {
+        let mut net = self.net.borrow_mut();
+        net.link_mut(fd).address = address.clone();
         let (after, outcome) = match net.routes.get(address) {
             Some(Route::Accept(after, _)) => (*after, Ok(())),
             Some(Route::Refuse(after)) => (*after, Err(io::ErrorKind::ConnectionRefused)),
             Some(Route::Hole) => {
                 drop(net);
-                self.note(|| format!("fd {fd}: connect to {address}, a hole"));
-                return Ok(fd);
+                return self.note(|| format!("fd {fd}: connect to {address}, a hole"));
             }
             None => (Duration::ZERO, Err(io::ErrorKind::ConnectionRefused)),
         };
@@ -112,7 +126,6 @@ impl World {
         self.note(|| format!("fd {fd}: connect to {address}: {outcome:?} in {after:?}"));
         self.later(after, Happening::Connected(fd, outcome));
         self.may_break(fd, after);
-        Ok(fd)
     }
 
     /// The network may break a connection that is there after that time.

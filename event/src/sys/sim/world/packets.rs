@@ -195,6 +195,10 @@ pub(in crate::sys::sim) fn socket_address(world: &World, id: usize) -> SocketAdd
     world.net.borrow().sockets[id].address
 }
 
+pub(in crate::sys::sim) fn socket_peer(world: &World, id: usize) -> Option<SocketAddr> {
+    world.net.borrow().sockets[id].peer
+}
+
 pub(in crate::sys::sim) fn connect_socket(world: &World, id: usize, to: SocketAddr) {
     world.net.borrow_mut().sockets[id].peer = Some(to);
 }
