@@ -96,6 +96,7 @@ pub use self::{
         attachments::{Attachment, AttachmentId},
         idle::IdleId,
         lookup::DnsQuery,
+        shared::LoopId,
         timers::TimerId,
     },
     error::{

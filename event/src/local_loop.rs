@@ -9,6 +9,7 @@ use crate::core::calls::Deferred;
 use crate::core::idle::IdleId;
 use crate::core::lookup::DnsQuery;
 use crate::core::loop_timers::TimerAction;
+use crate::core::shared::next_id;
 use crate::core::timers::TimerId;
 use crate::core::{LocalLoop, lookup};
 #[cfg(feature = "cron")]
@@ -93,7 +94,7 @@ impl LocalLoop {
     ) -> TimerId {
         if repeat == Some(0) {
             self.core().drop_user(f);
-            return id.unwrap_or_else(|| self.core().shared.next_timer_id());
+            return id.unwrap_or_else(|| TimerId::apart(next_id().get()));
         }
         // `None`: later than the clock can tell. It is there all the same, to be reset and killed.
         let deadline = from.checked_add(period);
@@ -131,7 +132,18 @@ impl LocalLoop {
     ///
     /// libhv: `hidle_add`.
     pub fn set_idle(&self, repeat: Option<u32>, f: impl FnMut(IdleId) + 'static) -> IdleId {
-        self.core().set_idle(repeat, Box::new(f))
+        let id = IdleId::next();
+        self.set_idle_as(id, repeat, f);
+        id
+    }
+
+    pub(crate) fn set_idle_as(
+        &self,
+        id: IdleId,
+        repeat: Option<u32>,
+        f: impl FnMut(IdleId) + 'static,
+    ) {
+        self.core().set_idle(id, repeat, Box::new(f));
     }
 
     /// Takes an idle callback off; `false`: it was called for the last time, or never was. Its
@@ -271,10 +283,22 @@ impl LocalLoop {
         host: &str,
         f: impl FnOnce(io::Result<Vec<IpAddr>>) + 'static,
     ) -> io::Result<DnsQuery> {
+        let query = DnsQuery::next();
+        self.resolve_as(query, host, f).map(|()| query)
+    }
+
+    /// As `resolve_dns`, under a name that was given out before.
+    pub(crate) fn resolve_as(
+        &self,
+        query: DnsQuery,
+        host: &str,
+        f: impl FnOnce(io::Result<Vec<IpAddr>>) + 'static,
+    ) -> io::Result<()> {
         let ip = |address: SocketAddr| address.ip();
-        self.resolve_scoped(host, move |found| {
+        let answer = move |found: io::Result<Vec<SocketAddr>>| {
             f(found.map(|addresses| addresses.into_iter().map(ip).collect()));
-        })
+        };
+        lookup::begin(self.core(), query, host, Box::new(answer))
     }
 
     /// As `resolve_dns`, with the zones of IPv6 addresses; the ports say nothing.
@@ -283,18 +307,14 @@ impl LocalLoop {
         host: &str,
         f: impl FnOnce(io::Result<Vec<SocketAddr>>) + 'static,
     ) -> io::Result<DnsQuery> {
-        let key = lookup::begin(self.core(), host, Box::new(f))?;
-        Ok(DnsQuery::of(self.core().own(key)))
+        let query = DnsQuery::next();
+        lookup::begin(self.core(), query, host, Box::new(f)).map(|()| query)
     }
 
-    /// Gives a lookup up: its callback is dropped here and never called. `false`: it was answered
-    /// already.
-    pub fn cancel_dns(&self, query: &DnsQuery) -> bool {
-        match query.give_up() {
-            Some(key) => lookup::cancel(self.core(), self.core().mine(key)),
-            // On its way here, from another thread.
-            None => true,
-        }
+    /// Gives a lookup up: its callback is never called, and dropped, here or, if it is still on its way from
+    /// another thread, when it arrives. `false`: it is, or was answered already.
+    pub fn cancel_dns(&self, query: DnsQuery) -> bool {
+        lookup::cancel(self.core(), query)
     }
 
     /// The connection of that id, if it has not ended.

@@ -29,3 +29,28 @@ macro_rules! setters {
         }
     )+};
 }
+
+/// What a name that is one number has: that number. No other one of the process has it.
+macro_rules! number_id {
+    ($type:ident) => {
+        impl $type {
+            /// The number behind it, for logs and foreign interfaces; never zero. No other one of the process has
+            /// it, also when its own has gone.
+            pub fn raw(self) -> u64 {
+                self.0.get()
+            }
+
+            /// The one that [`raw`](Self::raw) gave this number of. Of a number that it never gave one that names
+            /// nothing; `None`: zero.
+            pub fn from_raw(raw: u64) -> Option<Self> {
+                std::num::NonZeroU64::new(raw).map(Self)
+            }
+        }
+
+        impl std::fmt::Display for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}

@@ -92,10 +92,10 @@ fn cancel_dns() {
     asked.expect("the resolver is asked");
     let d = dropped.clone();
     on_loop(event_loop, move |local| {
-        assert!(local.cancel_dns(&query));
+        assert!(local.cancel_dns(query));
         let here = std::thread::current().id();
         d.read(|dropped| assert_eq!(dropped[..], [here]));
-        assert!(!local.cancel_dns(&query), "gone");
+        assert!(!local.cancel_dns(query), "gone");
     });
     go.set();
     assert!(answered.wait(DEADLINE, |answered| *answered == 1));
@@ -106,10 +106,10 @@ fn cancel_dns() {
         local.resolve_dns("again.test", answered).unwrap()
     });
     told.recv_timeout(DEADLINE).unwrap();
-    assert!(!on_loop(event_loop, move |local| local.cancel_dns(&query)));
+    assert!(!on_loop(event_loop, move |local| local.cancel_dns(query)));
     on_loop(event_loop, |local| {
         let query = local.resolve_dns("127.0.0.1", |_| panic!("given up"));
-        assert!(local.cancel_dns(&query.unwrap()));
+        assert!(local.cancel_dns(query.unwrap()));
     });
     on_loop(event_loop, |_| {});
     stop_without_panic(&thread);
@@ -143,7 +143,7 @@ fn cancel_dns_that_waits_for_a_thread() {
     });
     assert!(asked.wait(DEADLINE, |asked| !asked.is_empty()));
     on_loop(event_loop, move |local| {
-        assert!(slow.into_iter().all(|query| local.cancel_dns(&query)));
+        assert!(slow.into_iter().all(|query| local.cancel_dns(query)));
     });
     // Every thread that there may be has begun by now or never will.
     let d = done.clone();
@@ -349,7 +349,7 @@ fn lookups_of_other_threads() {
     // The loop does not run yet: the last one never gets there.
     let queries = ["known.test", "unknown.test", "::1"].map(ask);
     let given_up = ask("known.test");
-    event_loop.cancel_dns(&given_up).unwrap();
+    event_loop.cancel_dns(given_up).unwrap();
     assert!(queries.iter().all(|query| *query != given_up));
     thread.start().unwrap();
     assert!(told.wait(DEADLINE, |told| told.len() == 3));
@@ -366,10 +366,10 @@ fn lookups_of_other_threads() {
         ]
     );
     for query in &queries {
-        event_loop.cancel_dns(query).unwrap(); // answered: nothing to give up
+        event_loop.cancel_dns(*query).unwrap(); // answered: nothing to give up
     }
     thread.stop();
     assert!(thread.join().unwrap().is_clean());
     assert!(event_loop.resolve_dns("known.test", |_| {}).is_err());
-    assert!(event_loop.cancel_dns(&given_up).is_err());
+    assert!(event_loop.cancel_dns(given_up).is_err());
 }

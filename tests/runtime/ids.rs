@@ -1,10 +1,13 @@
 //! Ids name their loop, and durations without end are no mistake.
 
-use crate::common::loops::{MS, started, stop_clean};
+use crate::common::loops::{MS, Told, settle, started, stop_clean, stop_without_panic};
 use hvloop::event::conn::{Conn, ConnId, Connect as Connecting, Handler};
-use hvloop::event::{Attachment, Turn};
-use hvloop::{CloseReason, Connect, EventLoop, Listen, LocalLoop, LoopOptions, TcpClient};
-use hvloop_test_support::{DEADLINE, Event, Latch, wait_for};
+use hvloop::event::{Attachment, LoopId, Turn};
+use hvloop::{
+    ChannelId, CloseReason, Connect, DnsQuery, EventLoop, EventLoopThread, IdleId, Listen,
+    LocalLoop, LoopOptions, TcpClient, TimerId,
+};
+use hvloop_test_support::{DEADLINE, Event, Latch, Monitor, wait_for};
 use std::cell::Cell;
 use std::net::TcpListener;
 use std::rc::Rc;
@@ -141,7 +144,7 @@ fn other_ids_of_another_loop() {
     });
     assert_ne!(queries[0], queries[1]);
     assert!(
-        !a.cancel_dns(&queries[1]) && !b.cancel_dns(&queries[0]),
+        !a.cancel_dns(queries[1]) && !b.cancel_dns(queries[0]),
         "of the other loop"
     );
     turn(first);
@@ -235,7 +238,7 @@ fn limits_without_end() {
     let port = peer.local_addr().unwrap().port();
     let options = LoopOptions::new().drain_timeout(Duration::MAX);
     let event_loop = EventLoop::with_options(options).unwrap();
-    let thread = hvloop::EventLoopThread::with_loop(event_loop);
+    let thread = EventLoopThread::with_loop(event_loop);
     thread.start().unwrap();
     let client = TcpClient::new(thread.event_loop());
     let (up, closed) = (Event::new(), Event::new());
@@ -263,4 +266,166 @@ fn limits_without_end() {
     assert!(thread.join().unwrap().is_clean());
     closed.expect("its end");
     assert!(thread.event_loop().wait_stopped(Some(Duration::MAX)));
+}
+
+/// An id goes through its number, as through a foreign interface, and a number that was never given names nothing.
+#[test]
+fn ids_are_numbers() {
+    let loops = two();
+    let [(first, a), (second, b)] = &loops;
+    assert_ne!(first.id(), second.id());
+    assert_eq!(first.id(), first.clone().id());
+    assert_eq!(LoopId::from_raw(first.id().raw()), Some(first.id()));
+    let calls = Rc::new(Cell::new(0));
+    let count = || {
+        let calls = calls.clone();
+        move || calls.set(calls.get() + 1)
+    };
+    let mut numbers = Vec::new();
+    for _ in 0..100 {
+        let (x, y) = (count(), count());
+        numbers.push(a.set_timeout(Duration::ZERO, move |_| x()).raw());
+        numbers.push(b.set_timeout(Duration::ZERO, move |_| y()).raw());
+    }
+    let idle = a.set_idle(None, |_| {}).raw();
+    let query = a.resolve_dns("127.0.0.1", |_| {}).unwrap().raw();
+    for never in [u64::MAX, 1 << 63, u64::MAX >> 1, 1] {
+        let id = TimerId::from_raw(never).unwrap();
+        assert_eq!(id.raw(), never);
+        assert!(
+            !a.kill_timer(id) && !a.reset_timer(id, Some(DEADLINE)),
+            "{never}"
+        );
+        assert!(!a.kill_idle(IdleId::from_raw(u64::MAX).unwrap()));
+        assert!(!a.cancel_dns(DnsQuery::from_raw(u64::MAX).unwrap()));
+    }
+    assert!(TimerId::from_raw(0).is_none() && IdleId::from_raw(0).is_none());
+    assert!(DnsQuery::from_raw(0).is_none() && ChannelId::from_raw(0).is_none());
+    assert!(LoopId::from_raw(0).is_none());
+    // Each names its own, once, and on its own loop.
+    let mut sorted = numbers.clone();
+    sorted.sort_unstable();
+    sorted.dedup();
+    assert_eq!(sorted.len(), 200);
+    for pair in numbers.chunks(2).step_by(2) {
+        let [in_a, in_b] = [pair[0], pair[1]].map(|n| TimerId::from_raw(n).unwrap());
+        assert!(!a.kill_timer(in_b) && !b.kill_timer(in_a));
+        assert!(a.kill_timer(in_a) && !a.kill_timer(in_a));
+        assert!(b.kill_timer(in_b));
+    }
+    assert!(a.kill_idle(IdleId::from_raw(idle).unwrap()));
+    assert!(a.cancel_dns(DnsQuery::from_raw(query).unwrap()));
+    turn(first);
+    turn(second);
+    assert_eq!(calls.get(), 100);
+    // What took their slots is not theirs.
+    let again = count();
+    a.set_timeout(Duration::ZERO, move |_| again());
+    assert!(
+        !numbers
+            .iter()
+            .any(|n| a.kill_timer(TimerId::from_raw(*n).unwrap()))
+    );
+    turn(first);
+    assert_eq!(calls.get(), 101);
+    let id = ChannelId::next();
+    assert_eq!(ChannelId::from_raw(id.raw()), Some(id));
+    assert_eq!(id.to_string(), id.raw().to_string());
+    end(loops);
+}
+
+/// More timers than slots that an id has room for: each still names its own.
+#[test]
+fn more_timers_than_slots() {
+    let event_loop = EventLoop::new().unwrap();
+    let local = {
+        assert_eq!(
+            event_loop.run_once(Some(Duration::ZERO)).unwrap(),
+            Turn::Continue
+        );
+        event_loop.local().unwrap()
+    };
+    let many: Vec<_> = (0..(1 << 20) + 100)
+        .map(|_| local.set_timeout(DEADLINE, |_| {}))
+        .collect();
+    let last = &many[many.len() - 200..];
+    let raw: std::collections::HashSet<u64> = many.iter().map(|id| id.raw()).collect();
+    assert_eq!(raw.len(), many.len());
+    assert!(last.iter().all(|id| local.reset_timer(*id, Some(DEADLINE))));
+    assert!(last.iter().all(|id| local.kill_timer(*id)));
+    assert!(!last.iter().any(|id| local.kill_timer(*id)));
+    assert_eq!(event_loop.metrics().timers, (many.len() - 200) as u64);
+    event_loop.stop_with(Duration::ZERO);
+    while event_loop.run_once(None).unwrap() == Turn::Continue {}
+}
+
+/// From another thread the name is there at once, and what has it may be taken off before it arrives.
+#[test]
+fn idles_of_another_thread() {
+    let thread = EventLoopThread::new().unwrap();
+    let event_loop = thread.event_loop();
+    let calls = Monitor::new(0);
+    let c = calls.clone();
+    let kept = event_loop.set_idle(Some(2), move |_| c.update(|calls| *calls += 1));
+    let (told, dropped) = Told::new();
+    let early = event_loop
+        .set_idle(None, move |_| unreachable!("{:p}", &told))
+        .unwrap();
+    event_loop.kill_idle(early).unwrap();
+    thread.start().unwrap();
+    assert!(dropped.wait(DEADLINE, |dropped| dropped.len() == 1));
+    assert!(
+        calls.wait(DEADLINE, |calls| *calls >= 1),
+        "before it sleeps"
+    );
+    settle(event_loop);
+    assert!(calls.wait(DEADLINE, |calls| *calls == 2));
+    event_loop.kill_idle(kept.unwrap()).unwrap();
+    stop_clean(&thread);
+    assert!(event_loop.set_idle(None, |_| {}).is_err());
+}
+
+/// A name that is given up on the loop while what has it is on its way from another thread.
+#[test]
+fn given_up_before_it_arrives() {
+    let thread = started();
+    let event_loop = thread.event_loop().clone();
+    let ids = Monitor::new(None);
+    let (i, dropped) = (ids.clone(), Latch::new(3));
+    let d = dropped.clone();
+    event_loop
+        .post_event(move |local| {
+            // What the other thread begins now arrives behind this call.
+            let (on, d) = (local.event_loop(), d.clone());
+            std::thread::spawn(move || {
+                let [a, b, c] = [(); 3].map(|()| Counted(d.clone()));
+                let timer = on
+                    .set_timeout(Duration::ZERO, move |_| drop_never(a))
+                    .unwrap();
+                let idle = on.set_idle(None, move |_| panic!("{:p}", &b)).unwrap();
+                let query = on.resolve_dns("127.0.0.1", move |_| drop_never(c)).unwrap();
+                i.update(|ids| *ids = Some((timer, idle, query)));
+            })
+            .join()
+            .unwrap();
+            let (timer, idle, query) = ids.read(|ids| ids.unwrap());
+            assert!(!local.kill_timer(timer) && !local.kill_idle(idle));
+            assert!(!local.cancel_dns(query));
+        })
+        .unwrap();
+    assert!(dropped.wait(DEADLINE));
+    stop_without_panic(&thread);
+}
+
+/// Counts down when it is dropped.
+struct Counted(Latch);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.count_down();
+    }
+}
+
+fn drop_never(_: Counted) {
+    panic!("it was given up");
 }

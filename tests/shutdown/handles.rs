@@ -295,7 +295,7 @@ fn matrix(transport: Transport) {
             event_loop.wait_stopped(None);
             drop(event_loop.hold("for a moment").unwrap());
             let query = local.resolve_dns("127.0.0.1", |_| unreachable!()).unwrap();
-            assert!(local.cancel_dns(&query));
+            assert!(local.cancel_dns(query));
             // A client of its own, opened and given up, and one that stays.
             let short = WebSocketClient::with_options(&event_loop, options.clone());
             short.open(&url).unwrap();

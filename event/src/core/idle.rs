@@ -1,12 +1,23 @@
 //! Callbacks for when the loop has nothing to do.
 
-use super::slots::{OwnKey, Slots};
-use crate::sys::Key;
+use super::shared::next_id;
 use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::num::NonZeroU64;
 
-/// Names an idle callback of one loop. Never names another one, also when it is gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct IdleId(pub(crate) OwnKey);
+/// Names an idle callback among all of the process. Never names another one, also when it is gone, and nothing
+/// on another loop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IdleId(NonZeroU64);
+
+number_id!(IdleId);
+
+impl IdleId {
+    /// The name of one that nobody knows yet.
+    pub(crate) fn next() -> Self {
+        Self(next_id())
+    }
+}
 
 /// A user's callback.
 pub(crate) type OnIdle = Box<dyn FnMut(IdleId)>;
@@ -18,52 +29,65 @@ pub(super) struct Idle {
     left: Option<u32>,
 }
 
-/// Those of a loop. What is the user's leaves by return value, to be dropped with no borrow alive.
+/// Those of a loop, in the order of their names. What is the user's leaves by return value, to be dropped with no
+/// borrow alive.
 #[derive(Default)]
-pub(super) struct Idles(pub(super) RefCell<Slots<Idle>>);
+pub(super) struct Idles(RefCell<BTreeMap<IdleId, Idle>>);
 
 impl Idles {
     /// Adds one, to be called so many times (`None`: any number).
-    pub(super) fn add(&self, repeat: Option<u32>, callback: OnIdle) -> Key {
-        self.0.borrow_mut().insert(Idle {
+    pub(super) fn add(&self, id: IdleId, repeat: Option<u32>, callback: OnIdle) {
+        let idle = Idle {
             callback: Some(callback),
             left: repeat,
-        })
+        };
+        self.0.borrow_mut().insert(id, idle);
     }
 
     /// Takes one off, if it is there.
-    pub(super) fn remove(&self, key: Key) -> Option<Idle> {
-        self.0.borrow_mut().remove(key)
+    pub(super) fn remove(&self, id: IdleId) -> Option<Idle> {
+        self.0.borrow_mut().remove(&id)
     }
 
     /// All that are there.
-    pub(super) fn keys(&self) -> Vec<Key> {
-        self.0.borrow().keys()
+    pub(super) fn ids(&self) -> Vec<IdleId> {
+        self.0.borrow().keys().copied().collect()
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.borrow().len() == 0
+        self.0.borrow().is_empty()
     }
 
     /// Takes a callback out for its call, unless one before has taken it off.
-    pub(super) fn take(&self, key: Key) -> Option<OnIdle> {
-        self.0.borrow_mut().get_mut(key)?.callback.take()
+    pub(super) fn take(&self, id: IdleId) -> Option<OnIdle> {
+        self.0.borrow_mut().get_mut(&id)?.callback.take()
     }
 
     /// After a call. What is returned is over: its last call, or killed in it.
-    pub(super) fn put_back(&self, key: Key, callback: OnIdle) -> Option<OnIdle> {
+    pub(super) fn put_back(&self, id: IdleId, callback: OnIdle) -> Option<OnIdle> {
         let mut idles = self.0.borrow_mut();
-        let Some(idle) = idles.get_mut(key) else {
+        let Some(idle) = idles.get_mut(&id) else {
             return Some(callback);
         };
         if let Some(left) = idle.left.as_mut() {
             *left = left.saturating_sub(1);
             if *left == 0 {
-                idles.remove(key); // empty: its callback is here
+                idles.remove(&id); // empty: its callback is here
                 return Some(callback);
             }
         }
         idle.callback = Some(callback);
         None
+    }
+
+    /// Takes all off.
+    pub(super) fn drain(&self) -> Vec<Idle> {
+        std::mem::take(&mut *self.0.borrow_mut())
+            .into_values()
+            .collect()
+    }
+
+    pub(super) fn is_unborrowed(&self) -> bool {
+        self.0.try_borrow_mut().is_ok()
     }
 }

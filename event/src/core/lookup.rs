@@ -1,13 +1,12 @@
 //! Lookups that users ask for (`resolve_dns`); those of connects are in `transport::connection`.
 
 use super::calls::Deferred;
-use super::slots::OwnKey;
+use super::shared::next_id;
 use super::{LocalLoop, LoopCore};
-use crate::sys::Key;
 use crate::sys::{JobToken, literal};
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::num::NonZeroU64;
 
 /// A callback for the answer, whose ports say nothing.
 pub(crate) type OnAnswer = Box<dyn FnOnce(io::Result<Vec<SocketAddr>>)>;
@@ -18,43 +17,17 @@ pub(crate) struct Lookup {
     job: Option<JobToken>,
 }
 
-/// Names a lookup; see [`EventLoop::resolve_dns`](crate::EventLoop::resolve_dns) and [`LocalLoop::resolve_dns`].
-#[derive(Debug, Clone)]
-pub struct DnsQuery(Arc<OnceLock<Option<OwnKey>>>);
+/// Names a lookup among all of the process; see [`EventLoop::resolve_dns`](crate::EventLoop::resolve_dns) and
+/// [`LocalLoop::resolve_dns`]. Never names another one, also when it is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DnsQuery(NonZeroU64);
 
-/// Whether both name the same lookup.
-impl PartialEq for DnsQuery {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-}
-
-impl Eq for DnsQuery {}
+number_id!(DnsQuery);
 
 impl DnsQuery {
-    /// One that the loop has.
-    pub(crate) fn of(key: OwnKey) -> Self {
-        Self(Arc::new(OnceLock::from(Some(key))))
-    }
-
-    /// One that is on its way to its loop.
-    pub(crate) fn posted() -> Self {
-        Self(Arc::default())
-    }
-
-    /// The loop has it now, unless it was given up before.
-    pub(crate) fn begun(&self, by: &DnsQuery) -> bool {
-        by.0.get().is_some_and(|key| self.0.set(*key).is_ok())
-    }
-
-    /// Whether it was given up before the loop had it.
-    pub(crate) fn is_given_up(&self) -> bool {
-        self.0.get().is_some_and(Option::is_none)
-    }
-
-    /// Gives it up, if the loop does not have it yet; else its name there.
-    pub(crate) fn give_up(&self) -> Option<OwnKey> {
-        *self.0.get_or_init(|| None)
+    /// The name of one that nobody knows yet.
+    pub(crate) fn next() -> Self {
+        Self(next_id())
     }
 }
 
@@ -74,42 +47,51 @@ pub(crate) fn ask(
 }
 
 /// See [`LocalLoop::resolve_dns`].
-pub(crate) fn begin(core: &LoopCore, host: &str, answer: OnAnswer) -> io::Result<Key> {
+pub(crate) fn begin(
+    core: &LoopCore,
+    query: DnsQuery,
+    host: &str,
+    answer: OnAnswer,
+) -> io::Result<()> {
     let lookups = &core.users.lookups;
-    let key = lookups.borrow_mut().insert(Lookup { answer, job: None });
+    let lookup = Lookup { answer, job: None };
+    lookups.borrow_mut().insert(query, lookup);
     if let Some(address) = literal(host, 0) {
         let answer = address.map(|address| vec![address]);
-        let call = move |local: &LocalLoop| answered(local.core(), key, answer);
+        let call = move |local: &LocalLoop| answered(local.core(), query, answer);
         core.defer(Deferred::Call(Box::new(call)));
-        return Ok(key);
+        return Ok(());
     }
-    let answered = move |local: &LocalLoop, answer| answered(local.core(), key, answer);
+    let answered = move |local: &LocalLoop, answer| answered(local.core(), query, answer);
     match ask(core, host.to_owned(), answered) {
         Ok(job) => {
-            if let Some(lookup) = lookups.borrow_mut().get_mut(key) {
+            if let Some(lookup) = lookups.borrow_mut().get_mut(&query) {
                 lookup.job = Some(job);
             }
-            Ok(key)
+            Ok(())
         }
         Err(e) => {
-            let lookup = lookups.borrow_mut().remove(key);
+            let lookup = lookups.borrow_mut().remove(&query);
             core.drop_user(lookup);
             Err(e)
         }
     }
 }
 
-fn answered(core: &LoopCore, key: Key, answer: io::Result<Vec<SocketAddr>>) {
-    let lookup = core.users.lookups.borrow_mut().remove(key);
+fn answered(core: &LoopCore, query: DnsQuery, answer: io::Result<Vec<SocketAddr>>) {
+    let lookup = core.users.lookups.borrow_mut().remove(&query);
     if let Some(lookup) = lookup {
         core.call_user("dns", || (lookup.answer)(answer));
     }
 }
 
 /// See [`LocalLoop::cancel_dns`].
-pub(crate) fn cancel(core: &LoopCore, key: Key) -> bool {
-    let lookup = core.users.lookups.borrow_mut().remove(key);
+pub(crate) fn cancel(core: &LoopCore, query: DnsQuery) -> bool {
+    let lookup = core.users.lookups.borrow_mut().remove(&query);
     let existed = lookup.is_some();
+    if !existed {
+        core.given_up.note(&core.shared, query.raw());
+    }
     if let Some(Lookup { answer, job }) = lookup {
         if let Some(job) = job {
             job.cancel();
@@ -121,8 +103,8 @@ pub(crate) fn cancel(core: &LoopCore, key: Key) -> bool {
 
 /// Gives every lookup up: the loop is draining.
 pub(super) fn cancel_all(core: &LoopCore) {
-    let keys = core.users.lookups.borrow().keys();
-    for key in keys {
-        cancel(core, key);
+    let queries: Vec<_> = core.users.lookups.borrow().keys().copied().collect();
+    for query in queries {
+        cancel(core, query);
     }
 }

@@ -1,11 +1,9 @@
 //! The timers of a loop, and those that are on their way to it.
 
 use super::shared::{self, LoopShared};
-use super::timers::{Fired, TimerId, Timers};
+use super::timers::{Fired, Name, TimerId, Timers};
 use crate::sys::{Key, clock};
 use std::cell::{Cell, RefCell};
-use std::collections::HashSet;
-use std::num::NonZeroU64;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
@@ -25,8 +23,6 @@ pub(crate) struct LoopTimers {
     timers: RefCell<Timers<TimerAction>>,
     /// Numbers that are left of those that were taken for the loop's own timers.
     numbers: Cell<Range<u64>>,
-    /// Timers of other threads that were killed here before they arrived.
-    killed_early: RefCell<HashSet<TimerId>>,
 }
 
 impl LoopTimers {
@@ -34,11 +30,10 @@ impl LoopTimers {
         Self {
             timers: RefCell::new(Timers::new(now)),
             numbers: Cell::default(),
-            killed_early: RefCell::default(),
         }
     }
 
-    /// Arms a timer that has [arrived](Self::arrives), or a new one. See [`Timers::insert`].
+    /// Arms a timer that has arrived from another thread, under its id, or a new one. See [`Timers::insert`].
     pub(super) fn arm(
         &self,
         shared: &LoopShared,
@@ -49,17 +44,14 @@ impl LoopTimers {
         action: TimerAction,
     ) -> TimerId {
         let mut timers = self.timers.borrow_mut();
-        let id = arrived.unwrap_or_else(|| self.next_id());
-        let id = timers.insert(id, deadline, period, repeat, action);
-        if arrived.is_some() {
-            timers.announce(id);
-        }
+        let name = arrived.map_or_else(|| Name::Number(self.next_number()), Name::Given);
+        let id = timers.insert(name, deadline, period, repeat, action);
         shared.counters.timers.set(timers.len() as u64);
         id
     }
 
-    /// An id that no timer of the process has.
-    fn next_id(&self) -> TimerId {
+    /// A number that no timer of the process has.
+    fn next_number(&self) -> u64 {
         let mut numbers = self.numbers.take();
         if numbers.is_empty() {
             numbers = shared::take_ids(NUMBERS);
@@ -67,7 +59,7 @@ impl LoopTimers {
         let number = numbers.start;
         numbers.start += 1;
         self.numbers.set(numbers);
-        TimerId::from_raw(NonZeroU64::MIN.saturating_add(number))
+        number
     }
 
     /// Lets a timer count from now again. See [`Timers::reset`].
@@ -83,21 +75,7 @@ impl LoopTimers {
         let removed = timers.remove(id);
         let existed = removed.is_some() || timers.len() < before;
         shared.counters.timers.set(timers.len() as u64);
-        if !existed && shared.is_arming() {
-            self.killed_early.borrow_mut().insert(id);
-        }
         (existed, removed)
-    }
-
-    /// A timer of another thread arrives. `false`: it was killed before.
-    pub(crate) fn arrives(&self, shared: &LoopShared, id: TimerId) -> bool {
-        shared.end_arming();
-        let mut killed = self.killed_early.borrow_mut();
-        let wanted = !killed.remove(&id);
-        if !shared.is_arming() {
-            killed.clear(); // ids that were over already
-        }
-        wanted
     }
 
     /// When the next one is due.
@@ -130,6 +108,6 @@ impl LoopTimers {
     }
 
     pub(super) fn is_unborrowed(&self) -> bool {
-        self.timers.try_borrow_mut().is_ok() && self.killed_early.try_borrow_mut().is_ok()
+        self.timers.try_borrow_mut().is_ok()
     }
 }

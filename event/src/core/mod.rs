@@ -11,6 +11,7 @@ pub(crate) mod calls;
 pub(crate) mod current;
 mod drain;
 pub(crate) mod entity;
+pub(crate) mod given_up;
 mod guard;
 pub(crate) mod idle;
 #[cfg(hvloop_sim)]
@@ -39,6 +40,7 @@ use buffers::BufferPool;
 use calls::{Calls, Deferred, LocalTask};
 use drain::Drain;
 use entity::Place;
+use given_up::GivenUp;
 use idle::{IdleId, OnIdle};
 use loop_timers::{LoopTimers, TimerAction};
 use memory::Memory;
@@ -90,6 +92,7 @@ pub(crate) struct LoopCore {
     pub(crate) poller: Polling,
     pub(crate) registry: Registry,
     pub(crate) timers: LoopTimers,
+    pub(crate) given_up: GivenUp,
     pub(crate) users: Users,
     pub(crate) buffers: BufferPool,
     pub(crate) memory: Memory,
@@ -117,6 +120,7 @@ impl LoopCore {
             registry: Registry::new(shared.clone()),
             shared,
             timers: LoopTimers::new(now),
+            given_up: GivenUp::default(),
             users: Users::default(),
             buffers: BufferPool::default(),
             memory: Memory::default(),
@@ -141,12 +145,12 @@ impl LoopCore {
 
     /// A key of this loop's, for a name that users get.
     pub(crate) fn own(&self, key: Key) -> OwnKey {
-        OwnKey::new(key, self.shared.number)
+        OwnKey::new(key, self.shared.id)
     }
 
     /// The key behind a name; that of nothing if it names something of another loop's.
     pub(crate) fn mine(&self, key: OwnKey) -> Key {
-        key.on(self.shared.number)
+        key.on(self.shared.id)
     }
 
     /// Ends the wait of a host that this thread is about to begin: there is something to do, or it is due
@@ -242,16 +246,18 @@ impl LoopCore {
     }
 
     /// See [`LocalLoop::set_idle`].
-    pub(crate) fn set_idle(&self, repeat: Option<u32>, callback: OnIdle) -> IdleId {
-        let key = self.users.idles.add(repeat, callback);
+    pub(crate) fn set_idle(&self, id: IdleId, repeat: Option<u32>, callback: OnIdle) {
+        self.users.idles.add(id, repeat, callback);
         self.tell_host();
-        IdleId(self.own(key))
     }
 
     /// Takes an idle callback off and drops it, with no borrow held. `false`: there was none.
     pub(crate) fn kill_idle(&self, id: IdleId) -> bool {
-        let removed = self.users.idles.remove(self.mine(id.0));
+        let removed = self.users.idles.remove(id);
         let existed = removed.is_some();
+        if !existed {
+            self.given_up.note(&self.shared, id.raw());
+        }
         self.drop_user(removed);
         existed
     }
@@ -290,6 +296,9 @@ impl LoopCore {
     /// Takes a timer off and drops its callback, with no borrow held. `false`: there was none.
     pub(crate) fn kill_timer(&self, id: TimerId) -> bool {
         let (existed, removed) = self.timers.kill(&self.shared, id);
+        if !existed && id.is_apart() {
+            self.given_up.note(&self.shared, id.raw());
+        }
         self.drop_user(removed);
         existed
     }
@@ -342,6 +351,7 @@ impl LoopCore {
         self.poller.is_unborrowed()
             && self.registry.is_unborrowed()
             && self.timers.is_unborrowed()
+            && self.given_up.is_unborrowed()
             && self.users.is_unborrowed()
             && self.calls.is_unborrowed()
             && self.drain.try_borrow_mut().is_ok()

@@ -213,11 +213,11 @@ impl LoopCore {
     fn drop_all(&self) {
         for _ in 0..LAST_ROUNDS {
             let timers = self.timers.drain();
-            let idles = self.users.idles.0.borrow_mut().drain();
+            let idles = self.users.idles.drain();
             let deferred = std::mem::take(&mut *self.calls.deferred.borrow_mut());
             let tasks = std::mem::take(&mut *self.calls.tasks.borrow_mut());
             let local_tasks = std::mem::take(&mut *self.calls.local_tasks.borrow_mut());
-            let lookups = self.users.lookups.borrow_mut().drain();
+            let lookups = std::mem::take(&mut *self.users.lookups.borrow_mut());
             let attachments = self.users.attachments.borrow_mut().drain();
             let context = self.users.context.borrow_mut().take();
             let dropped = [
@@ -226,7 +226,7 @@ impl LoopCore {
                 self.drop_each(deferred),
                 self.drop_each(tasks),
                 self.drop_each(local_tasks),
-                self.drop_each(lookups),
+                self.drop_each(lookups.into_values()),
                 self.drop_each(attachments),
                 self.drop_each(context),
             ];

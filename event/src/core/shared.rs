@@ -15,16 +15,17 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::parked::Parked;
-use super::timers::TimerId;
 
 /// Work for the loop's thread.
 pub(crate) type Task = Box<dyn FnOnce(&LocalLoop) + Send>;
 
-/// Numbers the loops, timers and holds of the process: none has that of another one, on whatever loop.
+/// Numbers the loops, timers, lookups, idle callbacks and holds of the process: none has that of another one, on
+/// whatever loop.
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
-fn next_id() -> u64 {
-    take_ids(1).start
+/// One of those numbers.
+pub(crate) fn next_id() -> NonZeroU64 {
+    NonZeroU64::MIN.saturating_add(take_ids(1).start - 1)
 }
 
 /// So many of those numbers, for what is numbered on one thread.
@@ -33,16 +34,22 @@ pub(super) fn take_ids(count: u64) -> Range<u64> {
     first..first + count
 }
 
+/// Names a loop among all of the process, see [`EventLoop::id`](crate::EventLoop::id).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LoopId(NonZeroU64);
+
+number_id!(LoopId);
+
 /// See the module.
 pub(crate) struct LoopShared {
-    /// Tells loops apart, for the names of what is on them.
-    pub(crate) number: u64,
+    /// Tells loops apart, also for the names of what is on them.
+    pub(crate) id: LoopId,
     pub(crate) options: LoopOptions,
     pub(crate) inbox: Inbox<Task>,
     pub(crate) gate: Gate,
     pub(crate) counters: Counters,
     pub(crate) dns: DnsPool,
-    /// Timers that other threads have armed and the loop does not know yet.
+    /// What other threads have begun under names that they have, and the loop does not know yet.
     arming: AtomicU64,
     /// Connections that there are, and that are on their way to the loop, which does not know of them
     /// yet. One number, so that none counts twice while it arrives.
@@ -64,7 +71,7 @@ impl LoopShared {
             gate: Gate::new(options.drain_timeout),
             counters: Counters::default(),
             dns: DnsPool::new(options.resolver.clone()),
-            number: next_id(),
+            id: LoopId(next_id()),
             arming: AtomicU64::new(0),
             load: AtomicI64::new(0),
             room: AtomicU64::new(u64::MAX),
@@ -75,23 +82,17 @@ impl LoopShared {
         }))
     }
 
-    /// A name for a timer that the loop does not know yet, given out on any thread. No timer of another
-    /// loop has it.
-    pub(crate) fn next_timer_id(&self) -> TimerId {
-        TimerId::from_raw(NonZeroU64::MIN.saturating_add(next_id()))
-    }
-
-    /// Counts a timer on its way to the loop, before it is posted.
+    /// Counts what has its name already and is on its way to the loop, before it is posted.
     pub(crate) fn begin_arming(&self) {
         self.arming.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// The timer has arrived, or was refused.
+    /// It has arrived, or was refused.
     pub(crate) fn end_arming(&self) {
         self.arming.fetch_sub(1, Ordering::AcqRel);
     }
 
-    /// Whether a timer that the loop does not know may be on its way.
+    /// Whether something may be on its way whose name others have.
     pub(crate) fn is_arming(&self) -> bool {
         self.arming.load(Ordering::Acquire) > 0
     }
@@ -101,7 +102,7 @@ impl LoopShared {
         if !self.gate.acquire() {
             return None;
         }
-        let id = next_id();
+        let id = next_id().get();
         lock(&self.holds).insert(id, Arc::from(name));
         Some(id)
     }

@@ -4,6 +4,7 @@
 //! out, so that an old key, such as that of an event in this tick's batch, finds nothing
 //! (`stale_event_after_fd_reuse`).
 
+use super::shared::LoopId;
 use crate::sys::Key;
 use slab::Slab;
 
@@ -11,18 +12,17 @@ use slab::Slab;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct OwnKey {
     key: Key,
-    /// The [number](super::shared::LoopShared::number) of the loop.
-    of: u64,
+    of: LoopId,
 }
 
 impl OwnKey {
-    pub(crate) fn new(key: Key, of: u64) -> Self {
+    pub(crate) fn new(key: Key, of: LoopId) -> Self {
         Self { key, of }
     }
 
     /// The key, on that loop; on any other the key of nothing.
-    pub(crate) fn on(self, number: u64) -> Key {
-        match self.of == number {
+    pub(crate) fn on(self, event_loop: LoopId) -> Key {
+        match self.of == event_loop {
             true => self.key,
             false => Key::NONE,
         }
@@ -95,13 +95,6 @@ impl<T> Slots<T> {
         value.filter(|_| self.is_current(key))
     }
 
-    /// The value of that key, to be changed, if it is still there.
-    pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
-        let finds = self.is_current(key);
-        let value = self.entries.get_mut(key.index as usize)?.as_mut();
-        value.filter(|_| finds)
-    }
-
     fn is_current(&self, key: Key) -> bool {
         self.generations.get(key.index as usize) == Some(&key.generation)
     }
@@ -125,6 +118,7 @@ impl<T> Slots<T> {
     }
 
     /// How many values there are.
+    #[cfg(any(test, hvloop_sim))]
     pub(crate) fn len(&self) -> usize {
         self.entries.len() - self.retired
     }

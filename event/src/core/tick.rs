@@ -3,7 +3,6 @@
 
 use super::calls::Deferred;
 use super::entity::{Entity, Role};
-use super::idle::IdleId;
 use super::loop_timers::TimerAction;
 use super::shared::Task;
 use super::{LocalLoop, LoopCore, memory, registry, shares};
@@ -82,12 +81,12 @@ impl LoopCore {
         if idles.is_empty() || self.has_work() || !self.shared.inbox.is_empty() {
             return;
         }
-        for key in idles.keys() {
-            let Some(mut callback) = idles.take(key) else {
+        for id in idles.ids() {
+            let Some(mut callback) = idles.take(id) else {
                 continue; // killed by one before
             };
-            self.call_user("idle", || callback(IdleId(self.own(key))));
-            let ended = idles.put_back(key, callback);
+            self.call_user("idle", || callback(id));
+            let ended = idles.put_back(id, callback);
             self.drop_user(ended);
         }
     }

@@ -5,7 +5,7 @@
 //! timer is still known, so that its own callback may remove, reset or count it. Callbacks leave
 //! only by return value, never by a drop in here: a `Drop` of the user's may call back in.
 //!
-//! A timer is in a slot that its id names, so that it is found without a search. What is to fire has a node
+//! A timer is in a slot that its id mostly names, so that it is found without a search. What is to fire has a node
 //! in a [`Queue`]; what is removed leaves a dead one behind, of which there are never many more than of others.
 //! Arming and removing cost O(1) on the whole, firing O(log n) of those that are near. Room that many
 //! timers took is given back once there is none left.
@@ -33,23 +33,30 @@ pub(crate) struct Timers<C> {
     timers: Slab<Timer<C>>,
     /// What is to fire, in order.
     queue: Queue,
-    /// The slots of those that others know by their number alone.
-    announced: HashMap<NonZeroU64, u32>,
+    /// The slots of those whose ids name none.
+    apart: HashMap<TimerId, u32>,
     /// What the queue counts from.
     zero: Instant,
 }
 
 #[derive(Debug)]
 struct Timer<C> {
-    number: NonZeroU64,
+    id: TimerId,
     state: State<C>,
     /// The interval after the first deadline, and the delay that a reset uses.
     period: Option<Period>,
     /// How many more times it will fire, the firing under way excluded, if it is not without end.
     remaining: u32,
     is_endless: bool,
-    /// Its number is in `announced`.
-    is_announced: bool,
+}
+
+/// What a new timer is called.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Name {
+    /// By the id that others have of it already.
+    Given(TimerId),
+    /// By this number, which no other one has, and its slot.
+    Number(u64),
 }
 
 /// What a timer does.
@@ -90,25 +97,25 @@ impl<C> Timers<C> {
         Self {
             timers: Slab::new(),
             queue: Queue::new(),
-            announced: HashMap::new(),
+            apart: HashMap::new(),
             zero,
         }
     }
 
-    /// Arms a new timer for `deadline`, and completes its id; `None`: later than an `Instant` can tell, so
+    /// Arms a new timer for `deadline`, and says its id; `None`: later than an `Instant` can tell, so
     /// that it never fires unless it is reset. (So is one of centuries away.)
     ///
     /// `period` is the interval at which it goes on after that, and the delay that a
     /// [`reset`](Self::reset) restarts it with; with `None` it fires once. Zero: once a turn.
-    /// `remaining` is how often it fires in all, `None` without end; zero counts as one. `id` must
-    /// be new.
+    /// `remaining` is how often it fires in all, `None` without end; zero counts as one. The
+    /// name must be new.
     ///
     /// # Panics
     ///
     /// There are 2^32 - 1 timers already: memory ends long before.
     pub(crate) fn insert(
         &mut self,
-        id: TimerId,
+        name: Name,
         deadline: impl Into<Option<Instant>>,
         period: Option<Duration>,
         remaining: Option<u32>,
@@ -122,26 +129,26 @@ impl<C> Timers<C> {
         let entry = self.timers.vacant_entry();
         assert!(entry.key() < u32::MAX as usize, "no slot is left");
         let slot = entry.key() as u32; // below `u32::MAX`, which is no slot
+        let id = match name {
+            Name::Given(id) => id,
+            Name::Number(number) => {
+                TimerId::in_slot(number, slot).unwrap_or_else(|| TimerId::apart(number))
+            }
+        };
+        if id.is_apart() {
+            let old = self.apart.insert(id, slot);
+            debug_assert!(old.is_none(), "timer id {id} was given out twice");
+        }
         entry.insert(Timer {
-            number: id.number(),
+            id,
             state: State::Armed(callback),
             period: period.map(Period::new),
             remaining: remaining.unwrap_or_default(),
             is_endless: remaining.is_none(),
-            is_announced: false,
         });
         self.queue.arm(slot);
         self.enqueue(slot, deadline);
-        id.in_slot(slot)
-    }
-
-    /// Lets a timer be found by its number alone: others have got its id before it came here.
-    pub(crate) fn announce(&mut self, id: TimerId) {
-        if let Some((slot, timer)) = self.find(id) {
-            timer.is_announced = true;
-            let old = self.announced.insert(id.number(), slot);
-            debug_assert!(old.is_none(), "timer id {id} was given out twice");
-        }
+        id
     }
 
     /// Takes a timer off and returns its callback, for the caller to drop with no borrow alive.
@@ -184,7 +191,7 @@ impl<C> Timers<C> {
         let node = self.queue.pop_due()?;
         let timer = self.timers.get_mut(node.slot as usize)?;
         timer.remaining = timer.remaining.saturating_sub(1);
-        let id = TimerId::from_raw(timer.number).in_slot(node.slot);
+        let id = timer.id;
         let state = std::mem::replace(&mut timer.state, State::Firing);
         state.into_callback().map(|callback| Fired {
             id,
@@ -261,7 +268,7 @@ impl<C> Timers<C> {
     pub(crate) fn drain(&mut self) -> Vec<C> {
         let queued = self.queue.drain();
         let mut timers = std::mem::take(&mut self.timers);
-        self.announced = HashMap::new();
+        self.apart = HashMap::new();
         let mut callbacks = Vec::with_capacity(timers.len());
         let in_order = queued.into_iter();
         let in_order = in_order.filter_map(|node| timers.try_remove(node.slot as usize));
@@ -275,10 +282,10 @@ impl<C> Timers<C> {
     fn find(&mut self, id: TimerId) -> Option<(u32, &mut Timer<C>)> {
         let slot = match id.slot() {
             Some(slot) => slot,
-            None => *self.announced.get(&id.number())?,
+            None => *self.apart.get(&id)?,
         };
         let timer = self.timers.get_mut(slot as usize)?;
-        (timer.number == id.number()).then_some((slot, timer))
+        (timer.id == id).then_some((slot, timer))
     }
 
     /// Puts an armed timer into the queue.
@@ -291,13 +298,14 @@ impl<C> Timers<C> {
     /// Empties a slot whose callback is out.
     fn forget(&mut self, slot: u32) {
         let slot = slot as usize;
-        if let Some(timer) = self.timers.get(slot).filter(|timer| timer.is_announced) {
-            self.announced.remove(&timer.number);
+        if let Some(timer) = self.timers.try_remove(slot)
+            && timer.id.is_apart()
+        {
+            self.apart.remove(&timer.id);
         }
-        drop(self.timers.try_remove(slot));
         if self.timers.is_empty() && self.timers.capacity() > KEEP {
             self.timers = Slab::new();
-            self.announced = HashMap::new();
+            self.apart = HashMap::new();
             self.queue.clear();
         }
     }
@@ -341,17 +349,15 @@ impl<C> Timers<C> {
                     assert!(!is_queued, "firing and queued");
                 }
             }
-            let found = self.announced.get(&timer.number).copied();
-            let announced = timer.is_announced.then_some(slot);
-            assert_eq!(found, announced, "known by its number");
+            let found = match timer.id.slot() {
+                Some(named) => Some(named),
+                None => self.apart.get(&timer.id).copied(),
+            };
+            assert_eq!(found, Some(slot), "not where its id says");
         }
         assert_eq!(queued, self.queue.len(), "a node of no timer");
-        let announced = self.timers.iter().filter(|(_, timer)| timer.is_announced);
-        assert_eq!(
-            announced.count(),
-            self.announced.len(),
-            "a number of no timer"
-        );
+        let apart = self.timers.iter().filter(|(_, t)| t.id.is_apart());
+        assert_eq!(apart.count(), self.apart.len(), "an id of no timer");
     }
 }
 

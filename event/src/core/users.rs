@@ -2,10 +2,11 @@
 
 use super::attachments::Attachment;
 use super::idle::Idles;
-use super::lookup::Lookup;
+use super::lookup::{DnsQuery, Lookup};
 use super::slots::Slots;
 use std::any::Any;
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// See the module.
@@ -15,7 +16,7 @@ pub(crate) struct Users {
     /// For [`LocalLoop::context`](super::LocalLoop::context).
     pub(crate) context: RefCell<Option<Rc<dyn Any>>>,
     pub(super) idles: Idles,
-    pub(super) lookups: RefCell<Slots<Lookup>>,
+    pub(super) lookups: RefCell<BTreeMap<DnsQuery, Lookup>>,
 }
 
 impl Users {
@@ -28,14 +29,12 @@ impl Users {
     pub(super) fn is_unborrowed(&self) -> bool {
         self.attachments.try_borrow_mut().is_ok()
             && self.context.try_borrow_mut().is_ok()
-            && self.idles.0.try_borrow_mut().is_ok()
+            && self.idles.is_unborrowed()
             && self.lookups.try_borrow_mut().is_ok()
     }
 
     #[cfg(hvloop_sim)]
     pub(super) fn check_invariants(&self) -> Result<(), String> {
-        self.attachments.borrow().check_invariants()?;
-        self.lookups.borrow().check_invariants()?;
-        self.idles.0.borrow().check_invariants()
+        self.attachments.borrow().check_invariants()
     }
 }

@@ -8,7 +8,7 @@ use crate::core::LocalLoop;
 use crate::core::LoopCore;
 use crate::core::current;
 use crate::core::idle::IdleId;
-use crate::core::shared::LoopShared;
+use crate::core::shared::{LoopId, LoopShared};
 use crate::error::{LoopClosed, RunError};
 use crate::hold::Hold;
 use crate::metrics::Metrics;
@@ -279,20 +279,40 @@ impl EventLoop {
         Arc::ptr_eq(&self.shared, &other.shared)
     }
 
-    /// Calls `f` once each time the loop has nothing to do. See [`LocalLoop::set_idle`].
+    /// Calls `f` once each time the loop has nothing to do. See [`LocalLoop::set_idle`]. The id may be used at
+    /// once.
     ///
     /// # Errors
     ///
     /// The loop is closed.
     ///
     /// libhv: `hidle_add`.
-    pub fn set_idle<F>(&self, repeat: Option<u32>, f: F) -> Result<(), LoopClosed>
+    pub fn set_idle<F>(&self, repeat: Option<u32>, f: F) -> Result<IdleId, LoopClosed>
     where
         F: FnMut(IdleId) + Send + 'static,
     {
+        let id = IdleId::next();
+        self.begin_as(id.raw(), move |local| local.set_idle_as(id, repeat, f))?;
+        Ok(id)
+    }
+
+    /// Takes an idle callback off. From another thread it may still be called until the loop gets to know.
+    ///
+    /// # Errors
+    ///
+    /// The loop is closed, and its idle callbacks with it.
+    ///
+    /// libhv: `hidle_del`.
+    pub fn kill_idle(&self, id: IdleId) -> Result<(), LoopClosed> {
         self.with_local(move |local| {
-            local.set_idle(repeat, f);
+            local.kill_idle(id);
         })
+    }
+
+    /// What the loop is called, for tables of what belongs to loops: no other loop of the process has it, also
+    /// when this one has gone.
+    pub fn id(&self) -> LoopId {
+        self.shared.id
     }
 
     /// Keeps a stopping loop draining until the [`Hold`] is dropped or the deadline passes; for

@@ -6,6 +6,7 @@ use crate::core::current;
 use crate::core::load::Arriving;
 use crate::core::lookup::DnsQuery;
 use crate::core::shared::Task;
+use crate::core::shared::next_id;
 use crate::core::timers::TimerId;
 #[cfg(feature = "cron")]
 use crate::cron::{self, CronSchedule};
@@ -208,22 +209,35 @@ impl EventLoop {
         if let Some(local) = current::find(&self.shared) {
             return Ok(local.arm(None, now, period, repeat, f));
         }
-        let id = self.shared.next_timer_id();
+        let id = TimerId::apart(next_id().get());
+        self.begin_as(id.raw(), move |local| {
+            local.arm(Some(id), now, period, repeat, f);
+        })?;
+        Ok(id)
+    }
+
+    /// Begins something on the loop's thread under a name that the caller has already. If that is given up there
+    /// before it arrives, `f` is dropped.
+    pub(super) fn begin_as<F>(&self, name: u64, f: F) -> Result<(), LoopClosed>
+    where
+        F: FnOnce(&LocalLoop) + Send + 'static,
+    {
+        if let Some(local) = current::find(&self.shared) {
+            f(&local);
+            return Ok(());
+        }
         self.shared.begin_arming();
         let posted = self.post_event(move |local| {
-            if local.core().timers.arrives(&local.core().shared, id) {
-                local.arm(Some(id), now, period, repeat, f);
-            } else {
-                local.drop_user(f);
+            let core = local.core();
+            match core.given_up.arrives(&core.shared, name) {
+                true => f(local),
+                false => local.drop_user(f),
             }
         });
-        match posted {
-            Ok(()) => Ok(id),
-            Err(refused) => {
-                self.shared.end_arming();
-                Err(refused.without_value())
-            }
-        }
+        posted.map_err(|refused| {
+            self.shared.end_arming();
+            refused.without_value()
+        })
     }
 
     /// Takes a timer off. From another thread it may still fire until the loop gets to know.
@@ -295,33 +309,23 @@ impl EventLoop {
     where
         F: FnOnce(io::Result<Vec<IpAddr>>) + Send + 'static,
     {
-        let query = DnsQuery::posted();
-        let (host, posted) = (host.to_owned(), query.clone());
-        self.with_local(move |local| {
-            if posted.is_given_up() {
-                return local.drop_user(f);
-            }
+        let query = DnsQuery::next();
+        let host = host.to_owned();
+        self.begin_as(query.raw(), move |local| {
             // In a cell, to have it back if nothing is begun.
             let f = Rc::new(Cell::new(Some(f)));
             let answered = f.clone();
-            let begun = local.resolve_dns(&host, move |answer| {
+            let begun = local.resolve_as(query, &host, move |answer| {
                 if let Some(f) = answered.take() {
                     f(answer);
                 }
             });
-            match begun {
-                Ok(begun) if posted.begun(&begun) => {}
-                Ok(begun) => {
-                    local.cancel_dns(&begun);
-                }
-                Err(e) => {
-                    let tell = move || {
-                        if let Some(f) = f.take() {
-                            f(Err(e));
-                        }
-                    };
-                    local.queue_in_loop(tell);
-                }
+            if let Err(e) = begun {
+                local.queue_in_loop(move || {
+                    if let Some(f) = f.take() {
+                        f(Err(e));
+                    }
+                });
             }
         })?;
         Ok(query)
@@ -333,10 +337,9 @@ impl EventLoop {
     /// # Errors
     ///
     /// The loop takes no more, as it has closed or is about to, and its lookups with it.
-    pub fn cancel_dns(&self, query: &DnsQuery) -> Result<(), LoopClosed> {
-        let query = query.clone();
+    pub fn cancel_dns(&self, query: DnsQuery) -> Result<(), LoopClosed> {
         self.with_local(move |local| {
-            local.cancel_dns(&query);
+            local.cancel_dns(query);
         })
     }
 }

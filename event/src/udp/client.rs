@@ -188,7 +188,7 @@ impl UdpClient {
             };
             if let Some(lookup) = lookup {
                 // With its callback the open is dropped, and refused.
-                local.cancel_dns(&lookup);
+                local.cancel_dns(lookup);
             }
             if let Some(channel) = channel {
                 channel.close();

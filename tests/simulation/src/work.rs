@@ -222,7 +222,9 @@ impl Work {
     fn pick(&self, n: usize) -> Option<(usize, TimerId)> {
         let timers = self.timers.borrow();
         let n = n.checked_rem(timers.len())?;
-        Some((n, timers[n].id?))
+        // As a foreign interface has it.
+        let id = TimerId::from_raw(timers[n].id?.raw());
+        Some((n, id?))
     }
 
     pub fn hold(&self, ctx: &Rc<Ctx>) {
@@ -297,7 +299,7 @@ impl Work {
             last.and_then(|n| Some((n, lookups[n].query.clone()?)))
         };
         if let Some((n, query)) = last {
-            let there = local.cancel_dns(&query);
+            let there = local.cancel_dns(query);
             let mut lookups = self.lookups.borrow_mut();
             ctx.check(
                 there != lookups[n].answered || ctx.event_loop.is_stopping(),

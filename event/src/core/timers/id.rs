@@ -1,72 +1,48 @@
 //! What timers are called.
 
-use std::fmt;
-use std::hash::{Hash, Hasher};
 use std::num::NonZeroU64;
 
 /// Names one timer among all of the process. Never reused, so that it names nothing once its own is
 /// gone, and nothing on another loop.
-#[derive(Clone, Copy)]
-pub struct TimerId {
-    number: NonZeroU64,
-    /// Where to find it on its loop, or [`UNPLACED`].
-    slot: u32,
-}
+///
+/// It is one number: behind the one that no other timer has stands the slot in which its loop finds it.
+/// [`APART`] marks those that have none: of a timer that was given its number before its loop knew of it, or for
+/// which the number or the slot is too large.
+///
+/// libhv: `TimerID`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TimerId(NonZeroU64);
 
-/// The slot of a timer that was given its number before its loop knew of it.
-const UNPLACED: u32 = u32::MAX;
+number_id!(TimerId);
+
+/// Bits of a slot: a million timers of a loop have one, and all of the process's first 2^43.
+const SLOT_BITS: u32 = 20;
+const APART: NonZeroU64 = match NonZeroU64::new(1 << 63) {
+    Some(apart) => apart,
+    None => NonZeroU64::MIN,
+};
 
 impl TimerId {
-    /// The id of that number, of a timer that is on its way to its loop. Numbers are given out by the loop's
-    /// shared half.
-    pub(crate) fn from_raw(number: NonZeroU64) -> Self {
-        let slot = UNPLACED;
-        Self { number, slot }
+    /// The id of the timer of that number, which is 1 at least, in that slot. `None`: one of them is too large.
+    pub(super) fn in_slot(number: u64, slot: u32) -> Option<Self> {
+        let fits = number < APART.get() >> SLOT_BITS && slot < 1 << SLOT_BITS;
+        let id = NonZeroU64::new(number << SLOT_BITS | u64::from(slot));
+        id.filter(|_| fits).map(Self)
     }
 
-    /// The same id, of a timer that is in that slot for as long as it lives.
-    pub(super) fn in_slot(self, slot: u32) -> Self {
-        Self { slot, ..self }
+    /// The id of the timer of that number, in whatever slot.
+    pub(crate) fn apart(number: u64) -> Self {
+        Self(APART | number)
     }
 
+    /// Where its loop finds it; `None`: by the whole number.
     pub(super) fn slot(self) -> Option<u32> {
-        (self.slot != UNPLACED).then_some(self.slot)
+        let mask = (1 << SLOT_BITS) - 1;
+        (!self.is_apart()).then_some((self.0.get() & mask) as u32)
     }
 
-    pub(super) fn number(self) -> NonZeroU64 {
-        self.number
-    }
-
-    /// The number behind the id, for logs and foreign interfaces (libhv: `TimerID`). No other timer of
-    /// the process has it.
-    pub fn raw(self) -> u64 {
-        self.number.get()
-    }
-}
-
-/// By the number: the slot says only where to look.
-impl PartialEq for TimerId {
-    fn eq(&self, other: &Self) -> bool {
-        self.number == other.number
-    }
-}
-
-impl Eq for TimerId {}
-
-impl Hash for TimerId {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.number.hash(state);
-    }
-}
-
-impl fmt::Debug for TimerId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("TimerId").field(&self.number).finish()
-    }
-}
-
-impl fmt::Display for TimerId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.number.fmt(f)
+    /// Whether others may have it before its loop knows of the timer.
+    pub(crate) fn is_apart(self) -> bool {
+        self.0.get() & APART.get() != 0
     }
 }

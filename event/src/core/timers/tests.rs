@@ -3,7 +3,7 @@ use super::*;
 const MS: Duration = Duration::from_millis(1);
 
 fn id(n: u64) -> TimerId {
-    TimerId::from_raw(NonZeroU64::MIN.saturating_add(n))
+    TimerId::apart(n + 1)
 }
 
 /// A `Timers` of numbered callbacks and the clock of its test.
@@ -37,8 +37,9 @@ impl World {
 
     /// As one that others know by its number.
     fn arm(&mut self, n: u64, at: Instant, period: Option<Duration>, times: Option<u32>) {
-        let placed = self.timers.insert(id(n), at, period, times, n);
-        self.timers.announce(placed);
+        let name = Name::Given(id(n));
+        let named = self.timers.insert(name, at, period, times, n);
+        assert_eq!(named, id(n));
     }
 
     fn has(&mut self, n: u64) -> bool {
@@ -329,20 +330,52 @@ fn an_id_is_armed_once() {
 fn an_id_is_for_one_timer() {
     let mut w = World::new();
     let at = w.at(5);
-    let first = w.timers.insert(id(1), at, Some(MS), None, 1);
-    assert_eq!(first, id(1));
-    assert_eq!(w.timers.remove(id(1)), None, "known by its slot alone");
+    let arm = |w: &mut World, n| {
+        let name = Name::Number(n);
+        w.timers.insert(name, at, Some(MS), None, n)
+    };
+    let first = arm(&mut w, 1);
+    assert_eq!(w.timers.remove(id(1)), None, "another name");
     assert_eq!(w.timers.remove(first), Some(1));
-    let second = w.timers.insert(id(2), at, Some(MS), None, 2);
+    let second = arm(&mut w, 2);
     assert_eq!((first.slot(), second.slot()), (Some(0), Some(0)));
     assert!(!w.timers.reset(first, at, Some(MS)));
     assert_eq!(w.timers.remove(first), None);
     let mut elsewhere = World::new();
     elsewhere.once(3, 5);
     assert_eq!(elsewhere.timers.remove(second), None);
-    w.timers.announce(second);
-    assert_eq!(w.timers.remove(id(2)), Some(2));
-    assert_eq!(w.timers.len(), 0);
+    let third = arm(&mut elsewhere, 4);
+    assert_eq!(third.slot(), Some(1));
+    assert_eq!(elsewhere.timers.remove(arm(&mut w, 3)), None);
+    assert_eq!(w.timers.remove(second), Some(2));
+    assert_eq!(w.timers.len(), 1);
+}
+
+/// What is too large for an id of both is found by its number.
+#[test]
+fn ids_without_a_slot() {
+    let last = (1 << 43) - 1;
+    let ids = [1, 2, last].map(|n| TimerId::in_slot(n, (1 << 20) - 1).expect("it fits"));
+    assert!(
+        ids.iter()
+            .all(|id| id.slot() == Some((1 << 20) - 1) && !id.is_apart())
+    );
+    assert!(ids[0] != ids[1] && ids[1] != ids[2]);
+    assert_eq!(TimerId::in_slot(1, 1 << 20), None);
+    assert_eq!(TimerId::in_slot(last + 1, 0), None);
+    assert_eq!(TimerId::in_slot(u64::MAX, 0), None);
+    let mut w = World::new();
+    let at = w.at(5);
+    for n in [last, last + 1, last + 2, u64::MAX >> 1] {
+        let id = w.timers.insert(Name::Number(n), at, Some(MS), None, n);
+        assert_eq!(id.is_apart(), n > last);
+        assert_eq!(TimerId::from_raw(id.raw()), Some(id));
+        w.timers.check_invariants();
+        assert!(w.timers.reset(id, at, None));
+        assert_eq!(w.timers.remove(id), Some(n));
+        assert_eq!(w.timers.remove(id), None);
+        w.timers.check_invariants();
+    }
 }
 
 /// A timer that is armed in a callback into the slot of one that is due is none of the batch.
@@ -372,7 +405,8 @@ fn timer_cancel_1e6() {
     for n in 0..1_000_000_u32 {
         // As of connections that each push their idle limit ahead.
         let at = w.at(30_000 + n / 100);
-        ids.push(timers.insert(id(n.into()), at, None, Some(1), live.clone()));
+        let name = Name::Number(u64::from(n) + 1);
+        ids.push(timers.insert(name, at, None, Some(1), live.clone()));
     }
     for id in ids {
         assert!(timers.remove(id).is_some());
@@ -517,7 +551,11 @@ fn run_seed(seed: u64, unit: Duration) {
             let expected = model.due(now, limit);
             let fired = timers.pop_due();
             let got = fired.as_ref().map(Fired::id);
-            assert_eq!(got, expected.map(|t| id(t.n)), "seed {seed} at {now}");
+            assert_eq!(
+                got,
+                expected.map(|t| made[t.n as usize]),
+                "seed {seed} at {now}"
+            );
             let (Some(fired), Some(expected)) = (fired, expected) else {
                 break;
             };
@@ -577,13 +615,11 @@ fn operate(
             let left = (random(2) > 0).then(|| 1 + random(4) as u32);
             let n = made.len() as u64;
             let (at, every) = (at(deadline), period.map(time));
-            let placed = timers.insert(id(n), at, every, left, n);
-            if n.is_multiple_of(2) {
-                timers.announce(placed);
-                made.push(id(n));
-            } else {
-                made.push(placed);
-            }
+            let name = match n.is_multiple_of(2) {
+                true => Name::Given(id(n)),
+                false => Name::Number(n),
+            };
+            made.push(timers.insert(name, at, every, left, n));
             model.add(n, deadline, period, left);
         }
         1..=3 => {

@@ -15,6 +15,7 @@ use crate::sys::Address;
 use std::any::Any;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -32,15 +33,18 @@ pub struct Channel {
 ///
 /// libhv: `Channel::id`, `hio_id`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ChannelId(u64);
+pub struct ChannelId(NonZeroU64);
 
-static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+number_id!(ChannelId);
+
+static CHANNELS: AtomicU64 = AtomicU64::new(0);
 
 impl ChannelId {
     /// A name that no other channel has: for protocols with channels of their own.
     #[must_use]
     pub fn next() -> Self {
-        Self(NEXT_ID.fetch_add(1, Ordering::Relaxed))
+        let before = CHANNELS.fetch_add(1, Ordering::Relaxed);
+        Self(NonZeroU64::MIN.saturating_add(before))
     }
 }
 
@@ -273,7 +277,7 @@ impl OnLoop {
 }
 
 debug_fields!(Channel, this:
-    "id" = this.inner.id.0,
+    "id" = this.inner.id.raw(),
     "peer" = this.inner.peer,
     "open" = this.is_connected(),
 );
