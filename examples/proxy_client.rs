@@ -145,7 +145,7 @@ impl Demo {
                 }
             },
         });
-        tunnels.on_write_complete(|front| {
+        tunnels.on_write_complete(|front, _| {
             if let Some(back) = behind(front) {
                 back.resume_reading();
             }
@@ -229,7 +229,7 @@ fn lead(event_loop: &EventLoop, front: &Channel, target: (String, u16), led: &Ar
         }
     });
     behind.on_message(move |back, data| pass(back, &down, data));
-    behind.on_write_complete(move |_| drained.resume_reading());
+    behind.on_write_complete(move |_, _| drained.resume_reading());
     behind.on_close(move |back, reason| {
         if back.is_none() {
             println!("the proxy's target: {reason}");

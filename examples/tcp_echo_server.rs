@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             channel.pause_reading();
         }
     });
-    server.on_write_complete(|channel| channel.resume_reading());
+    server.on_write_complete(|channel, _| channel.resume_reading());
     server.on_close(|channel, reason| println!("{:?}: {reason}", channel.peer_addr()));
     let demo = SocketAddr::from(([127, 0, 0, 1], 0));
     let address = server.listen(Listen::tcp(args.address.unwrap_or(demo)))?;

@@ -47,7 +47,7 @@ fn accept(event_loop: &EventLoop, target: SocketAddr, front: &Channel) {
     let (up, down, end, drained) = (front.clone(), front.clone(), front.clone(), front.clone());
     behind.on_connect(move |_| up.resume_reading());
     behind.on_message(move |back, data| pass(back, &down, data));
-    behind.on_write_complete(move |_| drained.resume_reading());
+    behind.on_write_complete(move |_, _| drained.resume_reading());
     behind.on_close(move |_, reason| {
         println!("behind {:?}: {reason}", end.peer_addr());
         end.close();
@@ -84,7 +84,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         Some(back) => pass(front, &back, data),
         None => front.close(),
     });
-    server.on_write_complete(|front| {
+    server.on_write_complete(|front, _| {
         if let Some(back) = behind(front) {
             back.resume_reading();
         }

@@ -13,10 +13,10 @@ pub use hvloop_event::{
     Address, Channel, ChannelId, CloseReason, Connect, ConnectError, DatagramError, DnsQuery,
     EventLoop, EventLoopThread, EventLoopThreadPool, Growth, Hold, IdleId, Interest, IoHandle,
     JoinError, LengthCoding, LengthField, Listen, ListenError, ListenErrorKind, Listening,
-    LoadBalance, LocalLoop, LoopClosed, LoopOptions, LoopStatus, Metrics, OnMemoryLimit, PolicyError, Proxy,
-    ReconnectPolicy, RunError, SendError, ShutdownReport, SocketOptions, StartError, TcpClient,
-    TcpServer, TimerId, TimerThread, TryQueueError, UdpChannel, UdpClient, UdpOptions, UdpServer,
-    Unpack, UnpackError,
+    LoadBalance, LocalLoop, LoopClosed, LoopOptions, LoopStatus, Metrics, OnMemoryLimit,
+    PolicyError, Proxy, ReconnectPolicy, RunError, SendError, ShutdownReport, SocketOptions,
+    StartError, TcpClient, TcpServer, TimerId, TimerThread, TryQueueError, UdpChannel, UdpClient,
+    UdpOptions, UdpServer, Unpack, UnpackError,
 };
 #[cfg(feature = "cron")]
 pub use hvloop_event::{CronError, CronSchedule};

@@ -123,7 +123,8 @@ impl EventLoopThread {
         }
         let event_loop = self.event_loop.clone();
         let state = self.state.clone();
-        let spawned = thread::spawn(self.event_loop.name(), move || {
+        let stack_size = self.event_loop.shared.options.stack_size;
+        let spawned = thread::spawn(self.event_loop.name(), stack_size, move || {
             state.thread.store(thread::token(), Ordering::Relaxed);
             hook("pre", pre);
             let running = || state.set(Stage::Running);

@@ -83,12 +83,15 @@ mod timer_thread;
 pub mod tls;
 mod transport;
 mod udp;
+mod user_data;
 pub mod zone;
 
 #[cfg(feature = "cron")]
 pub use self::cron::{CronError, CronSchedule};
 #[doc(hidden)]
 pub use self::sync::{change, lock};
+#[doc(hidden)]
+pub use self::user_data::UserData;
 pub use self::{
     conn::{Connect, Listen, ListenError, ListenErrorKind, Listening},
     core::{

@@ -23,6 +23,7 @@ pub struct LoopOptions {
     pub(crate) slow_callback: Option<Duration>,
     pub(crate) memory_limit: Option<usize>,
     pub(crate) task_limit: Option<usize>,
+    pub(crate) stack_size: Option<usize>,
     pub(crate) resolver: Arc<dyn Resolver>,
     pub(crate) seed: Option<u64>,
 }
@@ -37,6 +38,7 @@ impl LoopOptions {
             slow_callback: Some(Duration::from_millis(100)),
             memory_limit: Some(1 << 30),
             task_limit: None,
+            stack_size: None,
             resolver: Arc::new(SystemResolver),
             seed: None,
         }
@@ -76,6 +78,12 @@ impl LoopOptions {
         /// How many tasks may wait before [`try_queue_in_loop`](crate::EventLoop::try_queue_in_loop) refuses
         /// more; the other calls do not look at it, as they have nobody to tell. `None`: no limit, the default.
         task_limit(tasks: impl Into<Option<usize>>) => task_limit;
+        /// The stack of the thread that an [`EventLoopThread`](crate::EventLoopThread), of a pool, too, starts for
+        /// the loop, in bytes; the system may round it up. For callbacks that put a lot there, as those of
+        /// foreign languages may. What the system cannot give is an error of `start`. `None`, the default: what
+        /// std gives its threads, which is 2 MiB, or `RUST_MIN_STACK`. Means nothing to a loop that a thread of
+        /// yours runs.
+        stack_size(bytes: impl Into<Option<usize>>) => stack_size;
 
         /// Who looks up host names, on threads of the loop's own. Default: the system
         /// (`getaddrinfo`).

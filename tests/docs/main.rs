@@ -112,8 +112,9 @@ struct Items {
     members: BTreeSet<(String, String)>,
     /// `pub use Original as Name`.
     originals: BTreeMap<String, String>,
-    /// What a macro of ours stands for, if it takes nothing: items that several types have.
-    macros: BTreeMap<String, Vec<Tree>>,
+    /// What a macro of ours stands for: items that several types have. It takes nothing, or the name of a type,
+    /// by that word.
+    macros: BTreeMap<String, (Option<String>, Vec<Tree>)>,
 }
 
 impl Items {
@@ -140,7 +141,7 @@ impl Items {
         items
     }
 
-    /// `macro_rules! name { () => {…} }`
+    /// `macro_rules! name { () => {…} }`, or with `$type:ident`
     fn note_macros(&mut self, trees: &[Tree]) {
         for window in trees.windows(4) {
             if let [
@@ -151,9 +152,18 @@ impl Items {
             ] = window
                 && word == "macro_rules"
                 && let [Tree::Group('(', takes), _, _, Tree::Group('{', body), ..] = &rules[..]
-                && takes.is_empty()
             {
-                self.macros.insert(name.clone(), body.clone());
+                let takes = match &takes[..] {
+                    [] => None,
+                    [
+                        Tree::Mark('$'),
+                        Tree::Word(name),
+                        Tree::Mark(':'),
+                        Tree::Word(kind),
+                    ] if kind == "ident" => Some(name.clone()),
+                    _ => continue,
+                };
+                self.macros.insert(name.clone(), (takes, body.clone()));
             }
         }
     }
@@ -215,8 +225,15 @@ impl Items {
                     if matches!(rest.first(), Some(Tree::Mark('!')))
                         && self.macros.contains_key(word) =>
                 {
+                    let given = match rest.get(1) {
+                        Some(Tree::Group('(', given)) => given.first().cloned(),
+                        _ => None,
+                    };
                     (_, _, rest) = item(rest);
-                    let body = self.macros[word].clone();
+                    let (takes, mut body) = self.macros[word].clone();
+                    if let (Some(takes), Some(given)) = (takes, given) {
+                        body = filled_in(&body, &takes, &given);
+                    }
                     self.add(&body, owner, false);
                 }
                 Tree::Word(word) => {
@@ -579,12 +596,33 @@ pub(crate) enum Phase { #[default] Idle, Running(u8, u8), Gone { why: u8 } }
 pub trait Handler { const N: u8; fn on_data(&mut self) { drop(()) } fn on_close(self); }
 const _: () = { const fn send<T: Send>() {} };
 pub fn free() {}
+named!(Phase2); pub struct Phase2(u8);
+macro_rules! named { ($type:ident) => { impl $type { pub fn raw(self) -> u64 {} } impl Copy for $type {} }; }
 macro_rules! shared_methods { () => { /// One.
     pub fn shared(self) -> Self { self } fn not_shared(&self) {} }; }
 "##;
 
 fn sample() -> Items {
     Items::of_texts([SAMPLE.to_owned()])
+}
+
+/// The body of a macro with what it was given.
+fn filled_in(body: &[Tree], takes: &str, given: &Tree) -> Vec<Tree> {
+    let mut filled = Vec::new();
+    let mut rest = body.iter().peekable();
+    while let Some(tree) = rest.next() {
+        match (tree, rest.peek()) {
+            (Tree::Mark('$'), Some(Tree::Word(word))) if word == takes => {
+                rest.next();
+                filled.push(given.clone());
+            }
+            (Tree::Group(open, trees), _) => {
+                filled.push(Tree::Group(*open, filled_in(trees, takes, given)));
+            }
+            _ => filled.push(tree.clone()),
+        }
+    }
+    filled
 }
 
 #[test]
@@ -596,6 +634,7 @@ fn what_is_public_is_found() {
         "Loop::LIMIT",
         "Loop::later",
         "Loop::shared",
+        "Phase2::raw",
         "Loop::next",
         "Loop::not_in_tests",
         "Counts::ticks",

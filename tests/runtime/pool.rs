@@ -2,7 +2,9 @@
 
 use crate::common::loops::on_loop;
 use hvloop::event::{JoinError, StartError};
-use hvloop::{EventLoop, EventLoopThreadPool, LoadBalance, LoopOptions, LoopStatus};
+use hvloop::{
+    EventLoop, EventLoopThread, EventLoopThreadPool, LoadBalance, LoopOptions, LoopStatus,
+};
 use hvloop_test_support::{DEADLINE, Monitor, wait_for};
 use std::collections::BTreeSet;
 use std::io;
@@ -175,4 +177,42 @@ fn pinned_threads_have_one_cpu() {
         let list = list.split_whitespace().last().unwrap();
         assert!(list.parse::<usize>().is_ok(), "not one CPU: {list}");
     }
+}
+
+/// As callbacks of foreign code may: on a thread of its own, and on each of a pool's.
+#[test]
+fn stack_of_a_loops_thread() {
+    #[inline(never)]
+    fn deep(n: u8) -> usize {
+        let frame = [n; 12 * 1024 * 1024];
+        std::hint::black_box(&frame)
+            .iter()
+            .map(|n| usize::from(*n))
+            .sum()
+    }
+    let options = LoopOptions::new()
+        .stack_size(16 << 20)
+        .drain_timeout(DEADLINE);
+    let thread = EventLoopThread::with_loop(EventLoop::with_options(options.clone()).unwrap());
+    thread.start().unwrap();
+    assert_eq!(on_loop(thread.event_loop(), |_| deep(1)), 12 << 20);
+    thread.stop();
+    thread.join().unwrap();
+    let pool = EventLoopThreadPool::with_options(2, &options).unwrap();
+    pool.start().unwrap();
+    for event_loop in pool.event_loops() {
+        assert_eq!(on_loop(event_loop, |_| deep(1)), 12 << 20);
+    }
+    pool.stop();
+    pool.join().unwrap();
+}
+
+/// More than there is: an error, and the loop may be started otherwise.
+#[test]
+fn stack_that_the_system_has_not() {
+    let options = LoopOptions::new().stack_size(usize::MAX / 4);
+    let event_loop = EventLoop::with_options(options).unwrap();
+    let thread = EventLoopThread::with_loop(event_loop);
+    assert!(matches!(thread.start(), Err(StartError::Spawn(_))));
+    assert!(!thread.is_running());
 }

@@ -68,8 +68,8 @@ fn big(transport: Transport) {
     let client = Recorded::new(thread.event_loop());
     let completes = Monitor::new(Vec::new());
     let c = completes.clone();
-    client.client.on_write_complete(move |channel| {
-        c.update(|completes| completes.push(channel.buffered_amount()));
+    client.client.on_write_complete(move |channel, bytes| {
+        c.update(|completes| completes.push((channel.buffered_amount(), bytes)));
     });
     client.connect(net.to(&server));
     let data: Vec<u8> = (0..SIZE).map(|n| (n % 251) as u8).collect();
@@ -78,9 +78,9 @@ fn big(transport: Transport) {
     assert!(client.seen.read(|seen| seen.bytes == data));
     assert!(wait_for(30, || completes.read(Vec::len) == 1));
     // Once for the one send, when nothing was left.
-    assert_eq!(completes.read(Clone::clone), [0]);
+    assert_eq!(completes.read(Clone::clone), [(0, SIZE)]);
     client.client.send(b"more").unwrap();
-    assert!(completes.wait(DEADLINE, |c| c.len() == 2));
+    assert!(completes.wait(DEADLINE, |c| c[1..] == [(0, 4)]));
     let metrics = thread.event_loop().metrics();
     assert!(metrics.bytes_in >= SIZE as u64 && metrics.bytes_out >= SIZE as u64);
     assert_eq!(stop_without_panic(&thread).closed_cleanly, 1);

@@ -46,7 +46,7 @@ fn from_each_callback(transport: Transport) {
             c("connect");
         });
         let c = close.clone();
-        client.on_write_complete(move |_| c("write complete"));
+        client.on_write_complete(move |_, _| c("write complete"));
         let c = close.clone();
         client.on_message(move |channel, _| {
             c("message");
@@ -153,7 +153,7 @@ fn panics(transport: Transport) {
             }
         });
         if place == "write complete" {
-            client.on_write_complete(move |_| panic_in("write complete"));
+            client.on_write_complete(move |_, _| panic_in("write complete"));
         }
         let (tell, told) = mpsc::channel();
         client.on_close(move |_, reason| {

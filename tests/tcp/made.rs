@@ -175,6 +175,7 @@ fn one_address_of_the_sockets_family() {
     let thread = started_with(LoopOptions::new().resolver(Arc::new(answers)));
     let client = Client::new(thread.event_loop());
     client.connect(Connect::to("good", port).with_socket(bound().0));
+    drop(good.accept().unwrap());
     client.client.close();
     client.only_close();
     let failed = |host: &str| {
@@ -240,7 +241,9 @@ fn given_socket_waits_for_a_full_backlog() {
     let one = listener.accept().unwrap();
     let own = Some(Address::Unix(Some(own)));
     assert!(told.wait(DEADLINE, |told| told.0 == own));
-    drop((one, first, listener));
+    drop(listener.accept().unwrap());
+    assert!(told.wait(DEADLINE, |told| matches!(told.2[..], [CloseReason::Peer])));
+    drop((one, first));
     stop_clean(&thread);
 }
 

@@ -13,10 +13,12 @@ mod common;
 mod deadlines;
 mod floods;
 mod half_open;
+#[cfg(target_os = "linux")]
+mod handles;
 mod hostile;
-mod memory_limit;
 #[cfg(target_os = "linux")]
 mod made;
+mod memory_limit;
 mod moves;
 mod pools;
 mod pressure;

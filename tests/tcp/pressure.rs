@@ -98,7 +98,7 @@ fn slow_scenario(transport: Transport) {
             channel.pause_reading();
         }
     });
-    server.on_write_complete(|channel| channel.resume_reading());
+    server.on_write_complete(|channel, _| channel.resume_reading());
     let address = inet(server.listen(net.listen().send_limit(LIMIT)).unwrap());
     let peer = net.connect(address);
     let total = 20_000_000;

@@ -90,7 +90,7 @@ pub(crate) fn cancel(core: &LoopCore, query: DnsQuery) -> bool {
     let lookup = core.users.lookups.borrow_mut().remove(&query);
     let existed = lookup.is_some();
     if !existed {
-        core.given_up.note(&core.shared, query.raw());
+        core.users.given_up.note(&core.shared, query.raw());
     }
     if let Some(Lookup { answer, job }) = lookup {
         if let Some(job) = job {

@@ -40,7 +40,6 @@ use buffers::BufferPool;
 use calls::{Calls, Deferred, LocalTask};
 use drain::Drain;
 use entity::Place;
-use given_up::GivenUp;
 use idle::{IdleId, OnIdle};
 use loop_timers::{LoopTimers, TimerAction};
 use memory::Memory;
@@ -92,7 +91,6 @@ pub(crate) struct LoopCore {
     pub(crate) poller: Polling,
     pub(crate) registry: Registry,
     pub(crate) timers: LoopTimers,
-    pub(crate) given_up: GivenUp,
     pub(crate) users: Users,
     pub(crate) buffers: BufferPool,
     pub(crate) memory: Memory,
@@ -120,7 +118,6 @@ impl LoopCore {
             registry: Registry::new(shared.clone()),
             shared,
             timers: LoopTimers::new(now),
-            given_up: GivenUp::default(),
             users: Users::default(),
             buffers: BufferPool::default(),
             memory: Memory::default(),
@@ -256,7 +253,7 @@ impl LoopCore {
         let removed = self.users.idles.remove(id);
         let existed = removed.is_some();
         if !existed {
-            self.given_up.note(&self.shared, id.raw());
+            self.users.given_up.note(&self.shared, id.raw());
         }
         self.drop_user(removed);
         existed
@@ -297,7 +294,7 @@ impl LoopCore {
     pub(crate) fn kill_timer(&self, id: TimerId) -> bool {
         let (existed, removed) = self.timers.kill(&self.shared, id);
         if !existed && id.is_apart() {
-            self.given_up.note(&self.shared, id.raw());
+            self.users.given_up.note(&self.shared, id.raw());
         }
         self.drop_user(removed);
         existed
@@ -351,7 +348,6 @@ impl LoopCore {
         self.poller.is_unborrowed()
             && self.registry.is_unborrowed()
             && self.timers.is_unborrowed()
-            && self.given_up.is_unborrowed()
             && self.users.is_unborrowed()
             && self.calls.is_unborrowed()
             && self.drain.try_borrow_mut().is_ok()

@@ -1,6 +1,7 @@
 //! What users keep on a loop.
 
 use super::attachments::Attachment;
+use super::given_up::GivenUp;
 use super::idle::Idles;
 use super::lookup::{DnsQuery, Lookup};
 use super::slots::Slots;
@@ -16,6 +17,7 @@ pub(crate) struct Users {
     /// For [`LocalLoop::context`](super::LocalLoop::context).
     pub(crate) context: RefCell<Option<Rc<dyn Any>>>,
     pub(super) idles: Idles,
+    pub(crate) given_up: GivenUp,
     pub(super) lookups: RefCell<BTreeMap<DnsQuery, Lookup>>,
 }
 
@@ -30,6 +32,7 @@ impl Users {
         self.attachments.try_borrow_mut().is_ok()
             && self.context.try_borrow_mut().is_ok()
             && self.idles.is_unborrowed()
+            && self.given_up.is_unborrowed()
             && self.lookups.try_borrow_mut().is_ok()
     }
 

@@ -229,7 +229,7 @@ impl EventLoop {
         self.shared.begin_arming();
         let posted = self.post_event(move |local| {
             let core = local.core();
-            match core.given_up.arrives(&core.shared, name) {
+            match core.users.given_up.arrives(&core.shared, name) {
                 true => f(local),
                 false => local.drop_user(f),
             }

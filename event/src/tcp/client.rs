@@ -113,10 +113,11 @@ impl TcpClient {
         });
     }
 
-    /// Called when everything that was queued has been written.
+    /// Called when everything that was queued has been written, with how many bytes that were since the last
+    /// time.
     ///
     /// libhv: `TcpClient::onWriteComplete`.
-    pub fn on_write_complete(&self, f: impl FnMut(&Channel) + Send + 'static) {
+    pub fn on_write_complete(&self, f: impl FnMut(&Channel, usize) + Send + 'static) {
         change(&self.callbacks, |callbacks| {
             callbacks.write_complete.replace(Box::new(f))
         });

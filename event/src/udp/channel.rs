@@ -8,6 +8,8 @@ use crate::log;
 use crate::sys::Key;
 use crate::sys::{Datagrams, Interface, MulticastOut};
 use crate::transport::datagram::{self, check_size};
+use crate::user_data::UserData;
+use crate::{fd_methods, user_data_methods};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -27,10 +29,13 @@ struct UdpShared {
     key: AtomicU64,
     /// Told to close, maybe before the loop knew of it.
     closing: AtomicBool,
+    #[cfg(all(unix, not(hvloop_sim)))]
+    fd: Option<std::os::fd::RawFd>,
     local: SocketAddr,
     /// Where `send` goes.
     peer: Option<SocketAddr>,
     budget: Arc<SendBudget>,
+    user_data: UserData,
 }
 
 /// No source has these tokens: their low half is that of `Key::NONE`.
@@ -40,18 +45,24 @@ const CLOSED: u64 = u64::MAX;
 impl UdpChannel {
     pub(super) fn new(
         event_loop: EventLoop,
+        socket: &Datagrams,
         local: SocketAddr,
         peer: Option<SocketAddr>,
         send_limit: usize,
     ) -> Self {
+        #[cfg(not(all(unix, not(hvloop_sim))))]
+        let _ = socket;
         Self {
             inner: Arc::new(UdpShared {
                 event_loop,
                 key: AtomicU64::new(NONE),
                 closing: AtomicBool::new(false),
+                #[cfg(all(unix, not(hvloop_sim)))]
+                fd: Some(socket.fd()),
                 local,
                 peer,
                 budget: Arc::new(SendBudget::new(send_limit)),
+                user_data: UserData::default(),
             }),
         }
     }
@@ -151,6 +162,19 @@ impl UdpChannel {
     /// The peer of a client's socket.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.inner.peer
+    }
+
+    user_data_methods!();
+
+    fn user_data(&self) -> &UserData {
+        &self.inner.user_data
+    }
+
+    fd_methods!();
+
+    #[cfg(all(unix, not(hvloop_sim)))]
+    fn raw_fd(&self) -> Option<std::os::fd::RawFd> {
+        self.inner.fd
     }
 
     /// The loop that the socket is on.

@@ -254,7 +254,7 @@ impl Opening {
     /// There is a socket: it goes on the loop.
     fn opened(self, local: &LocalLoop, socket: Datagrams, from: SocketAddr, to: SocketAddr) {
         let limit = self.options.send_limit;
-        let channel = UdpChannel::new(local.event_loop(), from, Some(to), limit);
+        let channel = UdpChannel::new(local.event_loop(), &socket, from, Some(to), limit);
         lock(&self.current).channel = Some(channel.clone());
         let (current, number) = (self.current, self.number);
         let handler = UdpHandler {

@@ -24,6 +24,7 @@ type OnDatagram = Box<dyn FnMut(&UdpChannel, &mut [u8], SocketAddr) + Send>;
 /// Called with an error and whom it was about.
 type OnError = Box<dyn FnMut(&UdpChannel, &io::Error, Option<SocketAddr>) + Send>;
 type OnChannel = Box<dyn FnMut(&UdpChannel) + Send>;
+type OnWritten = Box<dyn FnMut(&UdpChannel, usize) + Send>;
 type OnClose = Box<dyn FnMut(&CloseReason) + Send>;
 
 /// What both sides have.
@@ -31,7 +32,7 @@ type OnClose = Box<dyn FnMut(&CloseReason) + Send>;
 struct UdpCallbacks {
     open: Option<OnChannel>,
     message: Option<OnDatagram>,
-    write_complete: Option<OnChannel>,
+    write_complete: Option<OnWritten>,
     error: Option<OnError>,
     close: Option<OnClose>,
 }
@@ -50,10 +51,10 @@ macro_rules! callback_setters {
             change(&self.callbacks, |all| all.message.replace(Box::new(f)));
         }
 
-        /// Called when all that had to wait has been sent.
+        /// Called when all that had to wait has been sent, with how many bytes that were since the last time.
         ///
         /// libhv: `onWriteComplete`.
-        pub fn on_write_complete(&self, f: impl FnMut(&UdpChannel) + Send + 'static) {
+        pub fn on_write_complete(&self, f: impl FnMut(&UdpChannel, usize) + Send + 'static) {
             change(&self.callbacks, |all| {
                 all.write_complete.replace(Box::new(f))
             });
@@ -132,9 +133,9 @@ impl DatagramHandler for UdpHandler {
         }
     }
 
-    fn on_drained(&mut self, _local: &LocalLoop) {
+    fn on_drained(&mut self, _local: &LocalLoop, bytes: usize) {
         if let Some(f) = &mut self.callbacks.write_complete {
-            f(&self.channel);
+            f(&self.channel, bytes);
         }
     }
 

@@ -120,7 +120,7 @@ impl UdpServer {
         }
         let opened = socket().and_then(|socket| Ok((socket.local()?, socket)));
         let (local, socket) = opened.map_err(|e| ListenError::io(e, address.into()))?;
-        let channel = UdpChannel::new(self.event_loop.clone(), local, None, send_limit);
+        let channel = UdpChannel::new(self.event_loop.clone(), &socket, local, None, send_limit);
         *current = Some(channel.clone());
         drop(current);
         let handler = UdpHandler {

@@ -154,7 +154,7 @@ impl Extras {
                 }
             });
         });
-        server.on_write_complete(|_| called(Place::Drain, "UDP server, all sent", |_| {}));
+        server.on_write_complete(|_, _| called(Place::Drain, "UDP server, all sent", |_| {}));
         server.on_close(|reason| closed(0, reason));
         let options = UdpOptions::new().send_limit(100_000);
         let made = match ctx.history.made_elsewhere(0) {

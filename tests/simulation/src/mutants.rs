@@ -245,4 +245,8 @@ pub const MUTANTS: &[(&str, &str)] = &[
         "made_socket_ignored",
         "a socket that was made elsewhere is dropped, and another one connected",
     ),
+    (
+        "written_at_once_untold",
+        "what is written without being queued is not told as written",
+    ),
 ];

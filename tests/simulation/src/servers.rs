@@ -76,7 +76,7 @@ impl Server {
             let first = move |ctx: &Rc<Ctx>| ctx.servers[s].got(ctx, s, &channel, data);
             called(Place::Message, format!("server {s}: on_message"), first);
         });
-        server.on_write_complete(move |_| {
+        server.on_write_complete(move |_, _| {
             called(
                 Place::Drain,
                 format!("server {s}: on_write_complete"),

@@ -11,13 +11,13 @@ use crate::websocket::{
 use hvloop_event::conn::{Conn, SendBudget};
 use hvloop_event::log;
 use hvloop_event::{
-    Address, AttachmentId, ChannelId, CloseReason, EventLoop, LocalLoop, SendError, change, lock,
+    Address, AttachmentId, ChannelId, CloseReason, EventLoop, LocalLoop, SendError, UserData,
+    fd_methods, user_data_methods,
 };
-use std::any::Any;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Weak};
 
 /// A connection of a [`WebSocketServer`](super::WebSocketServer): a handle that may be cloned, kept
 /// and used on any thread. When the connection has ended, its calls say so; they never reach another
@@ -51,7 +51,9 @@ struct ChannelShared {
     local: Option<Address>,
     agreed: Agreed,
     topics: Weak<Topics<WebSocketChannel>>,
-    context: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
+    user_data: UserData,
+    #[cfg(all(unix, not(hvloop_sim)))]
+    fd: Option<std::os::fd::RawFd>,
 }
 
 /// What the upgrade agreed on.
@@ -93,7 +95,9 @@ impl WebSocketChannel {
                 local: conn.local_address(),
                 agreed,
                 topics: Arc::downgrade(topics),
-                context: Mutex::default(),
+                user_data: UserData::default(),
+                #[cfg(all(unix, not(hvloop_sim)))]
+                fd: conn.fd(),
             }),
         };
         websocket.set_owner(channel.shared.clone());
@@ -262,20 +266,17 @@ impl WebSocketChannel {
         &self.shared.event_loop
     }
 
-    /// Keeps something of the user's with the connection, in the place of what was there.
-    ///
-    /// libhv: `Channel::setContext`, `newContextPtr`.
-    pub fn set_context<T: Any + Send + Sync>(&self, context: T) {
-        let context: Arc<dyn Any + Send + Sync> = Arc::new(context);
-        change(&self.shared.context, |old| old.replace(context));
+    user_data_methods!();
+
+    fn user_data(&self) -> &UserData {
+        &self.shared.user_data
     }
 
-    /// What [`set_context`](WebSocketChannel::set_context) keeps, if it is of type `T`.
-    ///
-    /// libhv: `Channel::context`, `getContextPtr`.
-    pub fn context<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
-        let context = lock(&self.shared.context).clone();
-        context?.downcast().ok()
+    fd_methods!();
+
+    #[cfg(all(unix, not(hvloop_sim)))]
+    fn raw_fd(&self) -> Option<std::os::fd::RawFd> {
+        self.shared.fd
     }
 
     /// Who is subscribed to a topic but this connection.

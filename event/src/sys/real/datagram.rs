@@ -75,6 +75,13 @@ impl Datagrams {
         self.0.local_addr()
     }
 
+    /// The number of its descriptor.
+    #[cfg(unix)]
+    pub(crate) fn fd(&self) -> std::os::fd::RawFd {
+        use std::os::fd::AsRawFd;
+        self.0.as_raw_fd()
+    }
+
     /// Sends to and hears from that address alone, from now on.
     pub(crate) fn connect(&self, to: SocketAddr) -> io::Result<()> {
         self.0.connect(to)

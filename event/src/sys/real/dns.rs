@@ -270,7 +270,7 @@ impl Workers {
             },
         };
         let here = workers.clone();
-        thread::spawn("hvloop-dns", move || here.run(extra))?;
+        thread::spawn("hvloop-dns", None, move || here.run(extra))?;
         state.threads += 1;
         // It is on its way to the queue.
         state.idle += 1;

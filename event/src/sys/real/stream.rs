@@ -210,6 +210,13 @@ impl Stream {
         }
     }
 
+    /// The number of its descriptor.
+    #[cfg(unix)]
+    pub(crate) fn fd(&self) -> std::os::fd::RawFd {
+        use std::os::fd::AsRawFd;
+        either!(self, s => s.as_raw_fd())
+    }
+
     /// Reads what is there.
     pub(crate) fn read(&mut self, buf: &mut [u8]) -> io::Result<Got> {
         let asked = buf.len();

@@ -32,16 +32,21 @@ pub(crate) fn process() -> u32 {
     std::process::id()
 }
 
-/// Starts a named thread.
+/// Starts a named thread, maybe with a stack of so many bytes.
 ///
 /// # Errors
 ///
 /// What the operating system said when it had no thread to give.
 pub(crate) fn spawn<T: Send + 'static>(
     name: &str,
+    stack_size: Option<usize>,
     f: impl FnOnce() -> T + Send + 'static,
 ) -> io::Result<JoinHandle<T>> {
-    std::thread::Builder::new().name(name.to_owned()).spawn(f)
+    let mut builder = std::thread::Builder::new().name(name.to_owned());
+    if let Some(bytes) = stack_size {
+        builder = builder.stack_size(bytes);
+    }
+    builder.spawn(f)
 }
 
 /// Binds this thread to the n-th CPU that the process may use, counted round. `false`: the system

@@ -28,6 +28,7 @@ pub(crate) fn pin(_n: usize) -> bool {
 /// Always.
 pub(crate) fn spawn<T: Send + 'static>(
     _name: &str,
+    _stack_size: Option<usize>,
     _f: impl FnOnce() -> T + Send + 'static,
 ) -> io::Result<JoinHandle<T>> {
     Err(io::ErrorKind::Unsupported.into())

@@ -10,9 +10,10 @@ use crate::core::LocalLoop;
 use crate::error::CloseReason;
 use crate::event_loop::EventLoop;
 use crate::log;
-use crate::sync::{change, lock};
+use crate::sync::lock;
 use crate::sys::Address;
-use std::any::Any;
+use crate::user_data::UserData;
+use crate::{fd_methods, user_data_methods};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::num::NonZeroU64;
@@ -57,6 +58,8 @@ struct OnLoop {
     local: Option<Address>,
     budget: Arc<SendBudget>,
     open: AtomicBool,
+    #[cfg(all(unix, not(hvloop_sim)))]
+    fd: Option<std::os::fd::RawFd>,
     shared: Arc<OnAnyLoop>,
     /// The same connection on the next loop.
     moved: OnceLock<Channel>,
@@ -68,7 +71,7 @@ struct OnAnyLoop {
     control: Mutex<Control>,
     /// There is something in `control`.
     asked: AtomicBool,
-    context: Mutex<Option<Arc<dyn Any + Send + Sync>>>,
+    user_data: UserData,
     /// What other threads have sent, in order, and the loop has not got.
     outgoing: Mutex<VecDeque<Arc<[u8]>>>,
     /// Known when it has ended.
@@ -94,6 +97,8 @@ impl Channel {
                     .budget()
                     .unwrap_or_else(|| Arc::new(SendBudget::new(0))),
                 open: AtomicBool::new(true),
+                #[cfg(all(unix, not(hvloop_sim)))]
+                fd: conn.fd(),
                 shared,
                 moved: OnceLock::new(),
             }),
@@ -145,20 +150,17 @@ impl Channel {
         self.ask(move |control| control.move_to = Some(event_loop));
     }
 
-    /// Keeps something of the user's with the connection, in the place of what was there.
-    ///
-    /// libhv: `Channel::setContext`, `newContext`.
-    pub fn set_context<T: Any + Send + Sync>(&self, context: T) {
-        let context: Arc<dyn Any + Send + Sync> = Arc::new(context);
-        change(&self.inner.shared.context, |old| old.replace(context));
+    user_data_methods!();
+
+    fn user_data(&self) -> &UserData {
+        &self.inner.shared.user_data
     }
 
-    /// What [`set_context`](Channel::set_context) keeps, if it is of type `T`.
-    ///
-    /// libhv: `Channel::context`, `getContext`.
-    pub fn context<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
-        let context = lock(&self.inner.shared.context).clone();
-        context?.downcast().ok()
+    fd_methods!();
+
+    #[cfg(all(unix, not(hvloop_sim)))]
+    fn raw_fd(&self) -> Option<std::os::fd::RawFd> {
+        self.inner.fd
     }
 
     /// Whether the connection is open; on another thread it may end at any moment.

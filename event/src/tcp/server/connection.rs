@@ -83,9 +83,13 @@ impl Handler for ServerConnection {
         }
     }
 
-    fn on_low_water(&mut self, _conn: &Conn<'_>) {
+    fn on_low_water(&mut self, conn: &Conn<'_>) {
         if let (Some(f), Some(channel)) = (&self.callbacks.write_complete, &self.channel) {
-            f(channel);
+            // Zero: told already, of what was written twice before the first call.
+            match conn.take_written() {
+                0 => {}
+                bytes => f(channel, bytes),
+            }
         }
     }
 

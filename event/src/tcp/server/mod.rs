@@ -82,10 +82,11 @@ impl TcpServer {
         self.shared.set(|all| all.end = Some(Arc::new(f)));
     }
 
-    /// Called when everything that was queued on a connection has been written.
+    /// Called when everything that was queued on a connection has been written, with how many bytes that were
+    /// since the last time.
     ///
     /// libhv: `TcpServer::onWriteComplete`.
-    pub fn on_write_complete(&self, f: impl Fn(&Channel) + Send + Sync + 'static) {
+    pub fn on_write_complete(&self, f: impl Fn(&Channel, usize) + Send + Sync + 'static) {
         self.shared
             .set(|all| all.write_complete = Some(Arc::new(f)));
     }

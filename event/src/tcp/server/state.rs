@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 type OnChannel = Arc<dyn Fn(&Channel) + Send + Sync>;
+type OnWritten = Arc<dyn Fn(&Channel, usize) + Send + Sync>;
 type OnMessage = Arc<dyn Fn(&Channel, &mut [u8]) + Send + Sync>;
 type OnClose = Arc<dyn Fn(&Channel, &CloseReason) + Send + Sync>;
 type OnFailed = Arc<dyn Fn(Option<&Address>, &CloseReason) + Send + Sync>;
@@ -28,7 +29,7 @@ pub(super) struct ServerState {
 pub(super) struct ServerCallbacks {
     pub(super) connection: Option<OnChannel>,
     pub(super) message: Option<OnMessage>,
-    pub(super) write_complete: Option<OnChannel>,
+    pub(super) write_complete: Option<OnWritten>,
     pub(super) end: Option<OnChannel>,
     pub(super) close: Option<OnClose>,
     pub(super) failed: Option<OnFailed>,

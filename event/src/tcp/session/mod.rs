@@ -20,6 +20,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 type OnChannel = Box<dyn FnMut(&Channel) + Send>;
+type OnWritten = Box<dyn FnMut(&Channel, usize) + Send>;
 type OnMessage = Box<dyn FnMut(&Channel, &mut [u8]) + Send>;
 type OnClose = Box<dyn FnMut(Option<&Channel>, &CloseReason) + Send>;
 type ReconnectIf = Box<dyn FnMut(&CloseReason) -> bool + Send>;
@@ -28,7 +29,7 @@ type ReconnectIf = Box<dyn FnMut(&CloseReason) -> bool + Send>;
 pub(super) struct ClientCallbacks {
     pub(super) connect: Option<OnChannel>,
     pub(super) message: Option<OnMessage>,
-    pub(super) write_complete: Option<OnChannel>,
+    pub(super) write_complete: Option<OnWritten>,
     pub(super) end: Option<OnChannel>,
     pub(super) close: Option<OnClose>,
     pub(super) reconnect_if: Option<ReconnectIf>,
@@ -254,9 +255,13 @@ impl Handler for Session {
         }
     }
 
-    fn on_low_water(&mut self, _conn: &Conn<'_>) {
+    fn on_low_water(&mut self, conn: &Conn<'_>) {
         if let (Some(f), Some(channel)) = (&mut self.callbacks.write_complete, &self.channel) {
-            f(channel);
+            // Zero: told already, of what was written twice before the first call.
+            match conn.take_written() {
+                0 => {}
+                bytes => f(channel, bytes),
+            }
         }
     }
 

@@ -43,6 +43,13 @@ impl<'a> Conn<'a> {
         self.state().socket.local.as_ref().map(ShortAddress::get)
     }
 
+    /// The number of its descriptor, once connected, for logs and options that the library does not know. Not to
+    /// be read, written or closed.
+    #[cfg(all(unix, not(hvloop_sim)))]
+    pub fn fd(&self) -> Option<std::os::fd::RawFd> {
+        Some(self.state().socket.stream.as_ref()?.fd())
+    }
+
     /// The account of its send queue, for handles.
     pub fn budget(&self) -> Option<Arc<SendBudget>> {
         let there = self.place().role() == Role::Connection;

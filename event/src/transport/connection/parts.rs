@@ -108,6 +108,8 @@ pub(crate) struct Writing {
     pub(crate) marks: (usize, usize),
     /// The queue passed the high mark, and the handler waits for the low one.
     pub(crate) above_high: bool,
+    /// Bytes accepted that the handler was not told have gone: those of the queue, and others.
+    pub(crate) untold: usize,
     /// Bytes of the queue that go before the handler is told that they have gone; 0: it is not.
     pub(crate) ahead: usize,
     /// When the socket last took bytes, or the queue became non-empty.

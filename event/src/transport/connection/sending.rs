@@ -154,6 +154,7 @@ impl Conn<'_> {
             state.write.progress = clock::now();
         }
         f(state);
+        state.write.untold += size;
         let unsent = state.unsent();
         state.write.above_high |= unsent > state.write.marks.1;
         state.charge(&self.core().memory);
@@ -184,9 +185,21 @@ impl Conn<'_> {
     }
 
     /// Sets the marks of the send queue:
-    /// [`Handler::on_low_water`](crate::conn::Handler::on_low_water) is called each time the queue, having held more than `high` bytes, has fallen to `low` or less. Both in bytes; off at first.
+    /// [`Handler::on_low_water`](crate::conn::Handler::on_low_water) is called each time the queue, having held
+    /// more than `high` bytes, has fallen to `low` or less. Both in bytes; off at first.
     pub fn set_water_marks(&self, low: usize, high: usize) {
-        self.state().write.marks = (low, high);
+        let state = &mut *self.state();
+        state.write.marks = (low, high);
+        state.write.above_high |= state.unsent() > high;
+    }
+
+    /// How many of the bytes that were accepted here the socket has taken since this was last asked, those of
+    /// the protocol itself included.
+    pub fn take_written(&self) -> usize {
+        let state = &mut *self.state();
+        let unsent = state.unsent();
+        let before = std::mem::replace(&mut state.write.untold, unsent);
+        before.saturating_sub(unsent)
     }
 
     /// Asks for one [`Handler::on_low_water`](crate::conn::Handler::on_low_water) although the high mark

@@ -77,6 +77,7 @@ impl ConnState {
         {
             state.tls = parts.tls.take();
         }
+        state.write.untold = state.unsent();
         state
     }
 
@@ -108,6 +109,7 @@ impl ConnState {
                 writable: false,
                 marks: (0, usize::MAX),
                 above_high: false,
+                untold: 0,
                 ahead: 0,
                 progress: now,
             },

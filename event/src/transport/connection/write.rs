@@ -65,6 +65,7 @@ pub(super) fn at_once(conn: &Conn<'_>, head: &[u8], body: &[u8]) -> usize {
         if written > 0 {
             state.settings.budget.release(written);
             state.write.progress = core.clock_now();
+            state.write.untold += written;
             state.write.above_high |= size > state.write.marks.1;
         }
         (written, failure, written == size && state.fell_low())

@@ -37,8 +37,8 @@ pub(crate) trait DatagramHandler {
     /// Receiving, or sending to that address, failed; the socket goes on.
     fn on_error(&mut self, local: &LocalLoop, e: &io::Error, to: Option<SocketAddr>);
 
-    /// All that was queued is sent.
-    fn on_drained(&mut self, local: &LocalLoop);
+    /// All that was queued is sent: so many bytes since the last time.
+    fn on_drained(&mut self, local: &LocalLoop, bytes: usize);
 
     /// The socket is closed.
     fn on_close(self: Box<Self>, local: &LocalLoop, reason: CloseReason);
@@ -293,9 +293,13 @@ impl DatagramSocket {
         match left.unwrap_or_default() {
             (false, _) => core.mark_ready(&self.place),
             (true, Some(reason)) => self.clone().close(local, reason),
-            (true, None) => self.with_handler(|handler| {
-                core.call_user("write complete", || handler.on_drained(local));
-            }),
+            (true, None) => {
+                let bytes = self.with_state(|state| std::mem::take(&mut state.untold));
+                let bytes = bytes.unwrap_or_default();
+                self.with_handler(|handler| {
+                    core.call_user("write complete", || handler.on_drained(local, bytes));
+                });
+            }
         }
     }
 }

@@ -15,6 +15,8 @@ pub(super) struct State {
     pub(super) writable: bool,
     pub(super) queue: VecDeque<Waiting>,
     budget: Arc<SendBudget>,
+    /// Bytes of those that waited and were sent, of which the handler was not told.
+    pub(super) untold: usize,
     /// To be closed when all is sent.
     pub(super) finishing: Option<CloseReason>,
 }
@@ -43,6 +45,7 @@ impl State {
             writable: false,
             queue: VecDeque::new(),
             budget,
+            untold: 0,
             finishing: None,
         }
     }
@@ -129,12 +132,16 @@ impl State {
             }
             _ => {}
         }
-        self.budget.release(next.data.len());
+        let size = next.data.len();
+        self.budget.release(size);
         self.queue.pop_front();
         match sent {
-            Ok(_) => Step::Sent {
-                all: self.queue.is_empty(),
-            },
+            Ok(_) => {
+                self.untold += size;
+                Step::Sent {
+                    all: self.queue.is_empty(),
+                }
+            }
             Err(e) => Step::Failed(e, to),
         }
     }

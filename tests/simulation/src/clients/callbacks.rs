@@ -145,9 +145,7 @@ pub(super) fn set_tcp(tcp: &TcpClient, c: usize) {
             );
         });
     });
-    tcp.on_write_complete(move |_| {
-        Ctx::with(|ctx| ctx.callback(Place::Drain, || format!("drain of {c}"), || {}));
-    });
+    tcp.on_write_complete(move |_, bytes| Ctx::with(|ctx| on_write_complete(ctx, c, bytes)));
     tcp.on_close(move |_, reason| Ctx::with(|ctx| on_tcp_close(ctx, c, reason)));
 }
 
@@ -191,6 +189,27 @@ fn on_connect(ctx: &Rc<Ctx>, c: usize, channel: &Channel) {
                 });
             }
             client.opened(ctx, c, fd);
+        },
+    );
+}
+
+fn on_write_complete(ctx: &Rc<Ctx>, c: usize, bytes: usize) {
+    ctx.callback(
+        Place::Drain,
+        || format!("drain of {c}: {bytes}"),
+        || {
+            let client = &ctx.clients[c];
+            let queued = client.buffered();
+            let mut record = client.record.borrow_mut();
+            let Some(session) = record.sessions.last_mut() else {
+                return ctx.violation(format!("client {c} wrote with no session"));
+            };
+            session.written += bytes;
+            let accepted: usize = session.accepted.iter().map(|a| a.data.len()).sum();
+            let written = session.written;
+            ctx.check(bytes > 0 && written + queued == accepted, || {
+                format!("client {c}: {written} of {accepted} bytes were written, {queued} wait")
+            });
         },
     );
 }

@@ -43,6 +43,8 @@ pub struct Session {
     pub ended: Option<Ended>,
     pub event: Option<CloseEvent>,
     pub reason: Option<CloseReason>,
+    /// Bytes that a TCP client was told are written.
+    pub written: usize,
     /// As `Visited::paused`.
     pub paused: bool,
     pub resumed_elsewhere: bool,
