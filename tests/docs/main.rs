@@ -155,6 +155,13 @@ impl Items {
             {
                 let takes = match &takes[..] {
                     [] => None,
+                    // `$($field:ident).+`: where the values are.
+                    [
+                        Tree::Mark('$'),
+                        Tree::Group('(', _),
+                        Tree::Mark('.'),
+                        Tree::Mark('+'),
+                    ] => None,
                     [
                         Tree::Mark('$'),
                         Tree::Word(name),
