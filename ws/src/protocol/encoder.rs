@@ -2,7 +2,7 @@
 
 use super::close::fitting_reason;
 use super::header::{FIN, MASKED, MAX_HEADER, RSV1};
-use super::mask::apply_mask;
+use super::mask::append_masked;
 use super::{MAX_CONTROL_PAYLOAD, OpCode};
 use std::num::NonZeroUsize;
 
@@ -60,9 +60,13 @@ pub(crate) fn message_len(len: usize, fragment: Option<NonZeroUsize>, masked: bo
         .saturating_add(last)
 }
 
-/// The header of a message that a server sends as one frame, as it is; how much of the array that is.
-pub(crate) fn server_head(opcode: OpCode, len: usize) -> ([u8; MAX_HEADER], usize) {
-    head(opcode as u8 | FIN, len, None)
+/// The header of a message that goes out as one frame, as it is; how much of the array that is.
+pub(crate) fn message_head(
+    opcode: OpCode,
+    len: usize,
+    mask: Option<[u8; 4]>,
+) -> ([u8; MAX_HEADER], usize) {
+    head(opcode as u8 | FIN, len, mask)
 }
 
 /// Appends a message, which is in its compressed form or not, as frames of at most `fragment` bytes of
@@ -92,10 +96,9 @@ pub(crate) fn encode_message(
 }
 
 fn append(out: &mut Vec<u8>, payload: &[u8], mask: Option<[u8; 4]>) {
-    let start = out.len();
-    out.extend_from_slice(payload);
-    if let Some(mask) = mask {
-        apply_mask(&mut out[start..], mask, 0);
+    match mask {
+        Some(mask) => append_masked(out, payload, mask, 0),
+        None => out.extend_from_slice(payload),
     }
 }
 
@@ -111,12 +114,10 @@ pub fn encode_close(out: &mut Vec<u8>, close: Option<(u16, &str)>, mask: Option<
     };
     let reason = fitting_reason(reason);
     encode_head(out, OpCode::Close, true, false, 2 + reason.len(), mask);
-    let start = out.len();
-    out.extend_from_slice(&code.to_be_bytes());
-    out.extend_from_slice(reason.as_bytes());
-    if let Some(mask) = mask {
-        apply_mask(&mut out[start..], mask, 0);
-    }
+    append(out, &code.to_be_bytes(), mask);
+    // Behind two bytes.
+    let mask = mask.map(|[a, b, c, d]| [c, d, a, b]);
+    append(out, reason.as_bytes(), mask);
 }
 
 /// Appends the header, and makes room for the payload.
@@ -165,6 +166,7 @@ fn head(first: u8, len: usize, mask: Option<[u8; 4]>) -> ([u8; MAX_HEADER], usiz
 
 #[cfg(test)]
 mod tests {
+    use super::super::mask::apply_mask;
     use super::*;
     use tungstenite::protocol::frame::{FrameHeader, coding};
 
@@ -216,7 +218,7 @@ mod tests {
             for opcode in [OpCode::Text, OpCode::Binary] {
                 let mut frame = Vec::new();
                 encode_frame(&mut frame, opcode, true, &vec![7; len], None);
-                let (head, size) = server_head(opcode, len);
+                let (head, size) = message_head(opcode, len, None);
                 assert_eq!(head[..size], frame[..frame.len() - len], "{len}");
             }
         }

@@ -8,7 +8,7 @@ use self::pongs::Pongs;
 use super::outgoing::Outgoing;
 use crate::deflate::{DeflateOptions, DeflateParams};
 use crate::protocol::{
-    MAX_HEADER, OpCode, Role, encode_close, encode_frame, encode_message, server_head,
+    OpCode, Role, append_masked, encode_close, encode_frame, encode_message, message_head,
 };
 use hvloop_event::conn::Conn;
 use hvloop_event::log;
@@ -52,16 +52,8 @@ impl Sender {
 
     /// Queues a frame or a message, if there is room for it.
     pub(super) fn send(&self, conn: &Conn<'_>, message: &Outgoing<'_>) -> Result<(), SendError> {
-        let size = message.queue_size(self.role);
-        if self.compression_for(message).is_none() {
-            return match self.head(message) {
-                Some((head, len)) => conn.send_parts(&head[..len], message.payload),
-                None => conn.send_with(size, |out| self.encode(conn.local(), out, message, false)),
-            };
-        }
         // Room first: a message that was compressed has to be sent.
-        let budget = conn.budget().ok_or(SendError::NotOpen)?;
-        budget.reserve(size)?;
+        conn.reserve(message.queue_size(self.role))?;
         self.send_reserved(conn, message)
     }
 
@@ -75,16 +67,29 @@ impl Sender {
         let compressed = self
             .compression_for(message)
             .and_then(|compression| self.send_compressed(compression, conn, size, message));
-        compressed.unwrap_or_else(|| match self.head(message) {
-            Some((head, len)) => conn.send_parts_reserved(&head[..len], message.payload),
-            None => conn.send_reserved(size, |out| self.encode(conn.local(), out, message, false)),
-        })
+        compressed.unwrap_or_else(|| self.send_plain(conn, size, message))
     }
 
-    /// What goes before a payload that goes out as it is; `None`: it has masks, or goes out in several frames.
-    fn head(&self, message: &Outgoing<'_>) -> Option<([u8; MAX_HEADER], usize)> {
-        let as_it_is = self.role == Role::Server && message.fragment.is_none();
-        as_it_is.then(|| server_head(message.opcode, message.payload.len()))
+    /// Queues it as it is; `size` bytes of room are taken.
+    fn send_plain(
+        &self,
+        conn: &Conn<'_>,
+        size: usize,
+        message: &Outgoing<'_>,
+    ) -> Result<(), SendError> {
+        if message.fragment.is_some() {
+            return conn.send_reserved(size, |out| self.encode(conn.local(), out, message, false));
+        }
+        let (payload, mask) = (message.payload, self.mask(conn.local()));
+        let (head, len) = message_head(message.opcode, payload.len(), mask);
+        match mask {
+            None => conn.send_parts_reserved(&head[..len], payload),
+            Some(mask) => {
+                conn.send_in_pieces_reserved(&head[..len], payload.len(), |out, piece| {
+                    append_masked(out, &payload[piece.clone()], mask, piece.start);
+                })
+            }
+        }
     }
 
     /// How it is compressed, if it is to be.

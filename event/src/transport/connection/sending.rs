@@ -5,6 +5,7 @@ use super::{Call, Conn, write};
 use crate::core::entity::Role;
 use crate::error::SendError;
 use crate::sys::clock;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Queued bytes over which a connection is flushed at once instead of at the end of the turn.
@@ -15,6 +16,8 @@ const FLUSH_IN_CALL: usize = 128 * 1024;
 
 /// From this length on, in bytes, a copy costs more than a write of its own.
 const LONG: usize = 32 * 1024;
+/// What is written at once of something longer that is made for it: half of the smallest second-level caches.
+const PIECE: usize = 128 * 1024;
 
 impl Conn<'_> {
     /// Queues bytes; they are written at the end of this turn, or from 64 KiB on at once: what a handler
@@ -24,21 +27,12 @@ impl Conn<'_> {
     ///
     /// The connection is not up, or its queue has no room; nothing was taken then.
     pub fn send(&self, data: &[u8]) -> Result<(), SendError> {
-        self.send_parts(&[], data)
+        self.reserve(data.len())?;
+        self.send_parts_reserved(&[], data)
     }
 
-    /// Queues bytes, `head` before `body`. A long body is not copied as far as the socket takes it at once.
-    ///
-    /// # Errors
-    ///
-    /// As [`send`](Conn::send).
-    pub fn send_parts(&self, head: &[u8], body: &[u8]) -> Result<(), SendError> {
-        self.reserve(head.len() + body.len())?;
-        self.send_parts_reserved(head, body)
-    }
-
-    /// As [`send_parts`](Conn::send_parts), for bytes for which room was taken from the
-    /// [`SendBudget`](crate::conn::SendBudget) before.
+    /// Queues bytes for which [room was taken](Conn::reserve), `head` before `body`. A long body is not copied
+    /// as far as the socket takes it at once.
     ///
     /// # Errors
     ///
@@ -55,24 +49,47 @@ impl Conn<'_> {
             self.mark_dirty();
             return Ok(());
         }
-        self.append(head.len() + body.len(), |out| {
-            out.extend_from_slice(head);
-            out.extend_from_slice(body);
+        self.send_in_pieces_reserved(head, body.len(), |out, piece| {
+            out.extend_from_slice(&body[piece]);
         })
     }
 
-    /// Queues `size` bytes that `write` appends to the queue's own buffer.
+    /// Queues bytes for which [room was taken](Conn::reserve), `head` before `len` ones that `write` appends:
+    /// those of the range that it is given, and the next ones after that. What is long is written piece by
+    /// piece, each while it is in the caches, as far as the socket takes it at once.
     ///
     /// # Errors
     ///
-    /// As [`send`](Conn::send); `write` was not called then.
-    pub fn send_with(
+    /// The connection is not up; the room was given back.
+    pub fn send_in_pieces_reserved(
         &self,
-        size: usize,
-        write: impl FnOnce(&mut Vec<u8>),
+        mut head: &[u8],
+        len: usize,
+        mut write: impl FnMut(&mut Vec<u8>, Range<usize>),
     ) -> Result<(), SendError> {
-        self.reserve(size)?;
-        self.append(size, write)
+        let mut from = 0;
+        while len - from > PIECE && self.is_line_free() {
+            let piece = from..from + PIECE;
+            from = piece.end;
+            let queued = self.put(head.len() + PIECE, |out| {
+                out.extend_from_slice(head);
+                write(out, piece);
+            });
+            if queued.is_err() {
+                break; // and so is the rest
+            }
+            head = &[];
+            write::flush(self);
+        }
+        if from > 0 {
+            // Told of as if all had been queued.
+            let state = &mut *self.state();
+            state.write.above_high |= len > state.write.marks.1;
+        }
+        self.append(head.len() + len - from, |out| {
+            out.extend_from_slice(head);
+            write(out, from..len);
+        })
     }
 
     /// Queues `size` bytes for which room was taken from the [`SendBudget`](crate::conn::SendBudget)
@@ -103,8 +120,13 @@ impl Conn<'_> {
         self.append(size, write)
     }
 
-    /// Takes room for so many bytes, if they may be sent.
-    fn reserve(&self, size: usize) -> Result<(), SendError> {
+    /// Takes room for so many bytes from the [`SendBudget`](crate::conn::SendBudget), if they may be sent: for
+    /// a send that takes it as taken.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Conn::send).
+    pub fn reserve(&self, size: usize) -> Result<(), SendError> {
         let state = self.state();
         match state.takes_data() {
             true => state.settings.budget.reserve(size),
@@ -114,8 +136,20 @@ impl Conn<'_> {
 
     /// `size` bytes are on the account already.
     fn append(&self, size: usize, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), SendError> {
+        let queued = self.put(size, write)?;
+        let is_late = queued > FLUSH_EARLY && !self.connection.is_in_call();
+        if is_late || queued > FLUSH_IN_CALL {
+            write::flush(self);
+        }
+        self.mark_dirty();
+        Ok(())
+    }
+
+    /// Has `write` append `size` bytes, which are on the account already, to the queue's own buffer; how many
+    /// are queued then.
+    fn put(&self, size: usize, write: impl FnOnce(&mut Vec<u8>)) -> Result<usize, SendError> {
         let pool = &self.core().buffers;
-        let queued = self.queue(size, |state| {
+        self.queue(size, |state| {
             let tail = state.queue().tail(size, pool);
             let before = tail.len();
             write(tail);
@@ -124,13 +158,7 @@ impl Conn<'_> {
                 size,
                 "queued another size than was said"
             );
-        })?;
-        let is_late = queued > FLUSH_EARLY && !self.connection.is_in_call();
-        if is_late || queued > FLUSH_IN_CALL {
-            write::flush(self);
-        }
-        self.mark_dirty();
-        Ok(())
+        })
     }
 
     /// A call of the handler is over: much that it has queued is written now, while it is in the caches.

@@ -2,7 +2,7 @@
 
 use super::outcome::Flushed;
 use super::state::ConnState;
-use super::tls_layer::TlsLayer;
+use super::tls_layer::{AHEAD, TlsLayer};
 use super::{Conn, Fed, close};
 use crate::conn::{Connect, Handler};
 use crate::core::buffers::BufferPool;
@@ -84,10 +84,7 @@ fn encrypt_all(conn: &Conn<'_>) {
     let state = &mut *conn.state();
     let buffers = &conn.core().buffers;
     if let Some(tls) = state.tls.as_mut() {
-        while tls.encrypt(buffers) {
-            let out = state.out.tail(tls.cipher_len(), buffers);
-            tls.session.take_cipher(out);
-        }
+        tls.encrypt(&mut state.out, usize::MAX, buffers);
     }
 }
 
@@ -208,15 +205,14 @@ impl ConnState {
         loop {
             if let Some(tls) = self.tls.as_mut() {
                 if self.out.is_empty() {
-                    tls.encrypt(pool);
+                    tls.encrypt(&mut self.out, AHEAD, pool);
                 }
                 if tls.session.wants_write() {
                     if tls.unsent() == 0 && self.out.is_empty() {
                         // Of TLS's own: the queue begins with it.
                         self.write.progress = clock::now();
                     }
-                    let out = self.out.tail(tls.cipher_len(), pool);
-                    tls.session.take_cipher(out);
+                    tls.session.take_cipher(self.out.tail(0, pool));
                 }
             }
             match self.write_queue(pool, written) {
@@ -233,7 +229,7 @@ impl ConnState {
                 if tls.plain.is_empty() || tls.session.is_handshaking() {
                     return Flushed::All;
                 }
-                if !tls.encrypt(pool) {
+                if !tls.encrypt(&mut self.out, AHEAD, pool) {
                     // An ended session takes no more.
                     return Flushed::Failed(io::ErrorKind::BrokenPipe.into());
                 }

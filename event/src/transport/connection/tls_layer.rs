@@ -4,8 +4,14 @@ use crate::core::buffers::BufferPool;
 use crate::tls::{RecordHeads, TlsSession, TlsVersion};
 use crate::transport::out_queue::OutQueue;
 
-/// Of so many plain bytes, at least, one more is made by encryption: what records take beside long ones.
+/// The most plain bytes in a record (RFC 8446 section 5.1).
+const RECORD: usize = 16 * 1024;
+/// Of so many plain bytes, at least, one more is made by encryption: what records take beside long ones;
 const RECORDS: usize = 512;
+/// and so many by that of a short one.
+const HEADS: usize = 64;
+/// Encrypted bytes that wait for the socket, about.
+pub(super) const AHEAD: usize = 64 * 1024;
 
 /// The TLS state of one connection.
 pub(crate) struct TlsLayer {
@@ -78,22 +84,25 @@ impl TlsLayer {
         Some(chain.iter().map(|der| der.to_vec()).collect())
     }
 
-    /// Bytes of ciphertext that may wait in the session, about.
-    pub(super) fn cipher_len(&self) -> usize {
-        self.encrypted + self.encrypted / RECORDS
-    }
-
-    /// Moves plain bytes into the session, as far as it takes them. `false`: it took none.
-    pub(super) fn encrypt(&mut self, pool: &BufferPool) -> bool {
+    /// Encrypts plain bytes to the end of `out`, record by record, until there are `most` bytes. `false`: the
+    /// session took none, or there are so many already.
+    ///
+    /// What the session makes of one record is taken before the next one, so that it needs memory for one, and
+    /// always the same.
+    pub(super) fn encrypt(&mut self, out: &mut OutQueue, most: usize, pool: &BufferPool) -> bool {
         let before = self.encrypted;
         let mut scratch = pool.take_scratch();
-        while !self.session.is_handshaking() && !self.plain.is_empty() {
-            let n = self.session.write_plain(self.plain.next(&mut scratch));
+        while !self.session.is_handshaking() && !self.plain.is_empty() && out.len() < most {
+            let to_come = self.plain.len().min(most - out.len());
+            let next = self.plain.next(&mut scratch);
+            let n = self.session.write_plain(&next[..next.len().min(RECORD)]);
             if n == 0 {
                 break;
             }
             self.plain.consume(n, pool);
             self.encrypted += n;
+            let size = to_come + to_come / RECORDS + HEADS;
+            self.session.take_cipher(out.tail(size, pool));
         }
         pool.give_scratch(scratch);
         self.encrypted > before

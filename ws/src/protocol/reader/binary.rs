@@ -25,9 +25,16 @@ impl BinaryBuffer {
 
     /// Adds a piece.
     pub(super) fn push(&mut self, piece: &[u8]) {
-        self.buffer.truncate(self.len);
-        self.buffer.extend_from_slice(piece);
-        self.len += piece.len();
+        let end = self.len + piece.len();
+        match self.buffer.get_mut(self.len..end) {
+            // What is behind stays, and is not cleared again for the next `room`.
+            Some(place) => place.copy_from_slice(piece),
+            None => {
+                self.buffer.truncate(self.len);
+                self.buffer.extend_from_slice(piece);
+            }
+        }
+        self.len = end;
     }
 
     /// Room for `size` bytes behind the message, for what comes next.
