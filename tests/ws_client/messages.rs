@@ -20,6 +20,7 @@ over_both! {
     limit_error_text => limits;
     one_byte_delivery => byte_by_byte;
     large_message_single_frame => one_frame;
+    pieces_of_long_messages_keep_their_order => pieces;
     nonce_fresh => masks;
     liveness_counts_data => liveness;
     pong_under_blocked_socket => blocked_pong;
@@ -187,6 +188,59 @@ fn one_frame(transport: Transport) {
     let bytes: Vec<u8> = (0..1024 * 1024).map(|n| (n % 251) as u8).collect();
     client.client.send_binary(&bytes).unwrap();
     assert!(client.only_close().clean);
+}
+
+/// Long messages go out in pieces of 128 KiB while the socket takes all of them: with short ones before and
+/// behind them, more than the socket takes, from the loop's thread and from another one.
+fn pieces(transport: Transport) {
+    const PIECE: usize = 128 * 1024;
+    const SIZES: [usize; 10] = [
+        5,
+        PIECE - 1,
+        PIECE,
+        PIECE + 1,
+        70_000,
+        2 * PIECE + 3,
+        125,
+        3 * 1024 * 1024 + 2,
+        PIECE + 2,
+        0,
+    ];
+    let payload = |size: usize| -> Vec<u8> { (0..size).map(|n| (n % 251) as u8).collect() };
+    let net = Net::new(transport);
+    let server = ScriptServer::start(net.tls(), move |conn| {
+        conn.accept_upgrade()?;
+        for round in 0..2 {
+            for size in SIZES {
+                let frame = conn.read_frame()?.expect("a message");
+                assert!(frame.fin && frame.opcode == opcode::BINARY);
+                assert!(
+                    frame.payload == payload(size),
+                    "round {round}, {size} bytes"
+                );
+            }
+        }
+        conn.send_close(1000, "")?;
+        conn.read_close()?;
+        conn.finish()
+    });
+    let thread = patient();
+    let client = Recorded::new(thread.event_loop(), net.options());
+    let sent = Event::new();
+    let s = sent.clone();
+    client.client.on_open(move |ws, _| {
+        for size in SIZES {
+            ws.send_binary(&payload(size)).unwrap();
+        }
+        s.set();
+    });
+    client.client.open(&server.url()).unwrap();
+    sent.expect("the messages of on_open");
+    for size in SIZES {
+        client.client.send_binary(&payload(size)).unwrap();
+    }
+    assert!(client.only_close().clean);
+    assert_eq!(client.client.buffered_amount(), 0);
 }
 
 /// Keys and masks are never used twice, over frames and over sessions.
