@@ -10,6 +10,7 @@ use std::net::IpAddr;
 #[cfg(unix)]
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 use url::{Host, ParseError, Url};
 
 /// A URL to which a WebSocket can be opened: `ws://host[:port][/path][?query]`, or `wss` for TLS.
@@ -34,7 +35,11 @@ use url::{Host, ParseError, Url};
 /// # Ok::<(), hvloop_ws::UrlError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct WsUrl {
+pub struct WsUrl(Arc<Parsed>);
+
+/// What clones of a URL share.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Parsed {
     /// The whole, as the parser wrote it.
     text: String,
     tls: bool,
@@ -74,18 +79,18 @@ impl WsUrl {
 
     /// Whether the connection is to be TLS: the scheme is `wss` or `wss+unix`.
     pub fn is_tls(&self) -> bool {
-        self.tls
+        self.0.tls
     }
 
     /// Where it leads.
     pub fn target(&self) -> &WsTarget {
-        &self.target
+        &self.0.target
     }
 
     /// The host to resolve and to verify: a domain name in ASCII, or an IP address without
     /// brackets, with its zone if it has one. `None`: it leads to a Unix socket.
     pub fn host(&self) -> Option<&str> {
-        match &self.target {
+        match &self.0.target {
             WsTarget::Host { host, .. } => Some(host),
             #[cfg(unix)]
             WsTarget::Unix(_) => None,
@@ -94,7 +99,7 @@ impl WsUrl {
 
     /// The address, if the host is an IP literal, without its zone: there is nothing to resolve then.
     pub fn ip(&self) -> Option<IpAddr> {
-        match &self.target {
+        match &self.0.target {
             WsTarget::Host { ip, .. } => *ip,
             #[cfg(unix)]
             WsTarget::Unix(_) => None,
@@ -103,7 +108,7 @@ impl WsUrl {
 
     /// The port, by default 80 for `ws` and 443 for `wss`. `None`: it leads to a Unix socket.
     pub fn port(&self) -> Option<u16> {
-        match &self.target {
+        match &self.0.target {
             WsTarget::Host { port, .. } => Some(*port),
             #[cfg(unix)]
             WsTarget::Unix(_) => None,
@@ -113,7 +118,7 @@ impl WsUrl {
     /// The path of the Unix socket that it leads to, if it does.
     #[cfg(unix)]
     pub fn unix_path(&self) -> Option<&Path> {
-        match &self.target {
+        match &self.0.target {
             WsTarget::Unix(path) => Some(path),
             WsTarget::Host { .. } => None,
         }
@@ -121,18 +126,18 @@ impl WsUrl {
 
     /// The resource name of RFC 6455 section 3: the path, at least `/`, and the query.
     pub fn resource(&self) -> &str {
-        &self.resource
+        &self.0.resource
     }
 
     /// The value of the Host header: the host, IPv6 in brackets, and the port unless it is the
     /// scheme's default (RFC 6455 section 4.1, item 4). Of a Unix socket: `localhost`.
     pub fn host_header(&self) -> &str {
-        &self.host_header
+        &self.0.host_header
     }
 
     /// The URL as text, normalised.
     pub fn as_str(&self) -> &str {
-        &self.text
+        &self.0.text
     }
 }
 
@@ -198,7 +203,7 @@ impl FromStr for WsUrl {
             Some(port) => format!("{in_url}:{port}"),
             None => in_url,
         };
-        Ok(Self {
+        Ok(Self(Arc::new(Parsed {
             resource: resource(&url)?,
             target: WsTarget::Host {
                 host,
@@ -211,7 +216,7 @@ impl FromStr for WsUrl {
             },
             tls,
             host_header,
-        })
+        })))
     }
 }
 
@@ -230,7 +235,7 @@ fn resource(url: &Url) -> Result<String, UrlError> {
 
 impl fmt::Display for WsUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(&self.0.text)
     }
 }
 

@@ -18,7 +18,7 @@ use super::options::ClientOptions;
 use super::plan::Plan;
 use super::shared::{ClientShared, ClientState};
 use crate::events::{CloseEvent, Initiator, Message};
-use crate::handshake::{UpgradeRequest, UpgradeResponse};
+use crate::handshake::UpgradeResponse;
 use crate::websocket::{Outgoing, WebSocket};
 use hvloop_event::conn::Conn;
 use hvloop_event::{Attachment, CloseReason, LocalLoop, SendError, change, lock};
@@ -48,11 +48,13 @@ pub(super) struct Engine {
 
 impl Engine {
     /// Begins an `open()` on the loop's thread. Calls no user.
-    pub(super) fn begin(local: &LocalLoop, client: Arc<ClientShared>, mut plan: Plan) {
+    pub(super) fn begin(
+        local: &LocalLoop,
+        client: Arc<ClientShared>,
+        plan: Arc<Plan>,
+        number: u64,
+    ) {
         let options = plan.options.clone();
-        let number = plan.number;
-        let first = plan.first.take();
-        let plan = Rc::new(plan);
         // The back-off of the on_close in which this open() was called.
         let carried = lock(&client.carried).take();
         let (reconnect, until) = Reconnect::new(&plan, carried).unzip();
@@ -78,7 +80,7 @@ impl Engine {
                 let wait = until.saturating_duration_since(local.clock_now());
                 reconnect.arm(local, &engine, wait);
             }
-            _ => engine.connect(local, plan, first),
+            _ => engine.connect(local, plan),
         }
     }
 
@@ -111,17 +113,16 @@ impl Engine {
         drop(replaced);
     }
 
-    /// Starts an attempt at what `open()` asked for; `first`: with that request.
-    fn connect(self: &Rc<Self>, local: &LocalLoop, plan: Rc<Plan>, first: Option<UpgradeRequest>) {
+    /// Starts an attempt at what `open()` asked for.
+    fn connect(self: &Rc<Self>, local: &LocalLoop, plan: Arc<Plan>) {
         self.begin_attempt();
-        let (url, head) = (plan.url.clone(), self.options.all.head.clone());
         let mut opening = Opening::new(plan, local.clock_now());
         // A loop that is stopping takes no connection.
         let hook = self.options.all.before_connect.as_ref();
         let hook = hook.filter(|_| !local.is_stopping());
         let set_out = match hook {
             Some(_) => Ok(()),
-            None => opening.set_out(url, head, first),
+            None => opening.set_out(),
         };
         *self.attempt.opening.borrow_mut() = Some(opening);
         match (hook, set_out) {
@@ -336,7 +337,7 @@ impl Engine {
             self.give_up_waiting(local, Initiator::Local, CloseReason::Local);
         } else if let Some(reconnect) = &self.reconnect {
             reconnect.disarm(local);
-            self.connect(local, reconnect.plan.clone(), None);
+            self.connect(local, reconnect.plan.clone());
         }
     }
 

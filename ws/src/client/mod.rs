@@ -198,16 +198,16 @@ impl WebSocketClient {
     ///
     /// libhv: `open`.
     pub fn open(&self, url: &str) -> Result<(), OpenError> {
-        let mut plan = Plan::new(url, self.client.options())?;
-        plan.number = self.client.begin_open()?;
-        let begun = self.begin(plan);
+        let plan = Plan::new(url, self.client.options())?;
+        let number = self.client.begin_open()?;
+        let begun = self.begin(plan, number);
         if begun.is_err() {
             self.client.set_state(ClientState::Closed);
         }
         begun
     }
 
-    fn begin(&self, plan: Plan) -> Result<(), OpenError> {
+    fn begin(&self, plan: Arc<Plan>, number: u64) -> Result<(), OpenError> {
         let event_loop = self.client.loop_for_open()?;
         self.client
             .budget
@@ -215,11 +215,11 @@ impl WebSocketClient {
         let client = self.client.clone();
         match event_loop.local() {
             Some(local) => {
-                Engine::begin(&local, client, plan);
+                Engine::begin(&local, client, plan, number);
                 Ok(())
             }
             None => event_loop
-                .post_connect(move |local| Engine::begin(local, client, plan))
+                .post_connect(move |local| Engine::begin(local, client, plan, number))
                 .map_err(|_| OpenError::LoopClosed),
         }
     }

@@ -377,6 +377,11 @@ impl ClientOptions {
         }
     }
 
+    /// Whether both hold the same values, and not only like ones.
+    pub(super) fn is_clone_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.all.0, &other.all.0)
+    }
+
     /// The same, for a client.
     pub(super) fn shared(self) -> Self {
         Self {

@@ -11,18 +11,24 @@ use hvloop_event::lock;
 #[cfg(feature = "tls")]
 use hvloop_event::tls::{TlsClientConfig, TlsConfigError};
 use hvloop_event::{Backoff, ProxyTargetError};
-use std::sync::Arc;
+use std::cell::Cell;
 #[cfg(feature = "tls")]
 use std::sync::Mutex;
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-/// See the module.
+thread_local! {
+    /// What was opened last on this thread, while that is still needed.
+    static LAST: Cell<Weak<Plan>> = const { Cell::new(Weak::new()) };
+}
+
+/// See the module. Shared by clients that are opened to the same place one after the other with the same options.
 pub(super) struct Plan {
-    /// Which `open()` it was.
-    pub(super) number: u64,
+    /// The URL as it was given.
+    text: Box<str>,
     pub(super) url: WsUrl,
-    /// What the first attempt sends, made when this was checked.
-    pub(super) first: Option<UpgradeRequest>,
+    /// What is sent there.
+    pub(super) request: UpgradeRequest,
     pub(super) options: ClientOptions,
     /// `None`: it is not needed, wherever redirects lead.
     #[cfg(feature = "tls")]
@@ -31,13 +37,34 @@ pub(super) struct Plan {
 
 impl Plan {
     /// Checks what can be checked before anything is begun.
-    pub(super) fn new(url: &str, all: ClientOptions) -> Result<Self, OpenError> {
-        let url: WsUrl = url.parse()?;
+    pub(super) fn new(url: &str, options: ClientOptions) -> Result<Arc<Self>, OpenError> {
+        // Not borrowed: what is dropped meanwhile may be a user's.
+        let last = LAST.try_with(Cell::take).unwrap_or_default().upgrade();
+        let plan = match last.filter(|plan| plan.is_for(url, &options)) {
+            Some(plan) => plan,
+            None => Arc::new(Self::check(url, options)?),
+        };
+        // Unless the thread ends.
+        let _ = LAST.try_with(|last| last.set(Arc::downgrade(&plan)));
+        Ok(plan)
+    }
+
+    /// Whether it is what these would make. A failure may have passed.
+    fn is_for(&self, url: &str, options: &ClientOptions) -> bool {
+        #[cfg(feature = "tls")]
+        if matches!(self.tls, Some(Err(_))) {
+            return false;
+        }
+        *self.text == *url && self.options.is_clone_of(options)
+    }
+
+    fn check(text: &str, all: ClientOptions) -> Result<Self, OpenError> {
+        let url: WsUrl = text.parse()?;
         let options = &all.all;
-        let first = options
+        let request = options
             .head
             .request(&url, options.connection.deflate, |_| true);
-        let first = first.map_err(OpenError::Request)?;
+        let request = request.map_err(OpenError::Request)?;
         if let Some(policy) = &options.reconnect.policy {
             policy.validate()?;
         }
@@ -50,8 +77,8 @@ impl Plan {
             return Err(OpenError::TlsNotBuiltIn);
         }
         Ok(Self {
-            number: 0,
-            first: Some(first),
+            text: text.into(),
+            request,
             #[cfg(feature = "tls")]
             tls: match url.is_tls() {
                 true => Some(Ok(tls_config(options)?)),

@@ -1,11 +1,12 @@
 //! `ws+unix` and `wss+unix` URLs, in the form of Node's `ws`. On Linux and Android an abstract name may
 //! stand in the place of the path: `ws+unix:@name:/resource`.
 
-use super::{UrlError, WsTarget, WsUrl, resource};
+use super::{Parsed, UrlError, WsTarget, WsUrl, resource};
 use percent_encoding::percent_decode_str;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use url::Url;
 
 /// Parses what stands behind the scheme's colon: the path of the socket, then maybe a colon and the
@@ -37,11 +38,11 @@ pub(super) fn parse(tls: bool, rest: &str) -> Result<WsUrl, UrlError> {
     let scheme = if tls { "wss+unix" } else { "ws+unix" };
     // Two slashes at the beginning would be taken for those before a host.
     let slashes = if encoded.starts_with("//") { "//" } else { "" };
-    Ok(WsUrl {
+    Ok(WsUrl(Arc::new(Parsed {
         text: format!("{scheme}:{slashes}{encoded}:{resource}"),
         tls,
         target: WsTarget::Unix(PathBuf::from(OsString::from_vec(path))),
         resource,
         host_header: "localhost".to_owned(),
-    })
+    })))
 }

@@ -6,7 +6,7 @@ use super::session::Session;
 use crate::client::answer::Answer;
 use crate::client::shared::ClientState;
 use crate::events::{ConnectionError, Initiator, RedirectError};
-use crate::handshake::{ClientHandshake, HandshakeError, UpgradeResponse};
+use crate::handshake::{ClientHandshake, HandshakeError, UpgradeRequest, UpgradeResponse};
 use crate::url::WsTarget;
 use http::HeaderMap;
 use hvloop_event::conn::Conn;
@@ -20,9 +20,9 @@ impl Engine {
     /// The handshake with where the attempt is, and what it begins with; `None`: it has ended.
     pub(super) fn start_handshake(&self) -> Option<(ClientHandshake, Vec<u8>)> {
         let limits = self.options.all.handshake;
-        let start = |trip: &Trip| ClientHandshake::start(&trip.request, limits);
+        let start = |request: &UpgradeRequest| ClientHandshake::start(request, limits);
         self.attempt
-            .with_opening(|opening| opening.trip.as_ref().map(start))
+            .with_opening(|opening| opening.request().map(start))
             .flatten()
     }
 

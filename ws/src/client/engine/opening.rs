@@ -12,13 +12,12 @@ use hvloop_event::TimerId;
 use hvloop_event::log;
 #[cfg(feature = "tls")]
 use hvloop_event::tls::TlsClientConfig;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
 /// See the module.
 pub(super) struct Opening {
-    pub(super) plan: Rc<Plan>,
+    pub(super) plan: Arc<Plan>,
     pub(super) began: Instant,
     /// The time for the hook that it waits for.
     pub(super) preparing: Option<TimerId>,
@@ -32,14 +31,14 @@ pub(super) struct Trip {
     head: Arc<RequestHead>,
     /// Its way over redirects.
     pub(super) route: Route,
-    /// What is sent on the present hop.
-    pub(super) request: UpgradeRequest,
+    /// What is sent on the present hop; `None`: what the plan says.
+    request: Option<UpgradeRequest>,
     #[cfg(feature = "tls")]
     pub(super) tls: Option<TlsClientConfig>,
 }
 
 impl Opening {
-    pub(super) fn new(plan: Rc<Plan>, began: Instant) -> Box<Self> {
+    pub(super) fn new(plan: Arc<Plan>, began: Instant) -> Box<Self> {
         Box::new(Self {
             plan,
             began,
@@ -48,18 +47,30 @@ impl Opening {
         })
     }
 
-    /// Goes where the plan says, or what was prepared in its place.
-    pub(super) fn set_out(
+    /// Goes where the plan says.
+    pub(super) fn set_out(&mut self) -> Result<(), PrepareError> {
+        let (url, head) = (self.plan.url.clone(), self.plan.options.all.head.clone());
+        self.go(url, head, None)
+    }
+
+    /// Goes where a hook says.
+    pub(super) fn set_out_to(
         &mut self,
         url: WsUrl,
         head: Arc<RequestHead>,
-        first: Option<UpgradeRequest>,
+    ) -> Result<(), PrepareError> {
+        let request = request_for(&head, &url, &self.plan.options.all, |_| true);
+        let request = request.map_err(PrepareError::Head)?;
+        self.go(url, head, Some(request))
+    }
+
+    fn go(
+        &mut self,
+        url: WsUrl,
+        head: Arc<RequestHead>,
+        request: Option<UpgradeRequest>,
     ) -> Result<(), PrepareError> {
         let options = &self.plan.options.all;
-        let request = match first {
-            Some(request) => request,
-            None => request_for(&head, &url, options, |_| true).map_err(PrepareError::Head)?,
-        };
         #[cfg(feature = "tls")]
         let tls = self.plan.tls_for(&url).map_err(|e| match e {
             Some(e) => PrepareError::Tls(e),
@@ -77,6 +88,12 @@ impl Opening {
             tls,
         });
         Ok(())
+    }
+
+    /// What is sent on the present hop; `None`: there is none.
+    pub(super) fn request(&self) -> Option<&UpgradeRequest> {
+        let trip = self.trip.as_ref()?;
+        Some(trip.request.as_ref().unwrap_or(&self.plan.request))
     }
 
     /// What follows from an answer: `None`: it is no redirect, or none is to be followed. Else the next hop is
@@ -111,7 +128,7 @@ impl Trip {
         let carried = |name: &str| route.carries(name);
         match request_for(&self.head, route.url(), &plan.options.all, carried) {
             Ok(request) => {
-                self.request = request;
+                self.request = Some(request);
                 #[cfg(feature = "tls")]
                 {
                     self.tls = tls;

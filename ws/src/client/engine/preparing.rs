@@ -104,7 +104,7 @@ impl Engine {
             local.kill_timer(timer);
         }
         let set_out = |Prepared { url, head }| {
-            let set_out = |opening: &mut Opening| opening.set_out(url, head, None);
+            let set_out = |opening: &mut Opening| opening.set_out_to(url, head);
             self.attempt.with_opening(set_out).unwrap_or(Ok(()))
         };
         match answer.and_then(set_out) {

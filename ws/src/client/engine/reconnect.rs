@@ -8,12 +8,13 @@ use crate::events::CloseEvent;
 use hvloop_event::{Backoff, LocalLoop, TimerId};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The back-off of an `open()` that has one.
 pub(super) struct Reconnect {
     /// What each attempt is made of.
-    pub(super) plan: Rc<Plan>,
+    pub(super) plan: Arc<Plan>,
     backoff: RefCell<Backoff>,
     timer: Cell<Option<TimerId>>,
     /// When that is.
@@ -26,7 +27,7 @@ impl Reconnect {
     /// Goes on with what an on_close left, if that fits; until when the first attempt then waits. `None`: no
     /// attempt follows the first one.
     pub(super) fn new(
-        plan: &Rc<Plan>,
+        plan: &Arc<Plan>,
         carried: Option<Box<Carried>>,
     ) -> Option<(Box<Self>, Option<Instant>)> {
         let policy = plan.options.all.reconnect.policy?;
