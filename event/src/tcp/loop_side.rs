@@ -13,13 +13,13 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// How what comes in is being cut.
+/// How what comes in is being cut. Apart: most connections take it as it comes.
 #[derive(Default)]
 enum Cutting {
     #[default]
     Not,
-    Packages(Unpacker),
-    Once(Reader),
+    Packages(Box<Unpacker>),
+    Once(Box<Reader>),
 }
 
 /// What a package costs besides its bytes, in the account of [`Conn::spend`].
@@ -48,7 +48,7 @@ impl LoopSide {
     pub(super) fn new(unpack: Option<Unpack>) -> Self {
         Self {
             cutting: unpack.map_or(Cutting::Not, |unpack| {
-                Cutting::Packages(Unpacker::new(unpack))
+                Cutting::Packages(Box::new(Unpacker::new(unpack)))
             }),
             ..Self::default()
         }
@@ -141,18 +141,19 @@ impl LoopSide {
                 return;
             }
             Cut::Packages(unpack) => Cutting::Packages(match before {
-                Cutting::Not => Unpacker::new(unpack),
+                Cutting::Not => Box::new(Unpacker::new(unpack)),
                 Cutting::Packages(mut unpacker) => {
                     unpacker.set(unpack);
                     unpacker
                 }
-                Cutting::Once(reader) => reader.into_unpacker(unpack),
+                Cutting::Once(reader) => Box::new(reader.into_unpacker(unpack)),
             }),
             Cut::Once(mode) => {
                 let mut reader = match before {
-                    Cutting::Not => Reader::new(Unpack::DEFAULT_MAX_SIZE),
+                    Cutting::Not => Box::new(Reader::new(Unpack::DEFAULT_MAX_SIZE)),
                     Cutting::Packages(unpacker) => {
-                        Reader::from_unpacker(unpacker, Unpack::DEFAULT_MAX_SIZE)
+                        let limit = Unpack::DEFAULT_MAX_SIZE;
+                        Box::new(Reader::from_unpacker(*unpacker, limit))
                     }
                     Cutting::Once(reader) => reader,
                 };

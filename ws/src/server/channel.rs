@@ -49,7 +49,8 @@ struct ChannelShared {
     budget: Arc<SendBudget>,
     peer: Option<Address>,
     local: Option<Address>,
-    agreed: Agreed,
+    /// Apart: most agree on nothing.
+    agreed: Option<Box<Agreed>>,
     topics: Weak<Topics<WebSocketChannel>>,
     user_data: UserData,
     #[cfg(all(unix, not(hvloop_sim)))]
@@ -57,6 +58,7 @@ struct ChannelShared {
 }
 
 /// What the upgrade agreed on.
+#[derive(Default, PartialEq)]
 pub(super) struct Agreed {
     pub(super) subprotocol: Option<String>,
     pub(super) deflate: Option<DeflateParams>,
@@ -93,7 +95,7 @@ impl WebSocketChannel {
                     .unwrap_or_else(|| Arc::new(SendBudget::new(0))),
                 peer: conn.peer(),
                 local: conn.local_address(),
-                agreed,
+                agreed: (agreed != Agreed::default()).then(|| Box::new(agreed)),
                 topics: Arc::downgrade(topics),
                 user_data: UserData::default(),
                 #[cfg(all(unix, not(hvloop_sim)))]
@@ -226,12 +228,12 @@ impl WebSocketChannel {
 
     /// The subprotocol that the upgrade chose.
     pub fn subprotocol(&self) -> Option<&str> {
-        self.shared.agreed.subprotocol.as_deref()
+        self.shared.agreed.as_ref()?.subprotocol.as_deref()
     }
 
     /// What the upgrade agreed on for permessage-deflate, if it did.
     pub fn deflate(&self) -> Option<DeflateParams> {
-        self.shared.agreed.deflate
+        self.shared.agreed.as_ref()?.deflate
     }
 
     /// The application protocol that TLS agreed on (ALPN); `None`: no TLS, or
@@ -239,7 +241,7 @@ impl WebSocketChannel {
     /// the default: then every client is served, whatever it offers. A server that names some should
     /// name `http/1.1` alone.
     pub fn alpn(&self) -> Option<&[u8]> {
-        self.shared.agreed.alpn.as_deref()
+        self.shared.agreed.as_ref()?.alpn.as_deref()
     }
 
     /// The peer's IP address and port; `None` of a Unix socket.

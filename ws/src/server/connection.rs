@@ -20,13 +20,13 @@ pub(super) struct ServerConnection {
     server: Arc<ServerShared>,
     ticket: Ticket,
     state: State,
-    /// Why it never became a WebSocket.
-    failure: Option<ConnectionError>,
+    /// Why it never became a WebSocket. Apart: most do.
+    failure: Option<Box<ConnectionError>>,
 }
 
 enum State {
     /// The request is being read.
-    Request(ServerHandshake),
+    Request(Box<ServerHandshake>),
     /// It is a WebSocket.
     Open(Box<Open>),
     /// It was answered otherwise, and ends.
@@ -57,7 +57,7 @@ impl ServerConnection {
         Self {
             server,
             ticket,
-            state: State::Request(handshake),
+            state: State::Request(Box::new(handshake)),
             failure: None,
         }
     }
@@ -174,7 +174,7 @@ impl ServerConnection {
         error: Option<ConnectionError>,
     ) {
         self.state = State::Answered;
-        self.failure = error;
+        self.failure = error.map(Box::new);
         say(conn, &answer.to_bytes(method));
         conn.finish(CloseReason::Local);
     }
@@ -228,7 +228,7 @@ impl ServerConnection {
 
     fn tell_failure(self, conn: &Conn<'_>, reason: CloseReason) {
         let error = match (self.failure, self.state) {
-            (Some(error), _) => error,
+            (Some(error), _) => *error,
             // What it asked for; the peer need not have ended its side behind it.
             (None, State::Answered) if conn.lost() == 0 && answered(&reason) => return,
             (None, _) => ConnectionError::Transport(reason),
@@ -356,7 +356,7 @@ impl Handler for ServerConnection {
         match &mut self.state {
             State::Open(open) => open.reading.end_of_stream(conn),
             State::Request(_) => {
-                self.failure = Some(ConnectionError::UpgradeInterrupted);
+                self.failure = Some(Box::new(ConnectionError::UpgradeInterrupted));
                 conn.finish(CloseReason::Peer);
             }
             State::Answered => conn.finish(CloseReason::Peer),

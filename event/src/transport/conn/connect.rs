@@ -17,7 +17,7 @@ use std::time::Duration;
 #[must_use]
 pub struct Connect {
     pub(crate) target: Target,
-    pub(crate) proxy: Option<Proxy>,
+    pub(crate) proxy: Option<Box<Proxy>>,
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<crate::tls::TlsClientConfig>,
     /// A socket that was made elsewhere, for the first attempt that comes to connect.
@@ -170,15 +170,18 @@ impl Connect {
         #[cfg(feature = "tls")]
         with_tls(config: crate::tls::TlsClientConfig) => tls;
 
-        /// Connect through this proxy; `None`, the default: directly. The proxy is told the target's name,
-        /// which is not looked up here. [`open_timeout`](Self::open_timeout) is over both ways, and
-        /// [`Conn::peer_addr`](super::Conn::peer_addr) is the proxy's. A Unix socket cannot be asked for.
-        ///
-        /// libhv: `TcpClient::setProxy`, `hio_set_proxy`.
-        proxy(proxy: impl Into<Option<Proxy>>) => proxy;
-
         /// The account of the send queue; may be shared with handles.
         budget(budget: Arc<SendBudget>) => settings.budget;
+    }
+
+    /// Connect through this proxy; `None`, the default: directly. The proxy is told the target's name,
+    /// which is not looked up here. [`open_timeout`](Self::open_timeout) is over both ways, and
+    /// [`Conn::peer_addr`](super::Conn::peer_addr) is the proxy's. A Unix socket cannot be asked for.
+    ///
+    /// libhv: `TcpClient::setProxy`, `hio_set_proxy`.
+    pub fn proxy(mut self, proxy: impl Into<Option<Proxy>>) -> Self {
+        self.proxy = proxy.into().map(Box::new);
+        self
     }
 
     /// The handshake with the proxy, if there is one.

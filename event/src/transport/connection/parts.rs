@@ -140,7 +140,7 @@ pub(crate) struct End {
 pub(crate) struct Connecting {
     pub(crate) options: Connect,
     /// The handshake with the proxy, if there is one.
-    pub(crate) tunnel: Option<Tunnel>,
+    pub(crate) tunnel: Option<Box<Tunnel>>,
     pub(crate) race: Option<ConnectRace<Address>>,
     pub(crate) sockets: Vec<(usize, Address, Stream)>,
     pub(crate) lookup: Option<JobToken>,

@@ -50,7 +50,7 @@ impl ConnState {
         let mut state = Self::bare(options.settings.clone(), now);
         state.connecting = Some(Box::new(Connecting {
             options,
-            tunnel,
+            tunnel: tunnel.map(Box::new),
             race: None,
             sockets: Vec::new(),
             lookup: None,

@@ -101,6 +101,8 @@ impl Handler for Session {
         if let Err(e) = sent {
             log::debug!("hvloop: no upgrade sent: {e}");
         }
+        // Nothing goes with it; and so one buffer of the loop's does for all that come up in a turn.
+        conn.flush();
     }
 
     fn on_data(&mut self, conn: &Conn<'_>, data: &mut [u8]) {
