@@ -6,7 +6,7 @@ use crate::common::tcp_server::Recorded;
 use hvloop::{Connect, SocketOptions, TcpClient};
 use hvloop_test_support::{DEADLINE, Event, Monitor, wait_for};
 use std::io::Read;
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -54,7 +54,7 @@ fn max_connections_per_address() {
     assert_eq!(server.server.turned_away(), 1);
     let client = TcpClient::new(thread.event_loop());
     let elsewhere = Connect::to("127.0.0.1", address.port())
-        .socket(SocketOptions::new().bind(std::net::SocketAddr::from(([127, 0, 0, 2], 0))));
+        .socket(SocketOptions::new().bind(SocketAddr::from(([127, 0, 0, 2], 0))));
     client.connect(elsewhere).unwrap();
     server.wait("another address", |seen| seen.opened == 3);
     let mut gone = peers.pop().unwrap();
@@ -166,6 +166,38 @@ fn accept_budget_of_a_turn() {
     assert!(wait_for(DEADLINE.as_secs(), || opened
         .load(Ordering::Relaxed)
         == 60));
+    drop(peers);
+    stop_clean(&thread);
+}
+
+/// A connection is told the address that its peer connected to, whether all of a listener have that or each has
+/// its own. (All of 127.0.0.0/8 is there on Linux.)
+#[cfg(target_os = "linux")]
+#[test]
+fn each_connection_knows_its_own_address() {
+    let thread = started();
+    let server = hvloop::TcpServer::new(thread.event_loop());
+    let ends = Monitor::new(Vec::new());
+    let told = ends.clone();
+    server.on_connection(move |channel| {
+        let ends = (channel.peer_addr(), channel.local_addr());
+        told.update(|told| told.push(ends));
+    });
+    let mut peers = Vec::new();
+    for (at, to) in [
+        ([0, 0, 0, 0], &[1, 2, 1, 3][..]),
+        ([127, 0, 0, 4], &[4, 4]),
+        ([127, 0, 0, 5], &[5]),
+    ] {
+        let listening = server.listen(hvloop::Listen::tcp((at, 0))).unwrap();
+        let port = listening.inet().unwrap().port();
+        for last in to {
+            let peer = TcpStream::connect(SocketAddr::from(([127, 0, 0, *last], port))).unwrap();
+            let is_there = (peer.local_addr().ok(), peer.peer_addr().ok());
+            assert!(ends.wait(DEADLINE, |ends| ends.contains(&is_there)));
+            peers.push(peer);
+        }
+    }
     drop(peers);
     stop_clean(&thread);
 }

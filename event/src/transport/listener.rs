@@ -41,7 +41,9 @@ pub(crate) struct Accepting {
     /// Taken out for each call, and put back (I4).
     acceptor: Cell<Option<Box<dyn Acceptor>>>,
     listen: Arc<Listen>,
-    /// This side's address of the last connection.
+    /// This side's address of all connections; `None`: it is each one's own.
+    only_address: Option<ShortAddress>,
+    /// This side's address of the last connection, if each has its own.
     local_address: Cell<Option<Arc<Address>>>,
     /// Waits for descriptors; nothing is accepted meanwhile.
     waiting: Cell<Option<TimerId>>,
@@ -70,8 +72,10 @@ pub(crate) fn listen(
     if !core.registry.admit(Role::Source) {
         return Err((io::ErrorKind::NotConnected.into(), acceptor));
     }
+    let only_address = listener.only_local().map(Into::into);
     let accepting = core.registry.put(Role::Source, |place| Accepting {
         place,
+        only_address,
         listener: RefCell::new(Some(listener)),
         readable: Cell::new(false),
         acceptor: Cell::new(Some(acceptor)),
@@ -207,6 +211,9 @@ impl Accepting {
 
     /// This side's address, which most connections of a listener have in common.
     fn local_address(&self, stream: &Stream) -> Option<ShortAddress> {
+        if self.only_address.is_some() {
+            return self.only_address.clone();
+        }
         let address = match stream.local().ok()?.into() {
             ShortAddress::Other(address) => address,
             short => return Some(short),

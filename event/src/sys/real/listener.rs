@@ -20,6 +20,8 @@ pub(crate) struct Listener {
     /// A file descriptor to give up when there is no other, so that a connection which waits can be
     /// turned away: else it, and all behind it, would wait for ever.
     reserve: Option<File>,
+    /// It was opened here.
+    is_ours: bool,
 }
 
 #[derive(Debug)]
@@ -68,6 +70,7 @@ impl Listener {
         Ok(Self {
             inner,
             reserve: reserve(),
+            is_ours: true,
         })
     }
 
@@ -84,6 +87,7 @@ impl Listener {
         Ok(Self {
             inner: Bound::of_socket(socket)?,
             reserve: reserve(),
+            is_ours: false,
         })
     }
 
@@ -94,6 +98,7 @@ impl Listener {
         Ok(Self {
             inner: Bound::of_socket(socket)?,
             reserve: reserve(),
+            is_ours: false,
         })
     }
 
@@ -118,6 +123,16 @@ impl Listener {
             #[cfg(unix)]
             Bound::Unix(_, listener) => listener.local_addr().map(|a| unix_name::address(&a)),
         }
+    }
+
+    /// This side's address of all that it accepts; `None`: each has its own. So where the host has several for it,
+    /// and maybe where it was made elsewhere, such as a transparent one (IP_TRANSPARENT).
+    pub(crate) fn only_local(&self) -> Option<Address> {
+        let address = self.local().ok().filter(|_| self.is_ours)?;
+        let is_one = address
+            .inet()
+            .is_none_or(|inet| !inet.ip().is_unspecified());
+        is_one.then_some(address)
     }
 
     /// Takes the next connection that waits.

@@ -75,6 +75,11 @@ impl Listener {
         Ok(backlog::ear_address(&World::here(), self.id))
     }
 
+    /// This side's address of all that it accepts: nobody listens at several here.
+    pub(crate) fn only_local(&self) -> Option<Address> {
+        self.local().ok()
+    }
+
     /// Takes the next connection that waits.
     ///
     /// # Errors

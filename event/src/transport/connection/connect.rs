@@ -162,7 +162,11 @@ fn start_racer(conn: &Conn<'_>, index: usize, address: Address) {
     });
     match started {
         Ok(stream) => {
-            with_connecting(conn, |c| c.sockets.push((index, address, stream)));
+            with_connecting(conn, |connecting| {
+                // Mostly the only one.
+                connecting.sockets.reserve_exact(1);
+                connecting.sockets.push((index, address, stream));
+            });
         }
         Err(e) if is_backlog_full(&address, &e) => wait_for_room(conn, index, address),
         Err(e) => racer_failed(conn, index, address, e),

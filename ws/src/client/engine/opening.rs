@@ -32,7 +32,7 @@ pub(super) struct Trip {
     /// Its way over redirects.
     pub(super) route: Route,
     /// What is sent on the present hop; `None`: what the plan says.
-    request: Option<UpgradeRequest>,
+    request: Option<Box<UpgradeRequest>>,
     #[cfg(feature = "tls")]
     pub(super) tls: Option<TlsClientConfig>,
 }
@@ -61,14 +61,14 @@ impl Opening {
     ) -> Result<(), PrepareError> {
         let request = request_for(&head, &url, &self.plan.options.all, |_| true);
         let request = request.map_err(PrepareError::Head)?;
-        self.go(url, head, Some(request))
+        self.go(url, head, Some(Box::new(request)))
     }
 
     fn go(
         &mut self,
         url: WsUrl,
         head: Arc<RequestHead>,
-        request: Option<UpgradeRequest>,
+        request: Option<Box<UpgradeRequest>>,
     ) -> Result<(), PrepareError> {
         let options = &self.plan.options.all;
         #[cfg(feature = "tls")]
@@ -93,7 +93,7 @@ impl Opening {
     /// What is sent on the present hop; `None`: there is none.
     pub(super) fn request(&self) -> Option<&UpgradeRequest> {
         let trip = self.trip.as_ref()?;
-        Some(trip.request.as_ref().unwrap_or(&self.plan.request))
+        Some(trip.request.as_deref().unwrap_or(&self.plan.request))
     }
 
     /// What follows from an answer: `None`: it is no redirect, or none is to be followed. Else the next hop is
@@ -128,7 +128,7 @@ impl Trip {
         let carried = |name: &str| route.carries(name);
         match request_for(&self.head, route.url(), &plan.options.all, carried) {
             Ok(request) => {
-                self.request = Some(request);
+                self.request = Some(Box::new(request));
                 #[cfg(feature = "tls")]
                 {
                     self.tls = tls;
