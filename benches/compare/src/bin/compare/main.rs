@@ -162,10 +162,13 @@ fn plan(args: &Args, folder: &Path) -> Result<Plan> {
 
 fn run(args: &Args, plan: &Plan, rounds: usize, tables: &[Table]) -> Result<Results> {
     let all = tables.iter().flat_map(|table| &table.rows);
-    let wanted = all
-        .flat_map(|row| row.subjects)
-        .filter(|subject| args.wants(subject.name));
-    let bar = ProgressBar::new((wanted.count() * rounds) as u64);
+    let count: usize = all
+        .map(|row| {
+            let wanted = row.subjects.iter().filter(|s| args.wants(s.name));
+            wanted.count() * row.kind.repeats() * rounds
+        })
+        .sum();
+    let bar = ProgressBar::new(count as u64);
     bar.set_style(ProgressStyle::with_template(
         "{bar:30} {pos}/{len}, {elapsed} of {duration}, {msg}",
     )?);
@@ -174,7 +177,7 @@ fn run(args: &Args, plan: &Plan, rounds: usize, tables: &[Table]) -> Result<Resu
         for (n, row) in table.rows.iter().enumerate() {
             let mut subjects: Vec<_> = row.subjects.iter().collect();
             subjects.retain(|subject| args.wants(subject.name));
-            for _ in 0..rounds {
+            for _ in 0..rounds * row.kind.repeats() {
                 for subject in &subjects {
                     bar.set_message(format!("{}: {}: {}", table.id, row.name, subject.name));
                     match plan.measure(row, subject) {

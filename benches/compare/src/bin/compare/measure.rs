@@ -47,7 +47,7 @@ impl From<Vec<f64>> for Outcome {
 impl Plan {
     pub fn measure(&self, row: &Row, subject: &Subject) -> Result<Outcome> {
         match row.kind {
-            Kind::Echo(role, load) => self.echo(role, &load, subject),
+            Kind::Echo(role, load) => self.echo(role, &load, subject, row.kind.repeats()),
             Kind::Memory(role, load) => self.memory(role, &self.less(load), subject),
             Kind::Open(load) => self.open(&self.less(load), subject),
             Kind::Stop(load) => self.stop(&self.less(load), subject),
@@ -84,7 +84,7 @@ impl Plan {
         }
     }
 
-    fn echo(&self, role: Role, load: &Load, subject: &Subject) -> Result<Outcome> {
+    fn echo(&self, role: Role, load: &Load, subject: &Subject, repeats: usize) -> Result<Outcome> {
         let (mut measured, mut other) = match role {
             Role::Client => {
                 let (server, port) = self.floor_server(load)?;
@@ -102,7 +102,7 @@ impl Plan {
             Ok((mark, other.ask("mark", "mark")?.get("cpu_ns")?))
         };
         let (begin, other_begin) = mark()?;
-        sleep(self.measure);
+        sleep(self.measure / repeats as u32);
         let (end, other_end) = mark()?;
         let busy = busy_seconds()? - busy;
 

@@ -49,7 +49,9 @@ fn head(out: &mut String, run: &Run) -> fmt::Result {
          in {:.0} minutes. `benches/README.md` says how it is measured. In short: the program that is measured \
          has one CPU, and the other end of its connections, which is always the floor's, another one. The \
          figures are the CPU time (user and system) of the measured process, or what the heading says: medians \
-         of {} rounds, in which the programs take turns; each is measured for {} s, after {} s that do not count. \
+         of {} rounds, in which the programs take turns; each is measured for {} s, after {} s that do not count; \
+         for messages of 64 KiB and more, as well as for tasks, opening and stopping, a round is three shorter \
+         measurements. \
          Less is better, where nothing else is said. Ratios within one run are what counts; differences below \
          some 10 % may be noise.\n",
         run.command, run.minutes, run.rounds, run.measure, run.warm_up

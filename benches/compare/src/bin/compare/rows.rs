@@ -52,6 +52,18 @@ const fn less(name: &'static str) -> Figure {
 }
 
 impl Kind {
+    /// How many measurements a round is: where one is often far from the next, many short ones say more than a
+    /// few long ones.
+    pub fn repeats(&self) -> usize {
+        const LONG: usize = 64 * 1024;
+        match self {
+            // It depends on how the windows of the system's sockets happen to grow.
+            Self::Echo(_, load) if load.bytes >= LONG => 3,
+            Self::Open(_) | Self::Stop(_) | Self::Post { .. } | Self::Wake(_) => 3,
+            _ => 1,
+        }
+    }
+
     /// What it gives, in the order of the measurement.
     pub fn figures(&self) -> &'static [Figure] {
         const ECHO: &[Figure] = &[less("")];
