@@ -1,7 +1,6 @@
 //! The buffers that connections share: an idle connection owns none.
 
 use super::spares::Spares;
-use crate::sys::clock;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -123,14 +122,13 @@ impl BufferPool {
 
     /// Gives the system what nobody has needed for a while, if it is time. When to ask again; `None`: there
     /// is nothing worth it.
-    pub(crate) fn trim(&self) -> Option<Instant> {
+    pub(crate) fn trim(&self, now: Instant) -> Option<Instant> {
         let mut spares = self.spares.borrow_mut();
         let reads = if self.long_reads.get() { LONG_READ } else { 0 };
         if spares.bytes() + reads < WORTH {
             self.look_at.set(None);
             return None;
         }
-        let now = clock::now();
         let look_at = self.look_at.get();
         if look_at.is_none_or(|at| at <= now) {
             spares.look();

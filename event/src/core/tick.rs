@@ -142,7 +142,7 @@ impl LoopCore {
     fn next_deadline(&self) -> Option<Instant> {
         let timer = self.timers.next_deadline();
         let drain = self.drain.borrow().deadline();
-        [timer, drain, self.buffers.trim()]
+        [timer, drain, self.buffers.trim(self.turn.latest())]
             .into_iter()
             .flatten()
             .min()
