@@ -40,6 +40,11 @@ impl Sessions {
         self.number == number
     }
 
+    /// That of the last one that was begun.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
     pub(crate) fn is_live(&self) -> bool {
         self.live
     }

@@ -20,6 +20,7 @@ mod hostile;
 mod made;
 mod memory_limit;
 mod moves;
+mod policies;
 mod pools;
 mod pressure;
 #[cfg(unix)]

@@ -5,7 +5,7 @@ use crate::common::ws_client::{Net, Recorded, Transport};
 use crate::over_both;
 use hvloop::event::{Resolver, TcpClient};
 use hvloop::ws::ClientState;
-use hvloop::{Connect, EventLoop, EventLoopThread, LoopOptions, ReconnectPolicy};
+use hvloop::{Connect, EventLoop, EventLoopThread, LoopOptions, ReconnectPolicy, WebSocketClient};
 use hvloop_test_support::{
     DEADLINE, Event, Latch, Mode, Monitor, ReservedPort, ScriptServer, opcode, refuse_port,
 };
@@ -19,6 +19,8 @@ const MS: Duration = Duration::from_millis(1);
 
 over_both! {
     close_during_backoff => during_backoff;
+    no_policy_ends_a_back_off => no_policy;
+    policy_changed_in_on_close => changed_policy;
     first_attempt_fails_then_reconnects => first_fails;
     dns_recovers => dns;
     is_reconnect_in_onopen => told_in_onopen;
@@ -55,6 +57,82 @@ fn during_backoff(transport: Transport) {
     settle(thread.event_loop());
     assert_eq!(thread.event_loop().metrics().timers, 0);
     client.only_close();
+}
+
+fn no_policy(transport: Transport) {
+    let net = Net::new(transport);
+    let thread = patient();
+    let scheme = if transport == Transport::Ws {
+        "ws"
+    } else {
+        "wss"
+    };
+    let policy = ReconnectPolicy::fixed(Duration::from_secs(3600));
+    let options = net.options().reconnect(Some(policy)).keep_callbacks(true);
+    let client = Recorded::new(thread.event_loop(), options);
+    let url = format!("{scheme}://{}/", refuse_port());
+    for times in [1, 2] {
+        client.client.set_reconnect(policy).unwrap();
+        client.client.open(&url).unwrap();
+        client.wait("refused", |seen| seen.closed.len() == times);
+        let waits = || client.client.state() == ClientState::BackingOff;
+        assert!(hvloop_test_support::wait_for(30, waits));
+        // Another one changes nothing about the wait.
+        client
+            .client
+            .set_reconnect(ReconnectPolicy::fixed(MS))
+            .unwrap();
+        settle(thread.event_loop());
+        assert!(waits());
+        assert!(
+            client
+                .client
+                .set_reconnect(policy.with_jitter(7.0))
+                .is_err()
+        );
+        client.client.set_reconnect(None).unwrap();
+        let closed = || client.client.state() == ClientState::Closed;
+        assert!(hvloop_test_support::wait_for(30, closed));
+        settle(thread.event_loop());
+        assert_eq!(thread.event_loop().metrics().timers, 0);
+    }
+    // It holds for the next open(), too.
+    client.client.open(&url).unwrap();
+    client.wait("refused", |seen| seen.closed.len() == 3);
+    let last = client.seen.read(|seen| seen.closed[2].reconnect_in);
+    assert_eq!(last, None);
+}
+
+fn changed_policy(transport: Transport) {
+    let net = Net::new(transport);
+    let thread = patient();
+    let scheme = if transport == Transport::Ws {
+        "ws"
+    } else {
+        "wss"
+    };
+    let linear = ReconnectPolicy::linear(MS, 3 * MS).with_jitter(0.0);
+    let client =
+        WebSocketClient::with_options(thread.event_loop(), net.options().reconnect(linear));
+    let waits = Monitor::new(Vec::new());
+    let w = waits.clone();
+    client.on_close(move |ws, event| {
+        w.update(|waits| waits.push(event.reconnect_in));
+        let policy = match w.read(Vec::len) {
+            1 => Some(ReconnectPolicy::exponential(8 * MS, 10 * MS).with_jitter(0.0)),
+            2 => None,
+            _ => panic!("an attempt without a policy"),
+        };
+        ws.set_reconnect(policy).unwrap();
+    });
+    client
+        .open(&format!("{scheme}://{}/", refuse_port()))
+        .unwrap();
+    assert!(waits.wait(DEADLINE, |waits| *waits == [Some(MS), Some(8 * MS)]));
+    let closed = || client.state() == ClientState::Closed;
+    assert!(hvloop_test_support::wait_for(30, closed));
+    settle(thread.event_loop());
+    assert_eq!(thread.event_loop().metrics().timers, 0);
 }
 
 fn first_fails(transport: Transport) {

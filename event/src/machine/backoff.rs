@@ -195,6 +195,12 @@ impl Backoff {
         &self.policy
     }
 
+    /// Goes by another policy from now on. What there was of the series still counts: the next delay grows from
+    /// the last one, within the new limits.
+    pub fn set_policy(&mut self, policy: ReconnectPolicy) {
+        self.policy = policy;
+    }
+
     /// How many times [`on_close`](Self::on_close) has granted another attempt since the last
     /// stable session: 0 for the first attempt, then 1, 2, ... It still counts while a session is
     /// open, so that `on_open` can tell a reconnect from a first connect.
@@ -238,7 +244,8 @@ impl Backoff {
             (Some(delay), Growth::Linear) => delay.saturating_add(min),
             (Some(delay), Growth::Exponential(factor)) => delay.saturating_mul(factor.max(1)),
         };
-        grown.min(self.policy.max_delay)
+        // The last one may be of another policy.
+        grown.max(min).min(self.policy.max_delay)
     }
 }
 

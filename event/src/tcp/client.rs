@@ -13,6 +13,7 @@ use crate::machine::backoff::{PolicyError, ReconnectPolicy};
 use crate::proxy::ProxyTargetError;
 use crate::sync::{change, lock};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// A TCP client: one connection at a time, its callbacks on the loop's thread.
 ///
@@ -40,15 +41,9 @@ use std::sync::{Arc, Mutex};
 pub struct TcpClient {
     event_loop: EventLoop,
     callbacks: Mutex<ClientCallbacks>,
-    settings: Mutex<NextConnect>,
+    /// For the next `connect`.
+    unpack: Mutex<Option<Unpack>>,
     current: Arc<Mutex<CurrentSession>>,
-}
-
-/// What holds for the next `connect`.
-#[derive(Default)]
-struct NextConnect {
-    reconnect: Option<ReconnectPolicy>,
-    unpack: Option<Unpack>,
 }
 
 /// Why [`TcpClient::connect`] began nothing.
@@ -78,7 +73,7 @@ impl TcpClient {
         Self {
             event_loop: event_loop.clone(),
             callbacks: Mutex::default(),
-            settings: Mutex::default(),
+            unpack: Mutex::default(),
             current: Arc::default(),
         }
     }
@@ -137,7 +132,10 @@ impl TcpClient {
     /// Connects again when a connection, or an attempt, has ended by anything but
     /// [`close`](TcpClient::close), the loop's stop, or a refusal that would come again
     /// ([`CloseReason::is_permanent`]; [`reconnect_if`](TcpClient::reconnect_if) may see that otherwise);
-    /// `None`, the default: does not. For the next [`connect`](TcpClient::connect).
+    /// `None`, the default: does not. Any thread, at any time: it holds for what is under way, too. A wait for the
+    /// next attempt goes on as it is, and the attempts so far still count; but `None` ends it. (Then nothing
+    /// is called any more: the last attempt has had its `on_close`, or, if
+    /// [`connect`](TcpClient::connect) has begun none yet, has it now.)
     ///
     /// # Errors
     ///
@@ -152,8 +150,33 @@ impl TcpClient {
         if let Some(policy) = &policy {
             policy.validate()?;
         }
-        lock(&self.settings).reconnect = policy;
+        let (session, waits) = {
+            let mut current = lock(&self.current);
+            current.policy = policy;
+            (current.sessions.number(), current.sessions.is_live())
+        };
+        if policy.is_none() && waits {
+            self.cancel_wait(session);
+        }
         Ok(())
+    }
+
+    /// Ends the wait of that session for its next attempt, unless it has a policy again by then.
+    fn cancel_wait(&self, session: u64) {
+        let current = self.current.clone();
+        let cancelled = self.event_loop.with_local(move |local| {
+            let waiting = {
+                let mut current = lock(&current);
+                let cancels = current.sessions.is(session) && current.policy.is_none();
+                cancels.then(|| current.waiting.take()).flatten()
+            };
+            if let Some(waiting) = waiting {
+                BackOffWait::cancel(local, waiting);
+            }
+        });
+        if cancelled.is_err() {
+            log::debug!("hvloop: set_reconnect() after the loop had closed everything");
+        }
     }
 
     /// Asks `f` whether an attempt is to follow upon an end that another one may follow
@@ -171,7 +194,7 @@ impl TcpClient {
     ///
     /// libhv: `TcpClient::setUnpack`.
     pub fn set_unpack(&self, unpack: impl Into<Option<Unpack>>) {
-        lock(&self.settings).unpack = unpack.into();
+        *lock(&self.unpack) = unpack.into();
     }
 
     /// Whether the attempt under way, or the connection, is a reconnect: for `on_connect` and
@@ -179,7 +202,24 @@ impl TcpClient {
     ///
     /// libhv: `TcpClient::isReconnect`.
     pub fn is_reconnect(&self) -> bool {
-        lock(&self.current).retries > 0
+        lock(&self.current).reconnects > 0
+    }
+
+    /// How many attempts have followed one another without a stable session
+    /// ([`ReconnectPolicy::stable_after`]) before the one under way, or which is up, or is waited for: what
+    /// [`ReconnectPolicy::max_retries`] limits. In `on_close`: before the one that has ended.
+    ///
+    /// libhv: `reconn_setting_t::cur_retry_cnt`.
+    pub fn retries(&self) -> u32 {
+        lock(&self.current).retries
+    }
+
+    /// In an `on_close` that another attempt is to follow, and while that is waited for: how long the wait is in
+    /// all. `None`: nothing is waited for.
+    ///
+    /// libhv: `reconn_setting_t::cur_delay`.
+    pub fn next_delay(&self) -> Option<Duration> {
+        lock(&self.current).next_delay
     }
 
     /// Begins to connect. What becomes of it is told by the callbacks. Any thread; may be called
@@ -203,18 +243,17 @@ impl TcpClient {
         if self.event_loop.is_stopping() {
             return Err(ConnectError::LoopClosed);
         }
-        let (session, announced) = {
+        let (session, retry) = {
             let mut current = lock(&self.current);
             let session = current.sessions.begin();
             let session = session.ok_or(ConnectError::AlreadyOpen)?;
+            current.reconnects = 0;
             current.retries = 0;
-            (session, current.announced.take())
+            current.next_delay = None;
+            let announced = current.announced.take();
+            (session, Retry::new(current.policy, options, announced))
         };
-        let (retry, unpack) = {
-            let settings = lock(&self.settings);
-            let retry = |policy| Retry::new(policy, options.clone(), announced);
-            (settings.reconnect.map(retry), settings.unpack.clone())
-        };
+        let unpack = lock(&self.unpack).clone();
         let callbacks = std::mem::take(&mut *lock(&self.callbacks));
         let home = self.event_loop.clone();
         let begun = Session::new(
@@ -225,7 +264,7 @@ impl TcpClient {
             unpack,
             retry,
         );
-        let begin = move |local: &LocalLoop| Box::new(begun).begin(local, options);
+        let begin = move |local: &LocalLoop| Box::new(begun).begin(local);
         let posted = match self.event_loop.local() {
             Some(local) => {
                 begin(&local);

@@ -204,6 +204,7 @@ impl Ctx {
             Op::PauseReading(c) => self.clients[c].pause_reading(self),
             Op::ResumeReading(c) => self.clients[c].resume_reading(self),
             Op::Close(c) => self.clients[c].close(self, false),
+            Op::SetReconnect(c, policy) => self.clients[c].set_reconnect(self, policy),
             Op::CloseOld(c) => self.clients[c].close_old(),
             Op::StopClient(c) => self.clients[c].close(self, true),
             Op::DropHandle(c) => self.clients[c].drop_handle(self),

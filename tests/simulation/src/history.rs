@@ -69,6 +69,8 @@ pub enum Op {
     Close(usize),
     /// By the channels of connections that are over.
     CloseOld(usize),
+    /// Its policy for reconnects from now on: none, or another one.
+    SetReconnect(usize, Option<Duration>),
     StopClient(usize),
     DropHandle(usize),
     Detach(usize),
@@ -153,6 +155,7 @@ impl History {
             });
         }
         given_up(seed, &clients, &mut actions);
+        policies(seed, &clients, end, &mut actions);
         reopened(seed, &clients, &mut actions);
         held_back(seed, clients.len(), end, &mut actions);
         long_queues(seed, &clients, &mut actions);
@@ -199,6 +202,28 @@ fn given_up(seed: u64, clients: &[ClientPlan], actions: &mut Vec<Action>) {
             actions.push(Action {
                 when: When::In(place),
                 op: Op::Close(c),
+            });
+        }
+    }
+}
+
+/// Clients whose policy for reconnects is changed, or taken away, at any moment but in their `on_close`.
+fn policies(seed: u64, clients: &[ClientPlan], end: Duration, actions: &mut Vec<Action>) {
+    // Of its own, as in `given_up`.
+    let rng = &mut StdRng::seed_from_u64(seed ^ 0x9011);
+    for (c, plan) in clients.iter().enumerate() {
+        let retries = plan.reconnect.is_some();
+        for _ in 0..if retries { rng.random_range(0..4) } else { 0 } {
+            let places = [Place::Open, Place::Task, Place::Message, Place::Timer];
+            let place = *places.choose(rng).unwrap_or(&Place::Task);
+            let when = match rng.random_bool(0.3) {
+                true => at(rng, end),
+                false => When::In(place),
+            };
+            let policy = rng.random_bool(0.5).then(|| ms(rng, 20));
+            actions.push(Action {
+                when,
+                op: Op::SetReconnect(c, policy),
             });
         }
     }

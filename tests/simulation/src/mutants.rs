@@ -246,6 +246,10 @@ pub const MUTANTS: &[(&str, &str)] = &[
         "a socket that was made elsewhere is dropped, and another one connected",
     ),
     (
+        "tcp_wait_survives_no_policy",
+        "a TCP client whose policy was taken away between two attempts tries again",
+    ),
+    (
         "written_at_once_untold",
         "what is written without being queued is not told as written",
     ),

@@ -21,7 +21,7 @@ use crate::events::{CloseEvent, Initiator, Message};
 use crate::handshake::UpgradeResponse;
 use crate::websocket::{Outgoing, WebSocket};
 use hvloop_event::conn::Conn;
-use hvloop_event::{Attachment, CloseReason, LocalLoop, SendError, change, lock};
+use hvloop_event::{Attachment, CloseReason, LocalLoop, ReconnectPolicy, SendError, change, lock};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -181,6 +181,20 @@ impl Engine {
     pub(super) fn close_now(self: &Rc<Self>, local: &LocalLoop) {
         if !self.give_up_unconnected(local) {
             self.websocket().abort(local);
+        }
+    }
+
+    /// The user's other policy for reconnects, or none: that ends a wait for the next attempt.
+    pub(super) fn set_reconnect(
+        self: &Rc<Self>,
+        local: &LocalLoop,
+        policy: Option<ReconnectPolicy>,
+    ) {
+        if let Some(reconnect) = &self.reconnect {
+            reconnect.set_policy(policy);
+        }
+        if policy.is_none() {
+            self.give_up_waiting(local, Initiator::Local, CloseReason::Local);
         }
     }
 

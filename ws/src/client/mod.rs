@@ -42,7 +42,8 @@ use callbacks::Callbacks;
 use engine::Engine;
 use hvloop_event::log;
 use hvloop_event::{
-    EventLoop, EventLoopThread, JoinError, LocalLoop, SendError, ShutdownReport, lock,
+    EventLoop, EventLoopThread, JoinError, LocalLoop, PolicyError, ReconnectPolicy, SendError,
+    ShutdownReport, lock,
 };
 use plan::Plan;
 use shared::ClientShared;
@@ -179,6 +180,33 @@ impl WebSocketClient {
     /// Sets options; they hold from the next [`open`](WebSocketClient::open) on.
     pub fn set_options(&self, options: ClientOptions) {
         self.client.set_options(options);
+    }
+
+    /// Connects again by that policy, as [`ClientOptions::reconnect`] says, or, with `None`, no more: from the next
+    /// [`open`](WebSocketClient::open) on, and for what is under way, if that was opened with a policy (else it
+    /// keeps nothing to connect with again). A wait for the next attempt goes on as it is, and the attempts so far
+    /// still count; but `None` ends it, and the client is [`Closed`](ClientState::Closed). (Then nothing is called
+    /// any more: the last attempt has had its `on_close`, or, if the `open` has begun none yet, has it now.) Any
+    /// thread, at any time; from another one it holds once the loop gets to know.
+    ///
+    /// # Errors
+    ///
+    /// The policy contradicts itself; nothing was changed.
+    ///
+    /// libhv: `setReconnect`.
+    pub fn set_reconnect(
+        &self,
+        policy: impl Into<Option<ReconnectPolicy>>,
+    ) -> Result<(), PolicyError> {
+        let policy = policy.into();
+        if let Some(policy) = &policy {
+            policy.validate()?;
+        }
+        self.client.set_policy(policy);
+        if self.client.state() != ClientState::Closed {
+            self.on_loop(move |engine, local| engine.set_reconnect(local, policy));
+        }
+        Ok(())
     }
 
     /// Begins to connect to a `ws://` or `wss://` URL. What becomes of it is told by the callbacks,

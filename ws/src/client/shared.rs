@@ -8,7 +8,9 @@ use super::plan::Carried;
 use crate::websocket::Owner;
 use hvloop_event::conn::SendBudget;
 use hvloop_event::log;
-use hvloop_event::{AttachmentId, EventLoop, EventLoopThread, LocalLoop, StartError};
+use hvloop_event::{
+    AttachmentId, EventLoop, EventLoopThread, LocalLoop, ReconnectPolicy, StartError,
+};
 use hvloop_event::{change, lock};
 use std::io;
 use std::net::SocketAddr;
@@ -190,6 +192,14 @@ impl ClientShared {
 
     pub(super) fn options(&self) -> ClientOptions {
         lock(&self.options).clone()
+    }
+
+    /// Changes one of the options.
+    pub(super) fn set_policy(&self, policy: Option<ReconnectPolicy>) {
+        change(&self.options, |old| {
+            let fresh = old.clone().reconnect(policy);
+            std::mem::replace(old, fresh)
+        });
     }
 
     pub(super) fn set_options(&self, options: ClientOptions) {

@@ -7,12 +7,13 @@ pub(super) use self::waiting::BackOffWait;
 use super::channel::Channel;
 use super::loop_side::LoopSide;
 use super::retry::{Announced, Retry};
-use crate::conn::{Conn, ConnId, Connect, Handler, Transport};
+use crate::conn::{Conn, ConnId, Handler, Transport};
 use crate::core::LocalLoop;
 use crate::core::attachments::AttachmentId;
 use crate::error::{CloseReason, LoopClosed};
 use crate::event_loop::EventLoop;
 use crate::framing::Unpack;
+use crate::machine::backoff::ReconnectPolicy;
 use crate::migrate::send_to;
 use crate::sessions::Sessions;
 use crate::sync::lock;
@@ -43,8 +44,14 @@ pub(super) struct CurrentSession {
     pub(super) id: Option<ConnId>,
     /// Waits for the next attempt.
     pub(super) waiting: Option<AttachmentId>,
+    /// By which attempts follow upon this session, and upon the next.
+    pub(super) policy: Option<ReconnectPolicy>,
     /// How many attempts came before this one.
+    pub(super) reconnects: u32,
+    /// See [`TcpClient::retries`](crate::TcpClient::retries).
     pub(super) retries: u32,
+    /// How long the wait is that follows, or is under way.
+    pub(super) next_delay: Option<Duration>,
     pub(super) channel: Option<Channel>,
     /// While the `on_close` runs that this attempt follows.
     pub(super) announced: Option<Announced>,
@@ -60,8 +67,8 @@ pub(super) struct Session {
     number: u64,
     /// The client's own loop, from which it may have moved.
     home: EventLoop,
-    /// Whether and when another attempt follows.
-    retry: Option<Retry>,
+    /// When another attempt follows, if one does.
+    retry: Retry,
     /// There was an attempt, which has its `on_close`.
     begun: bool,
 }
@@ -73,7 +80,7 @@ impl Session {
         home: EventLoop,
         callbacks: ClientCallbacks,
         unpack: Option<Unpack>,
-        retry: Option<Retry>,
+        retry: Retry,
     ) -> Self {
         Self {
             callbacks,
@@ -89,26 +96,19 @@ impl Session {
     }
 
     /// Begins the first attempt, or the wait for it.
-    pub(super) fn begin(mut self: Box<Self>, local: &LocalLoop, options: Connect) {
-        match self.retry.as_mut().and_then(|retry| retry.due.take()) {
+    pub(super) fn begin(mut self: Box<Self>, local: &LocalLoop) {
+        match self.retry.due.take() {
             Some(due) => {
                 let delay = due.saturating_duration_since(local.now());
                 BackOffWait::begin(self, local, delay);
             }
-            None => self.connect(local, options),
+            None => self.connect(local),
         }
     }
 
-    /// Begins an attempt after a wait.
-    fn connect_again(self: Box<Self>, local: &LocalLoop) {
-        match self.retry.as_ref().map(|retry| retry.options.clone()) {
-            Some(options) => self.connect(local, options),
-            None => local.drop_user(self),
-        }
-    }
-
-    fn connect(mut self: Box<Self>, local: &LocalLoop, options: Connect) {
+    fn connect(mut self: Box<Self>, local: &LocalLoop) {
         self.begun = true;
+        let options = self.retry.options.clone();
         self.loop_side = LoopSide::new(self.unpack.clone());
         let current = self.current.clone();
         match local.connect(options, self) {
@@ -139,11 +139,12 @@ impl Session {
             if current.sessions.is(self.number) {
                 current.id = None;
                 current.channel = None;
-                match (delay, &self.retry) {
-                    (Some(delay), Some(retry)) => {
-                        current.announced = retry.announce(conn.local(), delay);
+                current.next_delay = delay;
+                match delay {
+                    Some(delay) => {
+                        current.announced = self.retry.announce(conn.local(), delay);
                     }
-                    _ => current.sessions.end(self.number),
+                    None => current.sessions.end(self.number),
                 }
             }
         }
@@ -157,20 +158,24 @@ impl Session {
 
     /// How long to wait for the next attempt; `None`: there is none.
     fn next_delay(&mut self, local: &LocalLoop, reason: &CloseReason) -> Option<Duration> {
-        let retry = self.retry.as_mut()?;
         let by_us = matches!(reason, CloseReason::Local | CloseReason::Stopped);
-        let given_up = lock(&self.current).sessions.is_given_up();
-        if by_us || given_up || local.is_stopping() {
+        if by_us || local.is_stopping() || self.policy().is_none() {
             return None;
         }
         let again = match &mut self.callbacks.reconnect_if {
             Some(f) => local.call_user("reconnect_if", || f(reason)) == Some(true),
             None => !reason.is_permanent(),
         };
-        match again {
-            true => retry.on_close(local),
-            false => None,
-        }
+        // Asked again: the hook may have changed it.
+        let policy = self.policy().filter(|_| again)?;
+        self.retry.on_close(local, policy)
+    }
+
+    /// By which an attempt may follow, if the user still wants one.
+    fn policy(&self) -> Option<ReconnectPolicy> {
+        let current = lock(&self.current);
+        let wanted = current.sessions.is(self.number) && !current.sessions.is_given_up();
+        current.policy.filter(|_| wanted)
     }
 
     /// Only a `connect()` in the on_close goes on with what that had announced.
@@ -183,11 +188,8 @@ impl Session {
 
     /// After `on_close`: waits for the next attempt, or ends the session.
     fn decide(self: Box<Self>, local: &LocalLoop, delay: Option<Duration>) {
-        let goes_on = {
-            let sessions = &lock(&self.current).sessions;
-            // The callback may have begun another session.
-            sessions.is(self.number) && !sessions.is_given_up()
-        };
+        // The callback may have begun another session, or have ended this one.
+        let goes_on = self.policy().is_some();
         match delay.filter(|_| goes_on) {
             Some(delay) => BackOffWait::begin(self, local, delay),
             None => local.drop_user(self),
@@ -199,7 +201,11 @@ impl Drop for Session {
     /// However it went: with its callbacks the session is over.
     fn drop(&mut self) {
         self.retract();
-        lock(&self.current).sessions.end(self.number);
+        let mut current = lock(&self.current);
+        if current.sessions.is(self.number) {
+            current.next_delay = None;
+        }
+        current.sessions.end(self.number);
     }
 }
 
@@ -220,9 +226,7 @@ impl Handler for Session {
         if self.callbacks.write_complete.is_some() {
             conn.set_water_marks(0, 0);
         }
-        if let Some(retry) = &mut self.retry {
-            retry.on_open(conn.local());
-        }
+        self.retry.on_open(conn.local());
         if moved.is_some() {
             self.loop_side.arrive(conn, &channel);
         } else if let Some(f) = &mut self.callbacks.connect {

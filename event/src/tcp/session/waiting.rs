@@ -19,6 +19,7 @@ pub(in crate::tcp) struct BackOffWait {
 impl BackOffWait {
     pub(super) fn begin(session: Box<Session>, local: &LocalLoop, delay: Duration) {
         let (current, again) = (session.current.clone(), session.begun);
+        let attempt = session.retry.attempt();
         let waiting = Rc::new(Self {
             session: RefCell::new(Some(session)),
             timer: Cell::new(None),
@@ -29,7 +30,9 @@ impl BackOffWait {
         {
             let mut current = lock(&current);
             current.waiting = Some(id);
-            current.retries = current.retries.saturating_add(u32::from(again));
+            current.reconnects = current.reconnects.saturating_add(u32::from(again));
+            current.retries = attempt;
+            current.next_delay = Some(delay);
         }
         let here = local.clone();
         let timer = local.set_timeout(delay, move |_| Self::connect(&here, id));
@@ -41,18 +44,19 @@ impl BackOffWait {
             return;
         };
         local.detach(id);
-        let current = waiting.session.borrow().as_ref().map(|s| s.current.clone());
-        let given_up = current.is_some_and(|current| lock(&current).sessions.is_given_up());
+        let session = waiting.session.borrow();
+        let given_up = session.as_ref().is_some_and(|s| s.policy().is_none());
+        drop(session);
         if given_up {
-            // By another thread, whose close is on its way.
+            // By another thread, whose call is on its way.
             return waiting.give_up(local, CloseReason::Local);
         }
         if let Some(session) = waiting.take() {
-            session.connect_again(local);
+            session.connect(local);
         }
     }
 
-    /// Closed by the user: no attempt follows.
+    /// Closed by the user, or not wanted any more: no attempt follows.
     pub(in crate::tcp) fn cancel(local: &LocalLoop, id: AttachmentId) {
         if let Some(waiting) = local.attachment::<Self>(id) {
             local.detach(id);
@@ -62,7 +66,10 @@ impl BackOffWait {
 
     fn take(&self) -> Option<Box<Session>> {
         let session = self.session.borrow_mut().take()?;
-        lock(&session.current).waiting = None;
+        let mut current = lock(&session.current);
+        current.waiting = None;
+        current.next_delay = None;
+        drop(current);
         Some(session)
     }
 

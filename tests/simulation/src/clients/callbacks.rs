@@ -225,6 +225,12 @@ fn on_tcp_close(ctx: &Rc<Ctx>, c: usize, reason: &CloseReason) {
             record.attempt += 1;
             record.began = ctx.world.elapsed();
             let last = matches!(reason, CloseReason::Local | CloseReason::Stopped);
+            if let Some((tcp, _)) = &*client.tcp.borrow() {
+                let follows = tcp.next_delay().is_some();
+                ctx.check(!follows || !last, || {
+                    format!("client {c} waits for another attempt after {reason:?}")
+                });
+            }
             // It may: close() or the stop may come first.
             record.backing_off = client.plan.reconnect.is_some() && !last;
             record.live = record.backing_off;

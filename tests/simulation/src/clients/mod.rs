@@ -84,6 +84,13 @@ pub struct Client {
     channels: RefCell<Vec<Channel>>,
 }
 
+fn policy(delay: Duration) -> ReconnectPolicy {
+    ReconnectPolicy::exponential(
+        delay.max(Duration::from_millis(1)),
+        delay * 8 + Duration::from_millis(8),
+    )
+}
+
 /// The shortest message: its number.
 const ID: usize = 12;
 
@@ -156,13 +163,27 @@ impl Client {
     }
 
     fn reconnect(&self) -> Option<ReconnectPolicy> {
-        let policy = |delay: Duration| {
-            ReconnectPolicy::exponential(
-                delay.max(Duration::from_millis(1)),
-                delay * 8 + Duration::from_millis(8),
-            )
-        };
         self.plan.reconnect.map(policy)
+    }
+
+    /// Changes the policy of what is under way.
+    pub fn set_reconnect(&self, ctx: &Rc<Ctx>, delay: Option<Duration>) {
+        if delay.is_none() && self.record.borrow().attempt == 0 && self.waits() {
+            if !ctx.on_loop_thread() {
+                return; // whether it has begun by then, nobody could say
+            }
+            // An open that has begun nothing ends with its one on_close.
+            self.note_end(ctx);
+        }
+        let set = match (&*self.ws.borrow(), &*self.tcp.borrow()) {
+            (Some(ws), _) => ws.set_reconnect(delay.map(policy)),
+            (_, Some((tcp, _))) => tcp.set_reconnect(delay.map(policy)),
+            _ => return,
+        };
+        ctx.check(set.is_ok(), || format!("a policy: {set:?}"));
+        if delay.is_none() {
+            self.give_up(ctx);
+        }
     }
 
     /// The port: each client has its own.
@@ -416,6 +437,15 @@ impl Client {
             (Some(ws), _) => ws.buffered_amount(),
             (_, Some((_, budget))) => budget.queued(),
             _ => 0,
+        }
+    }
+
+    /// Whether it waits for its next attempt.
+    fn waits(&self) -> bool {
+        match (&*self.ws.borrow(), &*self.tcp.borrow()) {
+            (Some(ws), _) => ws.state() == ClientState::BackingOff,
+            (_, Some((tcp, _))) => tcp.next_delay().is_some(),
+            _ => false,
         }
     }
 

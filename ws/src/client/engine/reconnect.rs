@@ -5,7 +5,7 @@ use crate::client::options::Values;
 use crate::client::plan::{Carried, Plan};
 use crate::client::retry_after::retry_after;
 use crate::events::CloseEvent;
-use hvloop_event::{Backoff, LocalLoop, TimerId};
+use hvloop_event::{Backoff, LocalLoop, ReconnectPolicy, TimerId};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -21,6 +21,8 @@ pub(super) struct Reconnect {
     due: Cell<Option<Instant>>,
     /// Begun in an on_close in the place of an attempt that was to wait.
     at_once: bool,
+    /// The user has taken the policy away.
+    off: Cell<bool>,
 }
 
 impl Reconnect {
@@ -46,8 +48,17 @@ impl Reconnect {
             timer: Cell::new(None),
             due: Cell::new(None),
             at_once,
+            off: Cell::new(false),
         };
         Some((Box::new(reconnect), until))
+    }
+
+    /// Goes by that policy from now on, or by none. A wait under way stays as it is.
+    pub(super) fn set_policy(&self, policy: Option<ReconnectPolicy>) {
+        self.off.set(policy.is_none());
+        if let Some(policy) = policy {
+            self.backoff.borrow_mut().set_policy(policy);
+        }
     }
 
     /// The attempt became a session.
@@ -64,7 +75,7 @@ impl Reconnect {
         event: &CloseEvent,
     ) -> Option<Duration> {
         let options = &self.plan.options.all;
-        let is_ended = || is_ended() || local.is_stopping();
+        let is_ended = || is_ended() || local.is_stopping() || self.off.get();
         if !makes_sense(local, options, is_ended(), event) {
             return None;
         }
