@@ -202,10 +202,10 @@ fn idle_10k_memory() {
          ({deflate} with permessage-deflate not used yet), WebSocketClient {client}"
     );
     for (what, bytes, limit) in [
-        ("TcpServer", tcp, 928),
+        ("TcpServer", tcp, 960),
         ("WebSocketServer", server, 1360),
         ("WebSocketServer with permessage-deflate", deflate, 1360),
-        ("WebSocketClient", client, 1632),
+        ("WebSocketClient", client, 1616),
     ] {
         assert!(bytes <= limit, "{bytes} bytes a connection of {what}");
     }
