@@ -30,29 +30,34 @@ pub fn apply_mask(bytes: &mut [u8], mask: [u8; 4], phase: usize) {
 const LONG: usize = 512;
 
 /// Appends `bytes`, masked, to `out`. `phase` as for [`apply_mask`].
+#[inline]
 pub(crate) fn append_masked(out: &mut Vec<u8>, bytes: &[u8], mask: [u8; 4], phase: usize) {
-    const WIDE: usize = 2 * BLOCK;
-    let start = out.len();
-    let (blocks, rest) = match bytes.len() {
-        LONG.. => bytes.as_chunks::<WIDE>(),
-        _ => (&[] as &[[u8; WIDE]], bytes),
+    let rest = match bytes.len() {
+        LONG.. => append_blocks(out, bytes, mask, phase),
+        _ => bytes,
     };
-    if !blocks.is_empty() {
-        let mut key = [0; WIDE];
-        apply_mask(&mut key, mask, phase);
-        out.reserve(bytes.len());
-        out.extend(blocks.iter().flat_map(|block| {
-            let mut masked = *block;
-            for (byte, key) in masked.iter_mut().zip(&key) {
-                *byte ^= key;
-            }
-            masked
-        }));
-    }
     // The blocks are a multiple of 4 bytes: the rest begins at the phase the whole began with.
-    let start = start + blocks.as_flattened().len();
+    let start = out.len();
     out.extend_from_slice(rest);
     apply_mask(&mut out[start..], mask, phase);
+}
+
+/// The whole blocks of it, each copied and masked at once; the rest.
+#[inline(never)]
+fn append_blocks<'a>(out: &mut Vec<u8>, bytes: &'a [u8], mask: [u8; 4], phase: usize) -> &'a [u8] {
+    const WIDE: usize = 2 * BLOCK;
+    let mut key = [0; WIDE];
+    apply_mask(&mut key, mask, phase);
+    out.reserve(bytes.len());
+    let (blocks, rest) = bytes.as_chunks::<WIDE>();
+    out.extend(blocks.iter().flat_map(|block| {
+        let mut masked = *block;
+        for (byte, key) in masked.iter_mut().zip(&key) {
+            *byte ^= key;
+        }
+        masked
+    }));
+    rest
 }
 
 #[cfg(test)]
