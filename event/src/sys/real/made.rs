@@ -40,3 +40,16 @@ pub(crate) fn fits(socket: &OwnedSocket, address: &Address) -> bool {
 pub(super) fn unfit(text: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, text)
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixStream;
+
+    #[test]
+    fn made_sockets_do_not_block() {
+        let (one, _other) = UnixStream::pair().expect("a pair");
+        let taken = take(one.into(), Type::STREAM).expect("a socket");
+        assert!(taken.nonblocking().expect("its flags"));
+    }
+}
