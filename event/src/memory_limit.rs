@@ -17,7 +17,7 @@ pub enum OnMemoryLimit {
     /// the midst of a message or package, and at the limit all. On each loop one of them is read all the
     /// same: the one that is nearest to the end of its message, as far as that is known, else the one that
     /// holds the most. So messages are finished one after the other, and what they held is free for the
-    /// next; and no more is held than the limit, and one message a loop. If it goes on for that long, the
+    /// next; and no more is held than the limit, one message a loop, and what is sent in answer. If it goes on for that long, the
     /// greediest are closed, as above, until an eighth is free: peers may trickle.
     PauseReading(Duration),
 }

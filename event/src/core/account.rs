@@ -3,7 +3,7 @@
 use super::shared::LoopShared;
 use crate::memory_limit::OnMemoryLimit;
 use crate::sync::lock;
-use crate::sys::Key;
+use crate::sys::{Key, clock};
 use std::cmp::Reverse;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
@@ -36,6 +36,7 @@ pub(crate) struct Account {
 /// The greediest are looked for on all loops, and closed.
 struct Relief {
     number: u64,
+    /// When its stage did.
     began: Instant,
     stage: Stage,
     /// Parts of it that are not done.
@@ -200,13 +201,12 @@ impl Account {
         }
     }
 
-    /// As `part_done`, for the loops that have not answered for too long.
+    /// As `part_done`, for the loops that have not answered, or closed anybody, for too long.
     pub(super) fn give_up_waiting(&self, now: Instant) -> Next {
         let mut under_way = lock(&self.relief);
-        let is_late = under_way.as_ref().is_some_and(|relief| {
-            let asks = matches!(relief.stage, Stage::Asking(_));
-            asks && now.saturating_duration_since(relief.began) >= PATIENCE
-        });
+        let is_late = under_way
+            .as_ref()
+            .is_some_and(|relief| now.saturating_duration_since(relief.began) >= PATIENCE);
         match is_late {
             true => self.go_on(&mut under_way),
             false => Next::Nothing,
@@ -233,6 +233,7 @@ impl Account {
             // Who answers later is not heard.
             relief.number = self.next_relief();
             relief.stage = Stage::Closing;
+            relief.began = clock::now();
             relief.open = 1;
             return Next::Close(relief.number, chosen);
         }

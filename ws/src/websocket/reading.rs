@@ -223,9 +223,10 @@ impl Reading {
     fn fail_if_overdue(&mut self, conn: &Conn<'_>) {
         let (ws, local) = (&self.ws, conn.local());
         if conn.is_held_up() {
-            return ws.is_not_to_blame(local);
-        }
-        if let (Some(limit), Some(unfinished)) = (ws.options.message_timeout, &ws.unfinished)
+            if let Some(unfinished) = &ws.unfinished {
+                unfinished.waited(local.clock_now());
+            }
+        } else if let (Some(limit), Some(unfinished)) = (ws.options.message_timeout, &ws.unfinished)
             && !self.holds_back()
             && ws.stage() == Stage::Open
             && unfinished.is_over(limit, local.now())
