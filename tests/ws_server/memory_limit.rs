@@ -422,7 +422,7 @@ fn blame_scenario(transport: Transport) {
     let options = ServiceOptions::new()
         .ping_interval(LIFE)
         .pong_timeout(LIFE)
-        .message_timeout(LIFE);
+        .message_timeout(LIFE * 5 / 2);
     let mut peers = HeldUp::new(transport, options);
     thread::sleep(3 * LIFE);
     let closed = peers.limited.recorded.seen.read(|seen| seen.closed.clone());
