@@ -5,11 +5,10 @@ use std::num::NonZeroU64;
 /// Names one timer among all of the process. Never reused, so that it names nothing once its own is
 /// gone, and nothing on another loop.
 ///
-/// It is one number: behind the one that no other timer has stands the slot in which its loop finds it.
-/// [`APART`] marks those that have none: of a timer that was given its number before its loop knew of it, or for
-/// which the number or the slot is too large.
-///
 /// libhv: `TimerID`.
+// One number: behind the one that no other timer has stands the slot in which its loop finds it. `APART` marks
+// those that have none: of a timer that was given its number before its loop knew of it, or for which the number
+// or the slot is too large.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TimerId(NonZeroU64);
 
