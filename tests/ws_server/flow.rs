@@ -12,7 +12,8 @@ use hvloop::{
     ClientOptions, DeflateOptions, EventLoopThread, Listen, Message, ServiceOptions,
     WebSocketChannel, WebSocketClient, WebSocketServer, WebSocketService,
 };
-use hvloop_test_support::{DEADLINE, Monitor, opcode};
+use hvloop_test_support::{DEADLINE, Event, Monitor, opcode};
+use socket2::SockRef;
 use std::net::SocketAddr;
 use std::sync::mpsc;
 
@@ -26,6 +27,8 @@ over_tcp_and_tls! {
     /// A channel's close, and the loop's stop, read on to the peer's Close.
     channel_closes_while_paused => close_scenario;
     channel_is_stopped_while_paused => stop_scenario;
+    /// That it breaks as it is written to is told by its end; the send was accepted.
+    sends_to_a_reset_peer_are_accepted => reset_scenario;
 }
 
 /// A server with that service alone.
@@ -370,4 +373,33 @@ fn cookies_both_ways() {
     );
     assert!(!text.contains("31=4") && !text.contains("tok3n"), "{text}");
     stop_clean(&thread);
+}
+
+fn reset_scenario(transport: Transport) {
+    for size in [100, 40_000, 70_000, 200_000, 1 << 20] {
+        let (net, thread) = (Net::new(transport), started());
+        let (reset, ended) = (Event::new(), Monitor::new(Vec::new()));
+        let (sends, seen) = mpsc::channel();
+        let (r, e) = (reset.clone(), ended.clone());
+        let service = WebSocketService::new()
+            .on_message(move |channel, _| {
+                sends.send(None).unwrap();
+                r.expect("the reset");
+                let sent = channel.send_binary(&vec![1; size]);
+                sends.send(Some(sent)).unwrap();
+            })
+            .on_close(move |_, event| e.update(|ended| ended.push(event.code)));
+        let (_server, to) = serve(&thread, &net, service);
+        let mut peer = WsPeer::open(&net, to, "/");
+        peer.peer.send(&frame(opcode::TEXT, true, b"go"));
+        assert_eq!(seen.recv_timeout(DEADLINE), Ok(None));
+        let socket = SockRef::from(&peer.peer.stream);
+        socket.set_linger(Some(std::time::Duration::ZERO)).unwrap();
+        drop(peer);
+        reset.set();
+        assert_eq!(seen.recv_timeout(DEADLINE), Ok(Some(Ok(()))), "{size}");
+        assert!(ended.wait(DEADLINE, |ended| !ended.is_empty()));
+        assert_eq!(ended.read(Clone::clone), [1006], "{size}");
+        stop_clean(&thread);
+    }
 }

@@ -19,6 +19,15 @@ const LONG: usize = 32 * 1024;
 /// What is written at once of something longer that is made for it: half of the smallest second-level caches.
 const PIECE: usize = 128 * 1024;
 
+/// What a send answers: that the connection breaks as it is written to is told by its end, and not by the send,
+/// which was accepted.
+fn accepted(sent: Result<(), SendError>, was_up: bool) -> Result<(), SendError> {
+    match was_up {
+        true => Ok(()),
+        false => sent,
+    }
+}
+
 impl Conn<'_> {
     /// Queues bytes; they are written at the end of this turn, or from 64 KiB on at once: what a handler
     /// sends, after its call.
@@ -38,6 +47,7 @@ impl Conn<'_> {
     ///
     /// The connection is not up; the room was given back.
     pub fn send_parts_reserved(&self, head: &[u8], body: &[u8]) -> Result<(), SendError> {
+        let was_up = self.state().takes_data();
         let written = match body.len() {
             LONG.. => write::at_once(self, head, body),
             _ => 0,
@@ -49,9 +59,10 @@ impl Conn<'_> {
             self.mark_dirty();
             return Ok(());
         }
-        self.send_in_pieces_reserved(head, body.len(), |out, piece| {
+        let sent = self.send_in_pieces_reserved(head, body.len(), |out, piece| {
             out.extend_from_slice(&body[piece]);
-        })
+        });
+        accepted(sent, was_up)
     }
 
     /// Queues bytes for which [room was taken](Conn::reserve), `head` before `len` ones that `write` appends:
@@ -67,6 +78,7 @@ impl Conn<'_> {
         len: usize,
         mut write: impl FnMut(&mut Vec<u8>, Range<usize>),
     ) -> Result<(), SendError> {
+        let was_up = self.state().takes_data();
         let mut from = 0;
         while len - from > PIECE && self.is_line_free() {
             let piece = from..from + PIECE;
@@ -86,10 +98,11 @@ impl Conn<'_> {
             let state = &mut *self.state();
             state.write.above_high |= len > state.write.marks.1;
         }
-        self.append(head.len() + len - from, |out| {
+        let sent = self.append(head.len() + len - from, |out| {
             out.extend_from_slice(head);
             write(out, from..len);
-        })
+        });
+        accepted(sent, was_up)
     }
 
     /// Queues `size` bytes for which room was taken from the [`SendBudget`](crate::conn::SendBudget)
