@@ -296,7 +296,7 @@ impl Work {
         let last = {
             let lookups = self.lookups.borrow();
             let last = lookups.iter().rposition(|lookup| !lookup.cancelled);
-            last.and_then(|n| Some((n, lookups[n].query.clone()?)))
+            last.and_then(|n| Some((n, lookups[n].query?)))
         };
         if let Some((n, query)) = last {
             let there = local.cancel_dns(query);
