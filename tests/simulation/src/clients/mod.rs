@@ -175,13 +175,16 @@ impl Client {
             // An open that has begun nothing ends with its one on_close.
             self.note_end(ctx);
         }
+        // An attempt that is under way goes on.
+        let waits = |(tcp, _): &(TcpClient, _)| tcp.next_delay().is_some();
+        let waits = self.tcp.borrow().as_ref().is_some_and(waits);
         let set = match (&*self.ws.borrow(), &*self.tcp.borrow()) {
             (Some(ws), _) => ws.set_reconnect(delay.map(policy)),
             (_, Some((tcp, _))) => tcp.set_reconnect(delay.map(policy)),
             _ => return,
         };
         ctx.check(set.is_ok(), || format!("a policy: {set:?}"));
-        if delay.is_none() {
+        if delay.is_none() && waits {
             self.give_up(ctx);
         }
     }
