@@ -13,6 +13,16 @@ pub enum Transport {
     Wss,
 }
 
+impl Transport {
+    /// That of its URLs.
+    pub fn scheme(self) -> &'static str {
+        match self {
+            Self::Ws => "ws",
+            Self::Wss => "wss",
+        }
+    }
+}
+
 /// Runs a scenario over ws and over wss, as `name::ws` and `name::wss`.
 #[macro_export]
 macro_rules! over_both {

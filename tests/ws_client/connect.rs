@@ -30,13 +30,6 @@ over_both! {
     open_from_8_threads => many_threads;
 }
 
-fn scheme(transport: Transport) -> &'static str {
-    match transport {
-        Transport::Ws => "ws",
-        Transport::Wss => "wss",
-    }
-}
-
 /// A loop whose names are looked up by `resolve`.
 fn with_resolver(
     resolve: impl Fn(&str) -> io::Result<Vec<IpAddr>> + Send + Sync + 'static,
@@ -72,7 +65,7 @@ fn passes_in(net: &Net, url: &str, wanted: ConnectPhase) {
 
 fn mute_tcp(transport: Transport) {
     let hole = Blackhole::new().unwrap();
-    let url = format!("{}://{}/", scheme(transport), hole.addr());
+    let url = format!("{}://{}/", transport.scheme(), hole.addr());
     passes_in(&Net::new(transport), &url, ConnectPhase::Connect);
 }
 
@@ -107,7 +100,7 @@ fn error_kinds(transport: Transport) {
         client.threads.assert_one_thread();
         event.error.unwrap()
     };
-    let scheme = scheme(transport);
+    let scheme = transport.scheme();
     let refused = refuse_port();
     match error(&format!("{scheme}://{refused}/")) {
         ConnectionError::Transport(CloseReason::Connect(Some(address), e)) => {

@@ -162,10 +162,7 @@ fn mute(transport: Transport) {
 
 fn unreachable(transport: Transport) {
     let net = Net::new(transport);
-    let scheme = match transport {
-        Transport::Ws => "ws",
-        Transport::Wss => "wss",
-    };
+    let scheme = transport.scheme();
     let url = format!("{scheme}://localhost/");
     let thread = nameless();
     let dead = refuse_port();

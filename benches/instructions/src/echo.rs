@@ -159,7 +159,8 @@ fn serve(
     Ok((server, to))
 }
 
-fn turn_until(event_loop: &EventLoop, done: impl Fn() -> bool) -> Fallible<()> {
+/// Turns the loop until that is so, then stops it.
+pub fn turn_until(event_loop: &EventLoop, mut done: impl FnMut() -> bool) -> Fallible<()> {
     while !done() {
         if event_loop.run_once(None)? != Turn::Continue {
             return Err("the loop has stopped".into());

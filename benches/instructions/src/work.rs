@@ -1,8 +1,7 @@
 //! The paths: what is done so many times.
 
 use crate::Fallible;
-use crate::echo::{self, Echo};
-use hvloop::event::Turn;
+use crate::echo::{self, Echo, turn_until};
 use hvloop::ws::protocol::{Event, Input, Limits, OpCode, Reader, Role, apply_mask, encode_frame};
 use hvloop::{EventLoop, LocalLoop, TimerId};
 use std::cell::Cell;
@@ -154,18 +153,11 @@ fn text_in_pieces(times: u64) -> Fallible<()> {
 /// Runs `f` on a loop's thread, and what comes of it until `done`.
 fn on_loop(
     f: impl FnOnce(&LocalLoop) + Send + 'static,
-    mut done: impl FnMut() -> bool,
+    done: impl FnMut() -> bool,
 ) -> Fallible<()> {
     let event_loop = EventLoop::new()?;
     event_loop.post_event(f).map_err(|_| "the loop is closed")?;
-    while !done() {
-        if event_loop.run_once(None)? != Turn::Continue {
-            return Err("the loop has stopped".into());
-        }
-    }
-    event_loop.stop();
-    event_loop.run()?;
-    Ok(())
+    turn_until(&event_loop, done)
 }
 
 /// Set and killed, beside ten thousand others.
