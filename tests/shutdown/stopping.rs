@@ -5,6 +5,7 @@ use crate::common::ws_client::{Net, Recorded, Transport};
 use crate::over_both;
 use hvloop::event::Resolver;
 use hvloop::ws::Initiator;
+use hvloop::ws::protocol::frame_len;
 use hvloop::{
     ClientState, EventLoop, EventLoopThread, LoopOptions, LoopStatus, ReconnectPolicy,
     SocketOptions, WebSocketClient,
@@ -241,6 +242,7 @@ fn after_write_error(transport: Transport) {
         "{event:?}"
     );
     assert!(event.error.is_some(), "{event:?}");
+    assert_eq!(event.lost, frame_len(256 * 1024, true));
     assert_eq!(client.client.buffered_amount(), 0);
     assert_eq!(thread.event_loop().metrics().holds, 0);
     assert_eq!(thread.event_loop().metrics().panics, 0);

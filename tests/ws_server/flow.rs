@@ -8,6 +8,7 @@ use crate::common::ws_server::{client_options, scheme};
 use crate::over_tcp_and_tls;
 use hvloop::event::tls::{TlsClientConfig, TlsIdentities, TlsServerConfig};
 use hvloop::ws::handshake::Accept;
+use hvloop::ws::protocol::frame_len;
 use hvloop::{
     ClientOptions, DeflateOptions, EventLoopThread, Listen, Message, ServiceOptions,
     WebSocketChannel, WebSocketClient, WebSocketServer, WebSocketService,
@@ -388,7 +389,7 @@ fn reset_scenario(transport: Transport) {
                 let sent = channel.send_binary(&vec![1; size]);
                 sends.send(Some(sent)).unwrap();
             })
-            .on_close(move |_, event| e.update(|ended| ended.push(event.code)));
+            .on_close(move |_, event| e.update(|ended| ended.push((event.code, event.lost))));
         let (_server, to) = serve(&thread, &net, service);
         let mut peer = WsPeer::open(&net, to, "/");
         peer.peer.send(&frame(opcode::TEXT, true, b"go"));
@@ -399,7 +400,9 @@ fn reset_scenario(transport: Transport) {
         reset.set();
         assert_eq!(seen.recv_timeout(DEADLINE), Ok(Some(Ok(()))), "{size}");
         assert!(ended.wait(DEADLINE, |ended| !ended.is_empty()));
-        assert_eq!(ended.read(Clone::clone), [1006], "{size}");
+        // All of it, with its header.
+        let lost = frame_len(size, false);
+        assert_eq!(ended.read(Clone::clone), [(1006, lost)], "{size}");
         stop_clean(&thread);
     }
 }

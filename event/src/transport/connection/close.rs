@@ -102,7 +102,7 @@ pub(super) fn end(conn: &Conn<'_>, reason: CloseReason) {
         if transport.is_none() {
             // What other threads have sent, and is on its way here, reaches nobody either.
             let lost = state.settings.budget.queued();
-            state.end_mut().lost = lost;
+            state.end_mut().lost += lost;
         }
         state.clear_queues(&core.buffers);
         let held = &mut state.held;

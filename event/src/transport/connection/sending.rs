@@ -19,15 +19,6 @@ const LONG: usize = 32 * 1024;
 /// What is written at once of something longer that is made for it: half of the smallest second-level caches.
 const PIECE: usize = 128 * 1024;
 
-/// What a send answers: that the connection breaks as it is written to is told by its end, and not by the send,
-/// which was accepted.
-fn accepted(sent: Result<(), SendError>, was_up: bool) -> Result<(), SendError> {
-    match was_up {
-        true => Ok(()),
-        false => sent,
-    }
-}
-
 impl Conn<'_> {
     /// Queues bytes; they are written at the end of this turn, or from 64 KiB on at once: what a handler
     /// sends, after its call.
@@ -59,10 +50,9 @@ impl Conn<'_> {
             self.mark_dirty();
             return Ok(());
         }
-        let sent = self.send_in_pieces_reserved(head, body.len(), |out, piece| {
+        self.send_pieces(was_up, head, body.len(), |out, piece| {
             out.extend_from_slice(&body[piece]);
-        });
-        accepted(sent, was_up)
+        })
     }
 
     /// Queues bytes for which [room was taken](Conn::reserve), `head` before `len` ones that `write` appends:
@@ -74,23 +64,36 @@ impl Conn<'_> {
     /// The connection is not up; the room was given back.
     pub fn send_in_pieces_reserved(
         &self,
+        head: &[u8],
+        len: usize,
+        write: impl FnMut(&mut Vec<u8>, Range<usize>),
+    ) -> Result<(), SendError> {
+        let was_up = self.state().takes_data();
+        self.send_pieces(was_up, head, len, write)
+    }
+
+    /// See [`send_in_pieces_reserved`](Conn::send_in_pieces_reserved). `was_up`: the send was accepted. If the
+    /// connection breaks as it is written to, that is told by its end, and not by the send.
+    fn send_pieces(
+        &self,
+        was_up: bool,
         mut head: &[u8],
         len: usize,
         mut write: impl FnMut(&mut Vec<u8>, Range<usize>),
     ) -> Result<(), SendError> {
-        let was_up = self.state().takes_data();
         let mut from = 0;
         while len - from > PIECE && self.is_line_free() {
             let piece = from..from + PIECE;
-            from = piece.end;
             let queued = self.put(head.len() + PIECE, |out| {
                 out.extend_from_slice(head);
                 write(out, piece);
             });
             if queued.is_err() {
-                break; // and so is the rest
+                // Its room was given back; that of the rest is below.
+                self.state().settings.budget.add(head.len() + PIECE);
+                break;
             }
-            head = &[];
+            (head, from) = (&[], from + PIECE);
             write::flush(self);
         }
         if from > 0 {
@@ -98,11 +101,16 @@ impl Conn<'_> {
             let state = &mut *self.state();
             state.write.above_high |= len > state.write.marks.1;
         }
-        let sent = self.append(head.len() + len - from, |out| {
+        let rest = head.len() + len - from;
+        let sent = self.append(rest, |out| {
             out.extend_from_slice(head);
             write(out, from..len);
         });
-        accepted(sent, was_up)
+        if sent.is_err() && was_up {
+            self.state().end_mut().lost += rest;
+            return Ok(());
+        }
+        sent
     }
 
     /// Queues `size` bytes for which room was taken from the [`SendBudget`](crate::conn::SendBudget)
