@@ -1,0 +1,14 @@
+//! The name that programs look the shared library up by, and that it stays once it is loaded: its threads may
+//! run on after a plug-in that uses it has gone.
+
+use std::env;
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    let target = env::var("CARGO_CFG_TARGET_OS").unwrap_or_default();
+    if ["linux", "android", "freebsd", "netbsd", "openbsd"].contains(&target.as_str()) {
+        let major = env::var("CARGO_PKG_VERSION_MAJOR").unwrap_or_default();
+        println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,libhvloop.so.{major}");
+        println!("cargo::rustc-cdylib-link-arg=-Wl,-z,nodelete");
+    }
+}

@@ -1,0 +1,7 @@
+//! What all functions of the ABI have alike.
+
+pub(crate) mod boundary;
+pub(crate) mod callback;
+pub(crate) mod gate;
+pub(crate) mod handle;
+pub(crate) mod text;
