@@ -102,7 +102,7 @@ impl From<StartError> for Failure {
 impl From<JoinError> for Failure {
     fn from(error: JoinError) -> Self {
         let code = match &error {
-            JoinError::OnLoopThread => hvloop_error::Thread,
+            JoinError::WouldDeadlock => hvloop_error::Thread,
             _ => hvloop_error::State,
         };
         Self::new(code, error.to_string())

@@ -29,7 +29,10 @@ pub(crate) struct LoopBody {
 impl LoopBody {
     pub(crate) fn new(event_loop: EventLoop) -> Self {
         let binding = Mutex::default();
-        Self { event_loop, binding }
+        Self {
+            event_loop,
+            binding,
+        }
     }
 }
 
@@ -75,7 +78,8 @@ impl From<LoopStatus> for hvloop_status {
             LoopStatus::Paused => Self::Paused,
             LoopStatus::Draining => Self::Draining,
             LoopStatus::Closing => Self::Closing,
-            LoopStatus::Stopped => Self::Stopped,
+            // Not exhaustive; nothing comes after the end.
+            _ => Self::Stopped,
         }
     }
 }
@@ -121,7 +125,10 @@ pub unsafe extern "C" fn hvloop_loop_release(event_loop: *mut hvloop_loop) {
 pub extern "C" fn hvloop_loop_current() -> *mut hvloop_loop {
     boundary(|| match EventLoop::current() {
         Some(local) => Ok(share::give(&local.event_loop())),
-        None => Err(Failure::new(hvloop_error::NotFound, "no callback of a loop is running")),
+        None => Err(Failure::new(
+            hvloop_error::NotFound,
+            "no callback of a loop is running",
+        )),
     })
 }
 
@@ -237,7 +244,10 @@ pub unsafe extern "C" fn hvloop_loop_wait_stopped(
                 hvloop_error::Thread,
                 "the loop's own thread would wait for itself",
             )),
-            false => Err(Failure::new(hvloop_error::Timeout, "the loop has not stopped yet")),
+            false => Err(Failure::new(
+                hvloop_error::Timeout,
+                "the loop has not stopped yet",
+            )),
         }
     })
 }
@@ -306,8 +316,8 @@ pub unsafe extern "C" fn hvloop_loop_report(
         // SAFETY: the caller's word.
         let event_loop = unsafe { self::event_loop(event_loop)? };
         let stopped = event_loop.report();
-        let stopped = stopped
-            .ok_or_else(|| Failure::new(hvloop_error::State, "the loop has not stopped"))?;
+        let stopped =
+            stopped.ok_or_else(|| Failure::new(hvloop_error::State, "the loop has not stopped"))?;
         // SAFETY: the caller's word.
         unsafe { put(report, hvloop_report::from(&stopped)) };
         Ok(())
@@ -401,7 +411,11 @@ pub unsafe extern "C" fn hvloop_loop_set_binding(
         let data = Arc::new(Data::new(data, drop));
         // SAFETY: the caller's word.
         let object = unsafe { handle::get(event_loop)? };
-        let mut binding = object.body.binding.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut binding = object
+            .body
+            .binding
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let before = binding.replace(data);
         std::mem::drop(binding);
         // With nothing locked.
@@ -420,8 +434,14 @@ pub unsafe extern "C" fn hvloop_loop_binding(event_loop: *const hvloop_loop) -> 
     boundary(|| {
         // SAFETY: the caller's word.
         let object = unsafe { handle::get(event_loop)? };
-        let binding = object.body.binding.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(binding.as_ref().map_or(std::ptr::null_mut(), |data| data.as_ptr()))
+        let binding = object
+            .body
+            .binding
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        Ok(binding
+            .as_ref()
+            .map_or(std::ptr::null_mut(), |data| data.as_ptr()))
     })
 }
 

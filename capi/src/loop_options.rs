@@ -105,7 +105,11 @@ pub unsafe extern "C" fn hvloop_loop_options_set_drain_timeout(
     ms: i64,
 ) -> c_int {
     // SAFETY: the caller's word.
-    status(|| unsafe { change(options, |options| Ok(options.drain_timeout(some_millis(ms)?))) })
+    status(|| unsafe {
+        change(options, |options| {
+            Ok(options.drain_timeout(some_millis(ms)?))
+        })
+    })
 }
 
 /// Callbacks that run longer than so many milliseconds are named in the log; -1: none are. Default 100. 0 or a

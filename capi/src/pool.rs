@@ -40,7 +40,9 @@ pub(crate) fn load_balance(number: c_int) -> Outcome<LoadBalance> {
         0 => Ok(LoadBalance::RoundRobin),
         1 => Ok(LoadBalance::Random),
         2 => Ok(LoadBalance::LeastConnections),
-        _ => Err(Failure::argument(format!("{number} is no hvloop_load_balance"))),
+        _ => Err(Failure::argument(format!(
+            "{number} is no hvloop_load_balance"
+        ))),
     }
 }
 

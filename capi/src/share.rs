@@ -23,7 +23,9 @@ pub fn share(event_loop: &EventLoop) -> *mut hvloop_loop {
 /// NULL, or a handle that some function of the ABI gave and that is not released yet.
 pub unsafe fn event_loop(handle: *const hvloop_loop) -> Option<EventLoop> {
     // SAFETY: the caller's word.
-    unsafe { crate::event_loop::event_loop(handle) }.ok().cloned()
+    unsafe { crate::event_loop::event_loop(handle) }
+        .ok()
+        .cloned()
 }
 
 pub(crate) fn give(event_loop: &EventLoop) -> *mut hvloop_loop {

@@ -45,7 +45,9 @@ pub unsafe extern "C" fn hvloop_thread_new(event_loop: *const hvloop_loop) -> *m
             // SAFETY: the caller's word.
             false => unsafe { self::event_loop(event_loop)? }.clone(),
         };
-        Ok(handle::give(Object::new(EventLoopThread::with_loop(event_loop))))
+        Ok(handle::give(Object::new(EventLoopThread::with_loop(
+            event_loop,
+        ))))
     })
 }
 

@@ -70,10 +70,11 @@ pub(crate) fn status(f: impl FnOnce() -> Outcome) -> c_int {
 
 /// The text of a panic. Its payload may panic as it is dropped, which is the end of it.
 fn text_of(payload: Box<dyn Any + Send>) -> String {
-    let text = payload
-        .downcast_ref::<String>()
-        .cloned()
-        .or_else(|| payload.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+    let text = payload.downcast_ref::<String>().cloned().or_else(|| {
+        payload
+            .downcast_ref::<&str>()
+            .map(|text| (*text).to_owned())
+    });
     if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         std::mem::forget(second);
     }

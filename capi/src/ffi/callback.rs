@@ -49,11 +49,7 @@ impl<F: Copy> Callback<F> {
     /// # Errors
     ///
     /// It is NULL. The data were given up.
-    pub(crate) fn new(
-        call: Option<F>,
-        drop: Option<DropData>,
-        data: *mut c_void,
-    ) -> Outcome<Self> {
+    pub(crate) fn new(call: Option<F>, drop: Option<DropData>, data: *mut c_void) -> Outcome<Self> {
         let data = Data::new(data, drop);
         match call {
             Some(call) => Ok(Self { call, data }),

@@ -50,7 +50,10 @@ impl Gate {
         let me = this_thread();
         let mut state = self.lock();
         while state.running.iter().any(|thread| *thread != me) {
-            state = self.left.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self
+                .left
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 

@@ -96,7 +96,10 @@ mod tests {
             assert_eq!(text(c"tëxt".as_ptr()).expect("UTF-8"), "tëxt");
             let latin = text(c"t\xebxt".as_ptr()).expect_err("not in UTF-8");
             assert_eq!(latin.code, hvloop_error::Argument);
-            assert_eq!(text(std::ptr::null()).expect_err("NULL").code, hvloop_error::Null);
+            assert_eq!(
+                text(std::ptr::null()).expect_err("NULL").code,
+                hvloop_error::Null
+            );
             assert_eq!(bytes(std::ptr::null(), 0).expect("none"), b"");
             let null = bytes(std::ptr::null(), 1).expect_err("NULL");
             assert_eq!(null.code, hvloop_error::Null);
