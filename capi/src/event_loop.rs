@@ -2,15 +2,16 @@
 
 use crate::error::{Failure, Outcome, hvloop_error};
 use crate::ffi::boundary::{boundary, status};
-use crate::ffi::callback::{Data, DropData};
-use crate::ffi::handle::{self, Object, Opaque};
-use crate::ffi::text::{millis, put, some_millis, text, to_millis};
+use crate::ffi::callback::Data;
+use crate::ffi::handle::{self, Opaque};
+use crate::ffi::text::{millis, put, some_millis};
 use crate::loop_options::{self, hvloop_loop_options};
 use crate::report::hvloop_report;
 use crate::share;
+use crate::signal::Signals;
 use hvloop::event::Turn;
-use hvloop::{EventLoop, Hold, LoopStatus};
-use std::ffi::{c_char, c_int, c_void};
+use hvloop::{EventLoop, LoopStatus};
+use std::ffi::{c_int, c_void};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A loop. Counted: `hvloop_loop_retain` and `hvloop_loop_release`. Each function may be called on any thread,
@@ -24,14 +25,15 @@ pub struct hvloop_loop {
 pub(crate) struct LoopBody {
     pub(crate) event_loop: EventLoop,
     binding: Mutex<Option<Arc<Data>>>,
+    pub(crate) signals: Signals,
 }
 
 impl LoopBody {
     pub(crate) fn new(event_loop: EventLoop) -> Self {
-        let binding = Mutex::default();
         Self {
             event_loop,
-            binding,
+            binding: Mutex::default(),
+            signals: Signals::default(),
         }
     }
 }
@@ -324,76 +326,6 @@ pub unsafe extern "C" fn hvloop_loop_report(
     })
 }
 
-/// Counters of a loop. See `hvloop_loop_metrics`.
-#[repr(C)]
-#[allow(non_camel_case_types, reason = "named as C has it")]
-#[derive(Debug, Clone, Copy, Default)]
-pub struct hvloop_metrics {
-    /// Turns of the loop.
-    pub ticks: u64,
-    /// Tasks run.
-    pub tasks: u64,
-    /// Timer callbacks run.
-    pub timers_fired: u64,
-    /// Timers armed now.
-    pub timers: u64,
-    /// Connections now, those still connecting included.
-    pub connections: u64,
-    /// Connections accepted by listeners.
-    pub accepted: u64,
-    /// Times that a listener could not accept for want of descriptors or memory.
-    pub accept_errors: u64,
-    /// Bytes read from sockets.
-    pub bytes_in: u64,
-    /// Bytes written to sockets.
-    pub bytes_out: u64,
-    /// Bytes of memory that connections hold.
-    pub memory: u64,
-    /// Connections closed since they held too much memory.
-    pub memory_closes: u64,
-    /// Panics caught in callbacks.
-    pub panics: u64,
-    /// The longest that a callback ran, in milliseconds.
-    pub longest_callback_ms: i64,
-    /// What keeps a stopping loop draining: sockets, connects, holds.
-    pub holds: u64,
-}
-
-/// Reads the counters of a loop. 0 or a negative `hvloop_error`.
-///
-/// # Safety
-///
-/// A loop; NULL, or a place for them.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn hvloop_loop_metrics(
-    event_loop: *const hvloop_loop,
-    metrics: *mut hvloop_metrics,
-) -> c_int {
-    status(|| {
-        // SAFETY: the caller's word.
-        let read = unsafe { self::event_loop(event_loop)? }.metrics();
-        let read = hvloop_metrics {
-            ticks: read.ticks,
-            tasks: read.tasks,
-            timers_fired: read.timers_fired,
-            timers: read.timers,
-            connections: read.connections,
-            accepted: read.accepted,
-            accept_errors: read.accept_errors,
-            bytes_in: read.bytes_in,
-            bytes_out: read.bytes_out,
-            memory: read.memory,
-            memory_closes: read.memory_closes,
-            panics: read.panics,
-            longest_callback_ms: to_millis(read.longest_callback),
-            holds: read.holds,
-        };
-        // SAFETY: the caller's word.
-        unsafe { put(metrics, read) };
-        Ok(())
-    })
-}
-
 /// Keeps a pointer with a loop, for `hvloop_loop_binding`; `drop`, if it is not NULL, is called with the one
 /// that it replaces, or with this one when the loop's handle goes, at the latest. 0 or a negative
 /// `hvloop_error`; `drop` was called then.
@@ -405,7 +337,7 @@ pub unsafe extern "C" fn hvloop_loop_metrics(
 pub unsafe extern "C" fn hvloop_loop_set_binding(
     event_loop: *const hvloop_loop,
     data: *mut c_void,
-    drop: Option<DropData>,
+    drop: Option<unsafe extern "C" fn(data: *mut c_void)>,
 ) -> c_int {
     status(|| {
         let data = Arc::new(Data::new(data, drop));
@@ -443,87 +375,4 @@ pub unsafe extern "C" fn hvloop_loop_binding(event_loop: *const hvloop_loop) -> 
             .as_ref()
             .map_or(std::ptr::null_mut(), |data| data.as_ptr()))
     })
-}
-
-/// The descriptor on which a host may wait that drives the loop by `hvloop_loop_run_once`: on the loop's thread.
-/// A negative `hvloop_error` elsewhere.
-///
-/// # Safety
-///
-/// A loop.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn hvloop_loop_backend_fd(event_loop: *const hvloop_loop) -> c_int {
-    boundary(|| {
-        // SAFETY: the caller's word.
-        let local = unsafe { local(event_loop)? };
-        Ok(local.backend_fd()?)
-    })
-}
-
-/// Before a host waits on `hvloop_loop_backend_fd`, on the loop's thread: how many milliseconds it may at the
-/// most (-1: without limit), or another negative `hvloop_error`. Then it calls `hvloop_loop_run_once` with 0.
-///
-/// # Safety
-///
-/// A loop.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn hvloop_loop_prepare_wait(event_loop: *const hvloop_loop) -> i64 {
-    boundary(|| {
-        // SAFETY: the caller's word.
-        let local = unsafe { local(event_loop)? };
-        Ok(local.prepare_wait().map_or(-1, to_millis))
-    })
-}
-
-/// The thread's own half of a loop.
-///
-/// # Safety
-///
-/// As [`handle::get`].
-unsafe fn local(event_loop: *const hvloop_loop) -> Outcome<hvloop::LocalLoop> {
-    // SAFETY: the caller's word.
-    let local = unsafe { self::event_loop(event_loop)? }.local();
-    local.ok_or_else(|| Failure::new(hvloop_error::Thread, "this is not the loop's thread"))
-}
-
-/// Keeps a stopping loop draining. See `hvloop_loop_hold`.
-#[allow(non_camel_case_types, reason = "named as C has it")]
-pub struct hvloop_hold {
-    _private: (),
-}
-
-impl Opaque for hvloop_hold {
-    type Body = Hold;
-    const KIND: usize = 3;
-}
-
-/// Keeps a loop that stops draining until `hvloop_hold_release`, or its deadline: for work elsewhere that will
-/// come back to the loop. `name` is what the log calls it. NULL if it fails.
-///
-/// # Safety
-///
-/// A loop, and a text that ends with a NUL.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn hvloop_loop_hold(
-    event_loop: *const hvloop_loop,
-    name: *const c_char,
-) -> *mut hvloop_hold {
-    boundary(|| {
-        // SAFETY: the caller's word.
-        let event_loop = unsafe { self::event_loop(event_loop)? };
-        // SAFETY: the caller's word.
-        let name = unsafe { text(name)? };
-        Ok(handle::give(Object::new(event_loop.hold(name)?)))
-    })
-}
-
-/// Ends a hold. NULL is allowed.
-///
-/// # Safety
-///
-/// NULL, or a hold, which nobody uses any more.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn hvloop_hold_release(hold: *mut hvloop_hold) {
-    // SAFETY: the caller's word.
-    boundary(|| unsafe { handle::take(hold).map(drop) })
 }

@@ -1,6 +1,6 @@
-//! hvloop for C and C++. `hvloop.h` declares the functions of this crate, and `hv/*.h` have libhv's classes on
-//! top of them; this page is the ABI's rules. Rust programs need this crate to share a loop with C or C++: see
-//! [`share`].
+//! hvloop for C and C++. `hvloop.h` declares the functions of this crate, and the headers in `hv` have libhv's
+//! classes on top of them; this page is the ABI's rules. Rust programs need this crate to share a loop with C or
+//! C++: see [`share`].
 //!
 //! # The rules
 //!
@@ -26,10 +26,15 @@
 pub mod error;
 pub mod event_loop;
 mod ffi;
+pub mod hold;
+pub mod host;
+pub mod log;
 pub mod loop_options;
+pub mod metrics;
 pub mod pool;
 pub mod report;
 pub mod share;
+pub mod signal;
 pub mod task;
 pub mod thread;
 pub mod timer;

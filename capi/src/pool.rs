@@ -3,7 +3,7 @@
 use crate::error::{Failure, Outcome};
 use crate::event_loop::hvloop_loop;
 use crate::ffi::boundary::{boundary, status};
-use crate::ffi::callback::{Callback, DropData};
+use crate::ffi::callback::Callback;
 use crate::ffi::handle::{self, Object, Opaque};
 use crate::loop_options::{self, hvloop_loop_options};
 use crate::share;
@@ -55,7 +55,7 @@ pub struct hvloop_pool_hook {
     /// What is called, with the number of the thread. NULL: nothing is.
     pub call: Option<unsafe extern "C" fn(data: *mut c_void, n: usize)>,
     /// How `data` is given up; NULL: there is nothing to be done.
-    pub drop: Option<DropData>,
+    pub drop: Option<unsafe extern "C" fn(data: *mut c_void)>,
     /// What both are called with.
     pub data: *mut c_void,
 }

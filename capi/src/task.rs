@@ -3,11 +3,8 @@
 use crate::error::Outcome;
 use crate::event_loop::{event_loop, hvloop_loop};
 use crate::ffi::boundary::status;
-use crate::ffi::callback::{Callback, DropData};
+use crate::ffi::callback::Callback;
 use std::ffi::{c_int, c_void};
-
-/// What is called of a task, or of another callback that is told nothing.
-pub(crate) type Call = unsafe extern "C" fn(data: *mut c_void);
 
 /// Something to be done once: `call(data)`. `drop(data)`, unless it is NULL, follows, or comes instead, exactly
 /// once: on the loop's thread, or before the function returns that refuses the task.
@@ -16,9 +13,9 @@ pub(crate) type Call = unsafe extern "C" fn(data: *mut c_void);
 #[derive(Debug, Clone, Copy)]
 pub struct hvloop_task {
     /// What is called. Not NULL.
-    pub call: Option<Call>,
+    pub call: Option<unsafe extern "C" fn(data: *mut c_void)>,
     /// How `data` is given up; NULL: there is nothing to be done.
-    pub drop: Option<DropData>,
+    pub drop: Option<unsafe extern "C" fn(data: *mut c_void)>,
     /// What both are called with.
     pub data: *mut c_void,
 }

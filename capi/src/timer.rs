@@ -3,7 +3,7 @@
 use crate::error::{Failure, Outcome};
 use crate::event_loop::{event_loop, hvloop_loop};
 use crate::ffi::boundary::status;
-use crate::ffi::callback::{Callback, DropData};
+use crate::ffi::callback::Callback;
 use crate::ffi::text::{millis, put, some_millis, text};
 use hvloop::{CronSchedule, IdleId, TimerId};
 use std::ffi::{c_char, c_int, c_void};
@@ -20,7 +20,7 @@ pub struct hvloop_timer_callback {
     /// What is called, with the id of the timer. Not NULL.
     pub call: Option<unsafe extern "C" fn(data: *mut c_void, id: u64)>,
     /// How `data` is given up; NULL: there is nothing to be done.
-    pub drop: Option<DropData>,
+    pub drop: Option<unsafe extern "C" fn(data: *mut c_void)>,
     /// What both are called with.
     pub data: *mut c_void,
 }
@@ -76,7 +76,7 @@ pub unsafe extern "C" fn hvloop_loop_set_timer(
     })
 }
 
-/// Calls back at the times of a cron pattern, such as `"*/5 * * * *"`, `repeat` times (`HVLOOP_FOREVER`). As
+/// Calls back at the times of a cron pattern, such as `"30 8 * * 1"`, `repeat` times (`HVLOOP_FOREVER`). As
 /// `hvloop_loop_set_timer` otherwise.
 ///
 /// # Safety

@@ -1,16 +1,7 @@
 //! After an object was freed none of its callbacks runs.
 
+use super::thread::this_thread;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-
-thread_local! {
-    /// Has an address of its own on each thread, to the thread's very end: it needs no destructor.
-    static HERE: u8 = const { 0 };
-}
-
-/// Names the thread that calls.
-fn this_thread() -> usize {
-    HERE.with(|here| (&raw const *here).addr())
-}
 
 /// Lets calls in until it is shut, and then waits for those that run. Nothing is locked during a call.
 #[derive(Default)]

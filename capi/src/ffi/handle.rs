@@ -111,6 +111,7 @@ pub(crate) unsafe fn take<O: Opaque>(handle: *mut O) -> Outcome<Option<Arc<Objec
 }
 
 #[cfg(test)]
+#[allow(clippy::multiple_unsafe_ops_per_block, reason = "one promise for all")]
 mod tests {
     use super::*;
 

@@ -5,3 +5,4 @@ pub(crate) mod callback;
 pub(crate) mod gate;
 pub(crate) mod handle;
 pub(crate) mod text;
+pub(crate) mod thread;

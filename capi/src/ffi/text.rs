@@ -86,6 +86,7 @@ pub(crate) fn to_millis(time: Duration) -> i64 {
 }
 
 #[cfg(test)]
+#[allow(clippy::multiple_unsafe_ops_per_block, reason = "one promise for all")]
 mod tests {
     use super::*;
 

@@ -1,0 +1,981 @@
+/* hvloop for C: event loops, timers, TCP, UDP, Unix sockets, TLS, WebSocket, and a stop that closes every
+   socket. Generated from capi/src by capi/header.sh: edit the sources. */
+
+#ifndef HVLOOP_H
+#define HVLOOP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/**
+ * hvloop for C and C++. `hvloop.h` declares the functions of this crate, and the headers in `hv` have libhv's
+ * classes on top of them; this page is the ABI's rules. Rust programs need this crate to share a loop with C or
+ * C++: see `share`.
+ *
+ * # The rules
+ *
+ * - **Handles** are opaque. Those with `_retain` and `_release` are counted; a function that gives one gives
+ *   a count with it. Each function may be called on any thread, unless it says otherwise.
+ * - **Errors.** A function that can fail returns a negative `hvloop_error`, NULL, or 0
+ *   where it else returns the number of something; `hvloop_last_error` has the text, of each thread its own. A
+ *   NULL that must not be is an error, and so are a handle of another kind, text that is not in UTF-8, and
+ *   a panic: none gets out.
+ * - **Callbacks** are `{ call, drop, data }` by value. `drop` runs exactly once, after the last `call`: on the
+ *   loop's thread if the loop took it, else before the function returns that refuses it. No callback runs within
+ *   a function of the ABI, but `hvloop_loop_run_in_loop` on the loop's thread. No exception may leave
+ *   one: the C++ headers catch them.
+ * - **Lifetime.** After a `_free` has returned none of the object's callbacks runs.
+ * - **Bytes and texts** that are given are copied, or used, before the function returns. Those that a callback
+ *   gets are valid for its time.
+ * - **Times** are milliseconds in `int64_t`; -1 is none, where there may be none.
+ * - `hvloop_abi_version()` is to be `HVLOOP_ABI_VERSION`.
+ *
+ * This is the only crate of hvloop with `unsafe` code: pointers come from C, and its word is taken for what the
+ * functions say under "Safety".
+ */
+
+/**
+ * As often as the loop runs, for `hvloop_loop_set_timer` and its likes.
+ */
+#define HVLOOP_FOREVER UINT32_MAX
+
+/**
+ * The version of the ABI that `hvloop.h` declares. Programs compare it with `hvloop_abi_version`, as the C++
+ * headers do: it changes with each change that old programs would not survive.
+ */
+#define HVLOOP_ABI_VERSION 1
+
+/**
+ * What a function of the ABI returns if it failed: a negative number that never gets another meaning. 0, or a
+ * positive number, is success. `hvloop_last_error` has the text.
+ */
+enum hvloop_error
+#ifdef __cplusplus
+  : int32_t
+#endif // __cplusplus
+ {
+    /**
+     * A pointer was NULL that must not be.
+     */
+    HVLOOP_ERROR_NULL = -1,
+    /**
+     * hvloop's own code panicked, or Rust code that it called.
+     */
+    HVLOOP_ERROR_PANIC = -2,
+    /**
+     * An argument is out of its range, or no text in UTF-8.
+     */
+    HVLOOP_ERROR_ARGUMENT = -3,
+    /**
+     * The loop takes no more work, as it has stopped or is about to.
+     */
+    HVLOOP_ERROR_CLOSED = -4,
+    /**
+     * It cannot be done in this state: the loop is running already, the thread was started before.
+     */
+    HVLOOP_ERROR_STATE = -5,
+    /**
+     * The connection is not open.
+     */
+    HVLOOP_ERROR_NOT_OPEN = -6,
+    /**
+     * The send queue has no room; nothing was taken.
+     */
+    HVLOOP_ERROR_FULL = -7,
+    /**
+     * The system failed.
+     */
+    HVLOOP_ERROR_IO = -8,
+    /**
+     * TLS failed, or a certificate or key is no good.
+     */
+    HVLOOP_ERROR_TLS = -9,
+    /**
+     * The time was over.
+     */
+    HVLOOP_ERROR_TIMEOUT = -10,
+    /**
+     * There is none.
+     */
+    HVLOOP_ERROR_NOT_FOUND = -11,
+    /**
+     * It has to be called on the loop's thread; or must not be, as it would wait for itself.
+     */
+    HVLOOP_ERROR_THREAD = -12,
+    /**
+     * hvloop does not do this.
+     */
+    HVLOOP_ERROR_UNSUPPORTED = -13,
+    /**
+     * The handle is none of this copy of the library, not of this kind, or was freed.
+     */
+    HVLOOP_ERROR_HANDLE = -14,
+};
+#ifndef __cplusplus
+typedef int32_t hvloop_error;
+#endif // __cplusplus
+
+/**
+ * How a loop is chosen for new work.
+ */
+enum hvloop_load_balance
+#ifdef __cplusplus
+  : int32_t
+#endif // __cplusplus
+ {
+    /**
+     * One after the other.
+     */
+    HVLOOP_LOAD_BALANCE_ROUND_ROBIN = 0,
+    /**
+     * Any one.
+     */
+    HVLOOP_LOAD_BALANCE_RANDOM = 1,
+    /**
+     * The one with the fewest connections.
+     */
+    HVLOOP_LOAD_BALANCE_LEAST_CONNECTIONS = 2,
+};
+#ifndef __cplusplus
+typedef int32_t hvloop_load_balance;
+#endif // __cplusplus
+
+/**
+ * How much a line matters.
+ */
+enum hvloop_log_level
+#ifdef __cplusplus
+  : int32_t
+#endif // __cplusplus
+ {
+    /**
+     * Nothing at all, for `hvloop_log_set_level`.
+     */
+    HVLOOP_LOG_LEVEL_OFF = 0,
+    /**
+     * Something was lost, or does not work.
+     */
+    HVLOOP_LOG_LEVEL_ERROR = 1,
+    /**
+     * Something that should not be.
+     */
+    HVLOOP_LOG_LEVEL_WARN = 2,
+    /**
+     * What an operator may want to know.
+     */
+    HVLOOP_LOG_LEVEL_INFO = 3,
+    /**
+     * What a developer may want to know.
+     */
+    HVLOOP_LOG_LEVEL_DEBUG = 4,
+    /**
+     * Each step.
+     */
+    HVLOOP_LOG_LEVEL_TRACE = 5,
+};
+#ifndef __cplusplus
+typedef int32_t hvloop_log_level;
+#endif // __cplusplus
+
+/**
+ * Where a loop is in its life.
+ */
+enum hvloop_status
+#ifdef __cplusplus
+  : int32_t
+#endif // __cplusplus
+ {
+    /**
+     * No thread has run it yet.
+     */
+    HVLOOP_STATUS_IDLE = 0,
+    /**
+     * A thread runs it.
+     */
+    HVLOOP_STATUS_RUNNING = 1,
+    /**
+     * A thread runs it, but no callback runs until it is resumed or stopped.
+     */
+    HVLOOP_STATUS_PAUSED = 2,
+    /**
+     * It was told to stop: connections finish.
+     */
+    HVLOOP_STATUS_DRAINING = 3,
+    /**
+     * Every connection is closed; what was accepted before runs.
+     */
+    HVLOOP_STATUS_CLOSING = 4,
+    /**
+     * It has stopped, for good.
+     */
+    HVLOOP_STATUS_STOPPED = 5,
+};
+#ifndef __cplusplus
+typedef int32_t hvloop_status;
+#endif // __cplusplus
+
+/**
+ * Keeps a stopping loop draining. See `hvloop_loop_hold`.
+ */
+typedef struct hvloop_hold hvloop_hold;
+
+/**
+ * A loop. Counted: `hvloop_loop_retain` and `hvloop_loop_release`. Each function may be called on any thread,
+ * unless it says otherwise. A loop has one handle, however often it is asked for.
+ */
+typedef struct hvloop_loop hvloop_loop;
+
+/**
+ * Options of a loop, for `hvloop_loop_new` and `hvloop_pool_new`. Any thread.
+ */
+typedef struct hvloop_loop_options hvloop_loop_options;
+
+/**
+ * Several loops, each on a thread of its own. Any thread.
+ */
+typedef struct hvloop_pool hvloop_pool;
+
+/**
+ * A loop on a thread of its own. Any thread.
+ */
+typedef struct hvloop_thread hvloop_thread;
+
+/**
+ * What running, or joining, a loop returns: how its stop went.
+ */
+typedef struct hvloop_report {
+    /**
+     * Connections that were open at the stop, finished in order and were closed.
+     */
+    uint64_t closed_cleanly;
+    /**
+     * Connections that the deadline closed by force.
+     */
+    uint64_t forced;
+    /**
+     * Connections that ended for a reason of their own meanwhile.
+     */
+    uint64_t failed;
+    /**
+     * Connects under way at the stop that were given up.
+     */
+    uint64_t aborted_connects;
+    /**
+     * Bytes that were accepted for sending, and that no socket had taken at the end.
+     */
+    uint64_t lost_bytes;
+    /**
+     * Tasks that ran after the stop was noticed.
+     */
+    uint64_t tasks_run;
+    /**
+     * How many connections and holds were still there when the deadline passed.
+     */
+    uint64_t still_held;
+    /**
+     * From noticing the stop to its end, in milliseconds.
+     */
+    int64_t elapsed_ms;
+    /**
+     * 1: nothing had to be forced, and nothing was left; else 0.
+     */
+    int32_t clean;
+} hvloop_report;
+
+/**
+ * Who is told each line: `call(data, level, target, text)`, on any thread, on several at a time. `level` is a
+ * `hvloop_log_level`; both texts are valid for the call, and `target` says who speaks. `drop(data)`, unless it is
+ * NULL, comes exactly once, after the last call.
+ */
+typedef struct hvloop_log_handler {
+    /**
+     * What is called. NULL: lines go to stderr.
+     */
+    void (*call)(void *data, int level, const char *target, const char *text);
+    /**
+     * How `data` is given up; NULL: there is nothing to be done.
+     */
+    void (*drop)(void *data);
+    /**
+     * What both are called with.
+     */
+    void *data;
+} hvloop_log_handler;
+
+/**
+ * Counters of a loop. See `hvloop_loop_metrics`.
+ */
+typedef struct hvloop_metrics {
+    /**
+     * Turns of the loop.
+     */
+    uint64_t ticks;
+    /**
+     * Tasks run.
+     */
+    uint64_t tasks;
+    /**
+     * Timer callbacks run.
+     */
+    uint64_t timers_fired;
+    /**
+     * Timers armed now.
+     */
+    uint64_t timers;
+    /**
+     * Connections now, those still connecting included.
+     */
+    uint64_t connections;
+    /**
+     * Connections accepted by listeners.
+     */
+    uint64_t accepted;
+    /**
+     * Times that a listener could not accept for want of descriptors or memory.
+     */
+    uint64_t accept_errors;
+    /**
+     * Bytes read from sockets.
+     */
+    uint64_t bytes_in;
+    /**
+     * Bytes written to sockets.
+     */
+    uint64_t bytes_out;
+    /**
+     * Bytes of memory that connections hold.
+     */
+    uint64_t memory;
+    /**
+     * Connections closed since they held too much memory.
+     */
+    uint64_t memory_closes;
+    /**
+     * Panics caught in callbacks.
+     */
+    uint64_t panics;
+    /**
+     * The longest that a callback ran, in milliseconds.
+     */
+    int64_t longest_callback_ms;
+    /**
+     * What keeps a stopping loop draining: sockets, connects, holds.
+     */
+    uint64_t holds;
+} hvloop_metrics;
+
+/**
+ * What each thread of a pool calls before its loop runs, or after: `call(data, n)`, on several threads at a
+ * time. `drop(data)`, unless it is NULL, comes exactly once, after the last call.
+ */
+typedef struct hvloop_pool_hook {
+    /**
+     * What is called, with the number of the thread. NULL: nothing is.
+     */
+    void (*call)(void *data, size_t n);
+    /**
+     * How `data` is given up; NULL: there is nothing to be done.
+     */
+    void (*drop)(void *data);
+    /**
+     * What both are called with.
+     */
+    void *data;
+} hvloop_pool_hook;
+
+/**
+ * What a signal calls: `call(data, signum)`, on the loop's thread. `drop(data)`, unless it is NULL, comes exactly
+ * once, after the last call: on the loop's thread, or before the function returns that refuses it.
+ */
+typedef struct hvloop_signal_callback {
+    /**
+     * What is called, with the number of the signal. Not NULL.
+     */
+    void (*call)(void *data, int signum);
+    /**
+     * How `data` is given up; NULL: there is nothing to be done.
+     */
+    void (*drop)(void *data);
+    /**
+     * What both are called with.
+     */
+    void *data;
+} hvloop_signal_callback;
+
+/**
+ * Something to be done once: `call(data)`. `drop(data)`, unless it is NULL, follows, or comes instead, exactly
+ * once: on the loop's thread, or before the function returns that refuses the task.
+ */
+typedef struct hvloop_task {
+    /**
+     * What is called. Not NULL.
+     */
+    void (*call)(void *data);
+    /**
+     * How `data` is given up; NULL: there is nothing to be done.
+     */
+    void (*drop)(void *data);
+    /**
+     * What both are called with.
+     */
+    void *data;
+} hvloop_task;
+
+/**
+ * What a timer, or an idle callback, calls: `call(data, id)`. `drop(data)`, unless it is NULL, comes exactly
+ * once, after the last call: on the loop's thread, or before the function returns that refuses it.
+ */
+typedef struct hvloop_timer_callback {
+    /**
+     * What is called, with the id of the timer. Not NULL.
+     */
+    void (*call)(void *data, uint64_t id);
+    /**
+     * How `data` is given up; NULL: there is nothing to be done.
+     */
+    void (*drop)(void *data);
+    /**
+     * What both are called with.
+     */
+    void *data;
+} hvloop_timer_callback;
+
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/**
+ * The text of the last failure of this thread; empty if there was none. It is valid until the next function of
+ * the ABI fails on this thread. Never NULL.
+ */
+const char *hvloop_last_error(void);
+
+/**
+ * The name of an error, such as "argument"; "ok" of what is no error, "unknown" of a number that is none.
+ * Static text.
+ */
+const char *hvloop_error_name(int32_t error);
+
+/**
+ * A loop with these options; NULL: the defaults. One count is the caller's. NULL if it fails.
+ *
+ * The arguments:
+ * NULL, or options.
+ */
+struct hvloop_loop *hvloop_loop_new(const struct hvloop_loop_options *options);
+
+/**
+ * One more count of a loop, which is returned. NULL if it is none.
+ *
+ * The arguments:
+ * A loop.
+ */
+struct hvloop_loop *hvloop_loop_retain(struct hvloop_loop *event_loop);
+
+/**
+ * Gives a count of a loop back. NULL is allowed. A loop that runs goes on without one.
+ *
+ * The arguments:
+ * NULL, or a loop; the count is the caller's.
+ */
+void hvloop_loop_release(struct hvloop_loop *event_loop);
+
+/**
+ * The loop in whose callback the calling thread is, with one count for the caller. NULL outside of callbacks.
+ */
+struct hvloop_loop *hvloop_loop_current(void);
+
+/**
+ * The number of a loop, which no other loop of the process has. 0 if it is none.
+ *
+ * The arguments:
+ * A loop.
+ */
+uint64_t hvloop_loop_id(const struct hvloop_loop *event_loop);
+
+/**
+ * Runs a loop on this thread until it has stopped. `report`, if it is not NULL, is told how that went. 0 or a
+ * negative `hvloop_error`.
+ *
+ * The arguments:
+ * A loop; NULL, or a place for a report.
+ */
+int hvloop_loop_run(const struct hvloop_loop *event_loop, struct hvloop_report *report);
+
+/**
+ * Turns a loop once on this thread, which is the loop's from then on, waiting so many milliseconds at the most
+ * for something to do (-1: without limit). 1: call again; 0: it has stopped, and `report`, if it is not NULL,
+ * says how; or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A loop; NULL, or a place for a report.
+ */
+int hvloop_loop_run_once(const struct hvloop_loop *event_loop,
+                         int64_t timeout_ms,
+                         struct hvloop_report *report);
+
+/**
+ * Asks a loop to stop: its connections finish, what is left when the time is over is closed by force, and then
+ * `hvloop_loop_run` returns. Never waits. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A loop.
+ */
+int hvloop_loop_stop(const struct hvloop_loop *event_loop);
+
+/**
+ * As `hvloop_loop_stop`, within so many milliseconds; 0: at once, by force.
+ *
+ * The arguments:
+ * A loop.
+ */
+int hvloop_loop_stop_with(const struct hvloop_loop *event_loop, int64_t timeout_ms);
+
+/**
+ * Waits until a loop has stopped, so many milliseconds at the most (-1: without limit). 0, or a negative
+ * `hvloop_error`: the time was over, or this is the loop's own thread, which would wait for itself.
+ *
+ * The arguments:
+ * A loop.
+ */
+int hvloop_loop_wait_stopped(const struct hvloop_loop *event_loop, int64_t timeout_ms);
+
+/**
+ * Lets no callback run until `hvloop_loop_resume`, or a stop. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A loop.
+ */
+int hvloop_loop_pause(const struct hvloop_loop *event_loop);
+
+/**
+ * Ends a pause. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A loop.
+ */
+int hvloop_loop_resume(const struct hvloop_loop *event_loop);
+
+/**
+ * Where a loop is in its life: a `hvloop_status`, or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A loop.
+ */
+int hvloop_loop_status(const struct hvloop_loop *event_loop);
+
+/**
+ * 1: this is the loop's thread; 0: it is not; or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A loop.
+ */
+int hvloop_loop_is_in_loop_thread(const struct hvloop_loop *event_loop);
+
+/**
+ * How the stop of a loop went that has stopped. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A loop; NULL, or a place for a report.
+ */
+int hvloop_loop_report(const struct hvloop_loop *event_loop, struct hvloop_report *report);
+
+/**
+ * Keeps a pointer with a loop, for `hvloop_loop_binding`; `drop`, if it is not NULL, is called with the one
+ * that it replaces, or with this one when the loop's handle goes, at the latest. 0 or a negative
+ * `hvloop_error`; `drop` was called then.
+ *
+ * The arguments:
+ * A loop; `drop` may be called with `data` on any thread.
+ */
+int hvloop_loop_set_binding(const struct hvloop_loop *event_loop, void *data, void (*drop)(void *data));
+
+/**
+ * The pointer that was kept with a loop; NULL: none. It is valid for as long as nobody replaces it.
+ *
+ * The arguments:
+ * A loop.
+ */
+void *hvloop_loop_binding(const struct hvloop_loop *event_loop);
+
+/**
+ * Keeps a loop that stops draining until `hvloop_hold_release`, or its deadline: for work elsewhere that will
+ * come back to the loop. `name` is what the log calls it. NULL if it fails.
+ *
+ * The arguments:
+ * A loop, and a text that ends with a NUL.
+ */
+struct hvloop_hold *hvloop_loop_hold(const struct hvloop_loop *event_loop, const char *name);
+
+/**
+ * Ends a hold. NULL is allowed.
+ *
+ * The arguments:
+ * NULL, or a hold, which nobody uses any more.
+ */
+void hvloop_hold_release(struct hvloop_hold *hold);
+
+/**
+ * The descriptor on which a host may wait that drives the loop by `hvloop_loop_run_once`: on the loop's thread.
+ * A negative `hvloop_error` elsewhere.
+ *
+ * The arguments:
+ * A loop.
+ */
+int hvloop_loop_backend_fd(const struct hvloop_loop *event_loop);
+
+/**
+ * Before a host waits on `hvloop_loop_backend_fd`, on the loop's thread: how many milliseconds it may at the
+ * most (-1: without limit), or another negative `hvloop_error`. Then it calls `hvloop_loop_run_once` with 0.
+ *
+ * The arguments:
+ * A loop.
+ */
+int64_t hvloop_loop_prepare_wait(const struct hvloop_loop *event_loop);
+
+/**
+ * Has each line told to somebody, instead of on stderr. 0, or a negative `hvloop_error`: the program is a Rust
+ * program with a logger of its own, which gets the lines; `drop` was called then.
+ *
+ * The arguments:
+ * The callback may be called on any thread, and dropped on any.
+ */
+int hvloop_log_set_handler(struct hvloop_log_handler handler);
+
+/**
+ * The lines that are told: those of this `hvloop_log_level`, and of those that matter more. Without a call these
+ * are the warnings, once anything is told at all. 0, or a negative `hvloop_error`: it is none.
+ */
+int hvloop_log_set_level(int level);
+
+/**
+ * The level of the lines that are told.
+ */
+int hvloop_log_max_level(void);
+
+/**
+ * Tells a line, to whoever is told hvloop's own: a handler, a Rust program's logger, else stderr. What is no
+ * `hvloop_log_level` is an error; NULL is nothing; what is not in UTF-8 is told with marks in its place.
+ *
+ * The arguments:
+ * NULL, or a text that ends with a NUL.
+ */
+void hvloop_log_write(int level, const char *text);
+
+/**
+ * The thread's number, as the system has it: what debuggers and `top` show. 0: the system has none.
+ */
+int64_t hvloop_thread_id(void);
+
+/**
+ * Options with the defaults: a stop takes 5 s at the most, a thread has a stack of 8 MiB. NULL if it fails.
+ */
+struct hvloop_loop_options *hvloop_loop_options_new(void);
+
+/**
+ * Frees options. NULL is allowed.
+ *
+ * The arguments:
+ * NULL, or options that nobody uses any more.
+ */
+void hvloop_loop_options_free(struct hvloop_loop_options *options);
+
+/**
+ * The loop's name, in log lines and as its thread's. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * Options, and a text that ends with a NUL.
+ */
+int hvloop_loop_options_set_name(struct hvloop_loop_options *options, const char *name);
+
+/**
+ * How long a stop may take, in milliseconds, before what is left is closed by force; 0: at once. Default
+ * 5,000. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * Options.
+ */
+int hvloop_loop_options_set_drain_timeout(struct hvloop_loop_options *options, int64_t ms);
+
+/**
+ * Callbacks that run longer than so many milliseconds are named in the log; -1: none are. Default 100. 0 or a
+ * negative `hvloop_error`.
+ *
+ * The arguments:
+ * Options.
+ */
+int hvloop_loop_options_set_slow_callback(struct hvloop_loop_options *options, int64_t ms);
+
+/**
+ * The stack of a thread that is started for the loop, in bytes. Default 8 MiB. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * Options.
+ */
+int hvloop_loop_options_set_stack_size(struct hvloop_loop_options *options,
+                                       size_t bytes);
+
+/**
+ * Reads the counters of a loop. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A loop; NULL, or a place for them.
+ */
+int hvloop_loop_metrics(const struct hvloop_loop *event_loop, struct hvloop_metrics *metrics);
+
+/**
+ * A pool of so many threads, 1 at least, whose loops have these options; NULL: the defaults. It is not started
+ * yet. NULL if it fails.
+ *
+ * The arguments:
+ * NULL, or options.
+ */
+struct hvloop_pool *hvloop_pool_new(size_t threads,
+                                    const struct hvloop_loop_options *options);
+
+/**
+ * Starts all threads, and waits until they run their loops. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A pool; the hooks may be called, and dropped, on its threads.
+ */
+int hvloop_pool_start(const struct hvloop_pool *pool,
+                      struct hvloop_pool_hook pre,
+                      struct hvloop_pool_hook post);
+
+/**
+ * How many threads a pool has. 0 if it is none.
+ *
+ * The arguments:
+ * A pool.
+ */
+uint64_t hvloop_pool_size(const struct hvloop_pool *pool);
+
+/**
+ * The n-th loop of a pool, with one count for the caller. NULL: there is none.
+ *
+ * The arguments:
+ * A pool.
+ */
+struct hvloop_loop *hvloop_pool_loop(const struct hvloop_pool *pool, size_t n);
+
+/**
+ * The loop for the next piece of work, by a `hvloop_load_balance`, with one count for the caller. NULL if it
+ * fails.
+ *
+ * The arguments:
+ * A pool.
+ */
+struct hvloop_loop *hvloop_pool_next_loop(const struct hvloop_pool *pool, int balance);
+
+/**
+ * Asks all loops to stop. Never waits. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A pool.
+ */
+int hvloop_pool_stop(const struct hvloop_pool *pool);
+
+/**
+ * Waits until all threads have ended. 0, or a negative `hvloop_error`: this is one of them, they were never
+ * started, or a loop failed.
+ *
+ * The arguments:
+ * A pool.
+ */
+int hvloop_pool_join(const struct hvloop_pool *pool);
+
+/**
+ * Stops the loops, waits for the threads, unless this is one of them, and frees the pool. NULL is allowed.
+ *
+ * The arguments:
+ * NULL, or a pool that nobody uses any more.
+ */
+void hvloop_pool_free(struct hvloop_pool *pool);
+
+/**
+ * Calls back each time that the process gets that signal; several that come close together may be one call. `id`,
+ * if it is not NULL, gets a number for `hvloop_loop_remove_signal`. The process has hvloop's handler for the
+ * signal from then on; one that was there before is called, too. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A loop; the callback may be called, and dropped, on the loop's thread; NULL, or a place for a number.
+ */
+int hvloop_loop_add_signal(const struct hvloop_loop *event_loop,
+                           int signum,
+                           struct hvloop_signal_callback callback,
+                           uint64_t *id);
+
+/**
+ * Listens no more. On the loop's thread the callback is not called after this; from another one it still may be
+ * until the loop gets to know. 0, also if there is none, or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A loop.
+ */
+int hvloop_loop_remove_signal(const struct hvloop_loop *event_loop,
+                              uint64_t id);
+
+/**
+ * Runs a task on the loop's thread: at once if this is it, else in its next turn. 0, or a negative
+ * `hvloop_error`: the loop takes no more.
+ *
+ * The arguments:
+ * A loop; the task may be called, and dropped, on the loop's thread.
+ */
+int hvloop_loop_run_in_loop(const struct hvloop_loop *event_loop, struct hvloop_task task);
+
+/**
+ * Runs a task in a later turn of the loop, never within this call; those of one thread in their order. 0, or a
+ * negative `hvloop_error`: the loop takes no more.
+ *
+ * The arguments:
+ * As `hvloop_loop_run_in_loop`.
+ */
+int hvloop_loop_queue_in_loop(const struct hvloop_loop *event_loop,
+                              struct hvloop_task task);
+
+/**
+ * A thread for that loop, which nobody may have run; NULL: for a loop of its own. It is not started yet. NULL
+ * if it fails.
+ *
+ * The arguments:
+ * NULL, or a loop.
+ */
+struct hvloop_thread *hvloop_thread_new(const struct hvloop_loop *event_loop);
+
+/**
+ * Starts the thread, and waits until it runs its loop. `pre` is called on it before the loop runs, `post` after
+ * it has stopped; a `call` of NULL: nothing is. 0, or a negative `hvloop_error`: it was started before, the
+ * system has no thread to give, or somebody else runs the loop.
+ *
+ * The arguments:
+ * A thread; the hooks may be called, and dropped, on it.
+ */
+int hvloop_thread_start(const struct hvloop_thread *thread,
+                        struct hvloop_task pre,
+                        struct hvloop_task post);
+
+/**
+ * The loop of a thread, with one count for the caller. NULL if it is none.
+ *
+ * The arguments:
+ * A thread.
+ */
+struct hvloop_loop *hvloop_thread_loop(const struct hvloop_thread *thread);
+
+/**
+ * 1: the thread runs its loop; 0: it does not; or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A thread.
+ */
+int hvloop_thread_is_running(const struct hvloop_thread *thread);
+
+/**
+ * Asks the loop to stop. Never waits. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A thread.
+ */
+int hvloop_thread_stop(const struct hvloop_thread *thread);
+
+/**
+ * Waits until the thread has ended. `report`, if it is not NULL, is told how the stop went. 0, or a negative
+ * `hvloop_error`: this is the thread itself, it was never started, or its loop failed.
+ *
+ * The arguments:
+ * A thread; NULL, or a place for a report.
+ */
+int hvloop_thread_join(const struct hvloop_thread *thread, struct hvloop_report *report);
+
+/**
+ * Stops the loop, waits for the thread, unless this is it, and frees it. NULL is allowed.
+ *
+ * The arguments:
+ * NULL, or a thread that nobody uses any more.
+ */
+void hvloop_thread_free(struct hvloop_thread *thread);
+
+/**
+ * Calls back every `period_ms` milliseconds, `repeat` times (`HVLOOP_FOREVER`), first one period from now,
+ * never early. `id`, if it is not NULL, gets the timer's number, which each call is told, too: the first one may
+ * come before this returns to another thread than the loop's. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A loop; the callback may be called, and dropped, on the loop's thread; NULL, or a place for a number.
+ */
+int hvloop_loop_set_timer(const struct hvloop_loop *event_loop,
+                          int64_t period_ms,
+                          uint32_t repeat,
+                          struct hvloop_timer_callback callback,
+                          uint64_t *id);
+
+/**
+ * Calls back at the times of a cron pattern, such as `"30 8 * * 1"`, `repeat` times (`HVLOOP_FOREVER`). As
+ * `hvloop_loop_set_timer` otherwise.
+ *
+ * The arguments:
+ * As `hvloop_loop_set_timer`; a text that ends with a NUL.
+ */
+int hvloop_loop_set_cron(const struct hvloop_loop *event_loop,
+                         const char *pattern,
+                         uint32_t repeat,
+                         struct hvloop_timer_callback callback,
+                         uint64_t *id);
+
+/**
+ * Takes a timer off. On the loop's thread it does not fire any more; from another one it still may until the
+ * loop gets to know. 0, also if there is none, or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A loop.
+ */
+int hvloop_loop_kill_timer(const struct hvloop_loop *event_loop, uint64_t id);
+
+/**
+ * Lets a timer count from now again, with another period (-1: its own). 0, also if there is none, or a negative
+ * `hvloop_error`.
+ *
+ * The arguments:
+ * A loop.
+ */
+int hvloop_loop_reset_timer(const struct hvloop_loop *event_loop,
+                            uint64_t id,
+                            int64_t period_ms);
+
+/**
+ * Calls back once each time that the loop has nothing to do, `repeat` times (`HVLOOP_FOREVER`). As
+ * `hvloop_loop_set_timer` otherwise.
+ *
+ * The arguments:
+ * As `hvloop_loop_set_timer`.
+ */
+int hvloop_loop_set_idle(const struct hvloop_loop *event_loop,
+                         uint32_t repeat,
+                         struct hvloop_timer_callback callback,
+                         uint64_t *id);
+
+/**
+ * Takes an idle callback off, as `hvloop_loop_kill_timer` does a timer.
+ *
+ * The arguments:
+ * A loop.
+ */
+int hvloop_loop_kill_idle(const struct hvloop_loop *event_loop, uint64_t id);
+
+/**
+ * The version of the ABI that the library has.
+ */
+int hvloop_abi_version(void);
+
+/**
+ * The version of the library, such as "0.1.0". Static text.
+ */
+const char *hvloop_version(void);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif  // __cplusplus
+
+#endif  /* HVLOOP_H */
