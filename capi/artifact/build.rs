@@ -8,7 +8,14 @@ fn main() {
     let target = env::var("CARGO_CFG_TARGET_OS").unwrap_or_default();
     if ["linux", "android", "freebsd", "netbsd", "openbsd"].contains(&target.as_str()) {
         let major = env::var("CARGO_PKG_VERSION_MAJOR").unwrap_or_default();
-        println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,libhvloop.so.{major}");
+        let minor = env::var("CARGO_PKG_VERSION_MINOR").unwrap_or_default();
+        // As Cargo compares versions, and as cargo-c does: before 1.0 the minor version breaks.
+        let breaking = if major == "0" {
+            format!("0.{minor}")
+        } else {
+            major
+        };
+        println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,libhvloop.so.{breaking}");
         println!("cargo::rustc-cdylib-link-arg=-Wl,-z,nodelete");
     }
 }
