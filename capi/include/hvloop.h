@@ -220,6 +220,18 @@ typedef int32_t hvloop_status;
 typedef struct hvloop_hold hvloop_hold;
 
 /**
+ * A request. It is valid for the time of the callback that gets it, as are all texts of it, which are the
+ * bytes that came and need not be in UTF-8.
+ */
+typedef struct hvloop_http_request hvloop_http_request;
+
+/**
+ * An answer: one that a callback is to fill in, or that a server gave to a client's upgrade. Texts and bytes of
+ * it are valid for as long as it is and nothing of it is changed. One thread at a time.
+ */
+typedef struct hvloop_http_response hvloop_http_response;
+
+/**
  * A loop. Counted: `hvloop_loop_retain` and `hvloop_loop_release`. Each function may be called on any thread,
  * unless it says otherwise. A loop has one handle, however often it is asked for.
  */
@@ -239,6 +251,18 @@ typedef struct hvloop_pool hvloop_pool;
  * A loop on a thread of its own. Any thread.
  */
 typedef struct hvloop_thread hvloop_thread;
+
+/**
+ * How clients do TLS: whom they trust, and what they show of themselves. Counted: `hvloop_tls_client_retain` and
+ * `hvloop_tls_client_release`; shared by any number of clients. Any thread.
+ */
+typedef struct hvloop_tls_client hvloop_tls_client;
+
+/**
+ * How servers do TLS: what they show of themselves, and whom they let in. Counted: `hvloop_tls_server_retain` and
+ * `hvloop_tls_server_release`; shared by any number of servers. Any thread.
+ */
+typedef struct hvloop_tls_server hvloop_tls_server;
 
 /**
  * What running, or joining, a loop returns: how its stop went.
@@ -634,6 +658,154 @@ int hvloop_loop_backend_fd(const struct hvloop_loop *event_loop);
 int64_t hvloop_loop_prepare_wait(const struct hvloop_loop *event_loop);
 
 /**
+ * The method, such as "GET". NULL if it is no request.
+ *
+ * The arguments:
+ * A request, inside its callback.
+ */
+const char *hvloop_http_request_method(const struct hvloop_http_request *request);
+
+/**
+ * The path, percent-encoded as the client spelled it, without the query. It begins with "/", or is "*". NULL if
+ * it is no request.
+ *
+ * The arguments:
+ * A request, inside its callback.
+ */
+const char *hvloop_http_request_path(const struct hvloop_http_request *request);
+
+/**
+ * What stands behind the "?" of the target. NULL: there is none.
+ *
+ * The arguments:
+ * A request, inside its callback.
+ */
+const char *hvloop_http_request_query(const struct hvloop_http_request *request);
+
+/**
+ * How many headers there are; a name that comes twice counts twice. 0 if it is no request.
+ *
+ * The arguments:
+ * A request, inside its callback.
+ */
+uint64_t hvloop_http_request_header_count(const struct hvloop_http_request *request);
+
+/**
+ * The n-th header, counted from 0: its name, in lower case, and its value. 0 or a negative `hvloop_error`: there
+ * are not so many.
+ *
+ * The arguments:
+ * A request, inside its callback; each NULL, or a place for a text.
+ */
+int hvloop_http_request_header(const struct hvloop_http_request *request,
+                               size_t n,
+                               const char **name,
+                               const char **value);
+
+/**
+ * The value of the first header of that name, in whatever case. NULL: there is none.
+ *
+ * The arguments:
+ * A request, inside its callback, and a text that ends with a NUL.
+ */
+const char *hvloop_http_request_find(const struct hvloop_http_request *request, const char *name);
+
+/**
+ * The body, and in `size`, if that is not NULL, how long it is. Requests with a body are not read: there is
+ * none. NULL if it is no request.
+ *
+ * The arguments:
+ * A request, inside its callback; NULL, or a place for a number.
+ */
+const void *hvloop_http_request_body(const struct hvloop_http_request *request, size_t *size);
+
+/**
+ * An answer of that status, with no headers and no body. NULL if it fails.
+ */
+struct hvloop_http_response *hvloop_http_response_new(int status);
+
+/**
+ * Frees an answer that `hvloop_http_response_new` or `hvloop_ws_client_response` gave. NULL is allowed.
+ *
+ * The arguments:
+ * NULL, or such an answer, which nobody uses any more.
+ */
+void hvloop_http_response_free(struct hvloop_http_response *response);
+
+/**
+ * The status, such as 200, or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * An answer.
+ */
+int hvloop_http_response_status(const struct hvloop_http_response *response);
+
+/**
+ * Sets the status: 200 to 999. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * An answer.
+ */
+int hvloop_http_response_set_status(struct hvloop_http_response *response, int status);
+
+/**
+ * Adds a header; the same name may be added again. Connection, Content-Length, Transfer-Encoding and Upgrade are
+ * hvloop's own; Sec-WebSocket-Protocol may be set by a `hvloop_ws_upgrade_callback` alone. 0 or a negative
+ * `hvloop_error`: it is none that could be sent.
+ *
+ * The arguments:
+ * An answer, and texts that end with a NUL.
+ */
+int hvloop_http_response_add_header(struct hvloop_http_response *response,
+                                    const char *name,
+                                    const char *value);
+
+/**
+ * Sets the body, which is copied. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * An answer, and so many bytes.
+ */
+int hvloop_http_response_set_body(struct hvloop_http_response *response, const void *data, size_t size);
+
+/**
+ * The body, and in `size`, if that is not NULL, how long it is; of the answer to an upgrade the beginning. NULL
+ * if it is no answer.
+ *
+ * The arguments:
+ * An answer; NULL, or a place for a number.
+ */
+const void *hvloop_http_response_body(const struct hvloop_http_response *response,
+                                      size_t *size);
+
+/**
+ * How many headers there are; a name that comes twice counts twice. 0 if it is no answer.
+ *
+ * The arguments:
+ * An answer.
+ */
+uint64_t hvloop_http_response_header_count(const struct hvloop_http_response *response);
+
+/**
+ * The n-th header, counted from 0: its name and its value. 0 or a negative `hvloop_error`: there are not so many.
+ *
+ * The arguments:
+ * An answer; each NULL, or a place for a text.
+ */
+int hvloop_http_response_header(const struct hvloop_http_response *response,
+                                size_t n,
+                                const char **name,
+                                const char **value);
+
+/**
+ * The value of the first header of that name, in whatever case. NULL: there is none.
+ *
+ * The arguments:
+ * An answer, and a text that ends with a NUL.
+ */
+const char *hvloop_http_response_find(const struct hvloop_http_response *response, const char *name);
+
+/**
  * Has each line told to somebody, instead of on stderr. 0, or a negative `hvloop_error`: the program is a Rust
  * program with a logger of its own, which gets the lines; `drop` was called then.
  *
@@ -963,6 +1135,149 @@ int hvloop_loop_set_idle(const struct hvloop_loop *event_loop,
  * A loop.
  */
 int hvloop_loop_kill_idle(const struct hvloop_loop *event_loop, uint64_t id);
+
+/**
+ * One that verifies servers by the platform's roots, unless others are added, shows no certificate and offers no
+ * protocol. NULL if it fails.
+ */
+struct hvloop_tls_client *hvloop_tls_client_new(void);
+
+/**
+ * One more count, which is returned. NULL if it is none.
+ *
+ * The arguments:
+ * A TLS configuration of clients.
+ */
+struct hvloop_tls_client *hvloop_tls_client_retain(struct hvloop_tls_client *tls);
+
+/**
+ * Gives a count back. NULL is allowed. Clients that use it have counts of their own.
+ *
+ * The arguments:
+ * NULL, or a TLS configuration of clients; the count is the caller's.
+ */
+void hvloop_tls_client_release(struct hvloop_tls_client *tls);
+
+/**
+ * Trusts every certificate in a file of PEM, and what these have issued. Such roots take the place of the
+ * platform's, unless `hvloop_tls_client_platform_roots` asks for these, too. 0 or a negative `hvloop_error`; then
+ * nothing was added.
+ *
+ * The arguments:
+ * A TLS configuration of clients, and a text that ends with a NUL.
+ */
+int hvloop_tls_client_add_root_file(const struct hvloop_tls_client *tls,
+                                    const char *path);
+
+/**
+ * As `hvloop_tls_client_add_root_file`, of every file in a directory that holds certificates in PEM: one at
+ * least.
+ *
+ * The arguments:
+ * As `hvloop_tls_client_add_root_file`.
+ */
+int hvloop_tls_client_add_root_dir(const struct hvloop_tls_client *tls, const char *path);
+
+/**
+ * Trusts the platform's roots beside those that were added. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A TLS configuration of clients.
+ */
+int hvloop_tls_client_platform_roots(const struct hvloop_tls_client *tls);
+
+/**
+ * Shows this certificate to servers that ask for one: files of PEM, a chain (its own certificate first) and the
+ * private key, which is not encrypted; they may be one and the same. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A TLS configuration of clients, and texts that end with a NUL.
+ */
+int hvloop_tls_client_client_certificate(const struct hvloop_tls_client *tls,
+                                         const char *cert_path,
+                                         const char *key_path);
+
+/**
+ * Offers these application protocols (ALPN), the preferred one first: a list such as "h2, http/1.1". 0 or a
+ * negative `hvloop_error`.
+ *
+ * The arguments:
+ * A TLS configuration of clients, and a text that ends with a NUL.
+ */
+int hvloop_tls_client_alpn(const struct hvloop_tls_client *tls, const char *list);
+
+/**
+ * Accepts every certificate, whoever issued it, for whatever name and time: anyone on the way can pose as the
+ * server. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A TLS configuration of clients.
+ */
+int hvloop_tls_client_dangerous_accept_any(const struct hvloop_tls_client *tls);
+
+/**
+ * Makes the configuration, which cannot be changed any more; else that is done when a client gets it. 0 or a
+ * negative `hvloop_error`: there are no roots to trust, or the platform's cannot be used.
+ *
+ * The arguments:
+ * A TLS configuration of clients.
+ */
+int hvloop_tls_client_build(const struct hvloop_tls_client *tls);
+
+/**
+ * One that shows this certificate: files of PEM, a chain (its own certificate first) and the private key, which is
+ * not encrypted; they may be one and the same. Clients need none. NULL if it fails: a file cannot be read, or
+ * they do not belong together.
+ *
+ * The arguments:
+ * Texts that end with a NUL.
+ */
+struct hvloop_tls_server *hvloop_tls_server_new(const char *cert_path,
+                                                const char *key_path);
+
+/**
+ * One more count, which is returned. NULL if it is none.
+ *
+ * The arguments:
+ * A TLS configuration of servers.
+ */
+struct hvloop_tls_server *hvloop_tls_server_retain(struct hvloop_tls_server *tls);
+
+/**
+ * Gives a count back. NULL is allowed. Servers that use it have counts of their own.
+ *
+ * The arguments:
+ * NULL, or a TLS configuration of servers; the count is the caller's.
+ */
+void hvloop_tls_server_release(struct hvloop_tls_server *tls);
+
+/**
+ * Lets in clients with a certificate that one of those in a file of PEM has issued; if `required` is 0, those
+ * without one, too. 0 or a negative `hvloop_error`: then nothing was changed; or a server has it already.
+ *
+ * The arguments:
+ * A TLS configuration of servers, and a text that ends with a NUL.
+ */
+int hvloop_tls_server_client_roots(const struct hvloop_tls_server *tls, const char *path, int required);
+
+/**
+ * Accepts these application protocols (ALPN), the preferred one first: a list such as "h2, http/1.1". By default
+ * clients may offer what they like. 0 or a negative `hvloop_error`: a server has it already.
+ *
+ * The arguments:
+ * A TLS configuration of servers, and a text that ends with a NUL.
+ */
+int hvloop_tls_server_alpn(const struct hvloop_tls_server *tls,
+                           const char *list);
+
+/**
+ * Reads the certificate and the key again, for handshakes that begin after this call. 0 or a negative
+ * `hvloop_error`: then they stay as they were.
+ *
+ * The arguments:
+ * A TLS configuration of servers.
+ */
+int hvloop_tls_server_reload(const struct hvloop_tls_server *tls);
 
 /**
  * The version of the ABI that the library has.

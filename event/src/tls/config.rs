@@ -64,6 +64,18 @@ impl TlsClientConfig {
         &self.rustls
     }
 
+    /// The same, with this name (a DNS name or IP address) to verify every server for, and to send as SNI, in the
+    /// place of the host that is dialled. It shares the cache of TLS sessions.
+    ///
+    /// # Errors
+    /// [`TlsConfigError::InvalidServerName`].
+    pub fn with_server_name(mut self, name: &str) -> Result<Self, TlsConfigError> {
+        let parsed = parse_server_name(name);
+        let parsed = parsed.ok_or_else(|| TlsConfigError::InvalidServerName(name.to_owned()))?;
+        self.server_name = Some(parsed);
+        Ok(self)
+    }
+
     /// The name to verify for a connection to `host`: the override if there is one. An IPv6 address
     /// may stand in brackets, as it does in a URL. `None`: it is no name.
     pub(super) fn server_name_for(&self, host: &str) -> Option<ServerName<'static>> {

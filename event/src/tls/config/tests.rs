@@ -90,3 +90,21 @@ fn debug_output_has_no_key_in_it() {
         "{text}"
     );
 }
+
+#[test]
+fn another_server_name_is_of_that_clone_alone() {
+    let config = TlsClientConfig::builder()
+        .dangerous()
+        .accept_any_certificate();
+    let config = config.build().expect("a configuration");
+    let named = config
+        .clone()
+        .with_server_name("name.test")
+        .expect("a name");
+    let name = |config: &TlsClientConfig| config.server_name_for("host.test");
+    assert_eq!(name(&config), parse_server_name("host.test"));
+    assert_eq!(name(&named), parse_server_name("name.test"));
+    assert!(Arc::ptr_eq(config.as_rustls(), named.as_rustls()));
+    let error = named.with_server_name("a b").expect_err("no name");
+    assert!(matches!(error, TlsConfigError::InvalidServerName(name) if name == "a b"));
+}
