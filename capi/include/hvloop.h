@@ -35,6 +35,21 @@
  */
 
 /**
+ * There is something to read, or the end; to be looked for, or found.
+ */
+#define HVLOOP_READABLE 1
+
+/**
+ * There is room to write; to be looked for, or found.
+ */
+#define HVLOOP_WRITABLE 2
+
+/**
+ * The longest delimiter, in bytes.
+ */
+#define HVLOOP_MAX_DELIMITER 16
+
+/**
  * As often as the loop runs, for `hvloop_loop_set_timer` and its likes.
  */
 #define HVLOOP_FOREVER UINT32_MAX
@@ -113,6 +128,60 @@ enum hvloop_error
 };
 #ifndef __cplusplus
 typedef int32_t hvloop_error;
+#endif // __cplusplus
+
+/**
+ * What is behind a `hvloop_io`.
+ */
+enum hvloop_io_kind
+#ifdef __cplusplus
+  : int32_t
+#endif // __cplusplus
+ {
+    /**
+     * A stream: TCP, TLS, Unix.
+     */
+    HVLOOP_IO_KIND_STREAM = 1,
+    /**
+     * A UDP socket.
+     */
+    HVLOOP_IO_KIND_DATAGRAM = 2,
+    /**
+     * A WebSocket, of either side.
+     */
+    HVLOOP_IO_KIND_WEBSOCKET = 3,
+    /**
+     * A descriptor of the user's.
+     */
+    HVLOOP_IO_KIND_FOREIGN = 4,
+};
+#ifndef __cplusplus
+typedef int32_t hvloop_io_kind;
+#endif // __cplusplus
+
+/**
+ * How a length is written.
+ */
+enum hvloop_length_coding
+#ifdef __cplusplus
+  : int32_t
+#endif // __cplusplus
+ {
+    /**
+     * The most significant byte first.
+     */
+    HVLOOP_LENGTH_CODING_BIG_ENDIAN = 0,
+    /**
+     * The least significant byte first.
+     */
+    HVLOOP_LENGTH_CODING_LITTLE_ENDIAN = 1,
+    /**
+     * Seven bits a byte, the least significant first; all bytes but the last have their top bit set.
+     */
+    HVLOOP_LENGTH_CODING_VARINT = 2,
+};
+#ifndef __cplusplus
+typedef int32_t hvloop_length_coding;
 #endif // __cplusplus
 
 /**
@@ -215,6 +284,31 @@ typedef int32_t hvloop_status;
 #endif // __cplusplus
 
 /**
+ * By what a stream is cut into packages.
+ */
+enum hvloop_unpack_mode
+#ifdef __cplusplus
+  : int32_t
+#endif // __cplusplus
+ {
+    /**
+     * Packages of `fixed_length` bytes each.
+     */
+    HVLOOP_UNPACK_MODE_FIXED_LENGTH = 1,
+    /**
+     * Packages that end with `delimiter`, which is part of them.
+     */
+    HVLOOP_UNPACK_MODE_DELIMITER = 2,
+    /**
+     * Packages that say their length in their head.
+     */
+    HVLOOP_UNPACK_MODE_LENGTH_FIELD = 3,
+};
+#ifndef __cplusplus
+typedef int32_t hvloop_unpack_mode;
+#endif // __cplusplus
+
+/**
  * Keeps a stopping loop draining. See `hvloop_loop_hold`.
  */
 typedef struct hvloop_hold hvloop_hold;
@@ -230,6 +324,14 @@ typedef struct hvloop_http_request hvloop_http_request;
  * it are valid for as long as it is and nothing of it is changed. One thread at a time.
  */
 typedef struct hvloop_http_response hvloop_http_response;
+
+/**
+ * Anything with a descriptor: a connection, a datagram socket, a WebSocket, a descriptor of the user's. There is
+ * one handle for each, which all of its callbacks are given. Counted: `hvloop_io_retain` and
+ * `hvloop_io_release`. Each function may be called on any thread, unless it says otherwise. When the connection
+ * has ended, its functions say so; they never reach another one.
+ */
+typedef struct hvloop_io hvloop_io;
 
 /**
  * A loop. Counted: `hvloop_loop_retain` and `hvloop_loop_release`. Each function may be called on any thread,
@@ -305,6 +407,126 @@ typedef struct hvloop_report {
      */
     int32_t clean;
 } hvloop_report;
+
+/**
+ * What is called when a descriptor is ready, on the loop's thread: `call(data, io, ready)`, where `ready` has
+ * `HVLOOP_READABLE`, `HVLOOP_WRITABLE` or both. `drop(data)`, unless it is NULL, comes exactly once, after the
+ * last call, when the descriptor is off the loop.
+ */
+typedef struct hvloop_fd_callback {
+    /**
+     * What is called. Not NULL.
+     */
+    void (*call)(void *data, struct hvloop_io *io, int ready);
+    /**
+     * How `data` is given up; NULL: there is nothing to be done.
+     */
+    void (*drop)(void *data);
+    /**
+     * What both are called with.
+     */
+    void *data;
+} hvloop_fd_callback;
+
+/**
+ * How a stream is cut into packages, each of which `on_message` gets whole, head and delimiter included. Copied
+ * where it is given.
+ */
+typedef struct hvloop_unpack {
+    /**
+     * A `hvloop_unpack_mode`. What is of another mode does not count.
+     */
+    int mode;
+    /**
+     * The most bytes of a package, head and delimiter included; 0: 2 MiB. One that is longer ends the connection.
+     */
+    uint32_t max_size;
+    /**
+     * The bytes of each package.
+     */
+    uint32_t fixed_length;
+    /**
+     * The delimiter.
+     */
+    uint8_t delimiter[HVLOOP_MAX_DELIMITER];
+    /**
+     * How many bytes it has, from 1 to 16.
+     */
+    uint16_t delimiter_size;
+    /**
+     * Where the body begins: the length of the head.
+     */
+    uint16_t body_offset;
+    /**
+     * Where the length is.
+     */
+    uint16_t length_offset;
+    /**
+     * How many bytes the length has, from 1 to 8; of a varint, how many of them `body_offset` counts.
+     */
+    uint16_t length_size;
+    /**
+     * What to add to the length to get that of the body. If it counts the whole package: minus the head's.
+     */
+    int32_t length_adjustment;
+    /**
+     * A `hvloop_length_coding`.
+     */
+    int length_coding;
+} hvloop_unpack;
+
+/**
+ * Something to be done once: `call(data)`. `drop(data)`, unless it is NULL, follows, or comes instead, exactly
+ * once: on the loop's thread, or before the function returns that refuses the task.
+ */
+typedef struct hvloop_task {
+    /**
+     * What is called. Not NULL.
+     */
+    void (*call)(void *data);
+    /**
+     * How `data` is given up; NULL: there is nothing to be done.
+     */
+    void (*drop)(void *data);
+    /**
+     * What both are called with.
+     */
+    void *data;
+} hvloop_task;
+
+/**
+ * What is called of a stream, on its loop's thread; each may be NULL. `io` is the connection's one handle, valid
+ * for the time of the call: `hvloop_io_retain` keeps it. `drop(data)`, unless it is NULL, comes exactly once,
+ * after the last call.
+ */
+typedef struct hvloop_io_callbacks {
+    /**
+     * The connection is up, TLS included.
+     */
+    void (*on_open)(void *data, struct hvloop_io *io);
+    /**
+     * Bytes came, or a package. They are the callback's for its time, also to be changed.
+     */
+    void (*on_message)(void *data, struct hvloop_io *io, const void *bytes, size_t size);
+    /**
+     * All that was accepted for sending has been sent: so many bytes since the last time.
+     */
+    void (*on_write_complete)(void *data, struct hvloop_io *io, size_t size);
+    /**
+     * It has ended: exactly once for each attempt of a client, and for each connection of a server that came up,
+     * as its last callback. `io` is NULL if it never came up. `error` is a number of the system's (`errno.h`), 0
+     * if it ended in order; `reason` says it in words.
+     */
+    void (*on_close)(void *data, struct hvloop_io *io, int error, const char *reason);
+    /**
+     * How `data` is given up; NULL: there is nothing to be done.
+     */
+    void (*drop)(void *data);
+    /**
+     * What all are called with.
+     */
+    void *data;
+} hvloop_io_callbacks;
 
 /**
  * Who is told each line: `call(data, level, target, text)`, on any thread, on several at a time. `level` is a
@@ -425,25 +647,6 @@ typedef struct hvloop_signal_callback {
      */
     void *data;
 } hvloop_signal_callback;
-
-/**
- * Something to be done once: `call(data)`. `drop(data)`, unless it is NULL, follows, or comes instead, exactly
- * once: on the loop's thread, or before the function returns that refuses the task.
- */
-typedef struct hvloop_task {
-    /**
-     * What is called. Not NULL.
-     */
-    void (*call)(void *data);
-    /**
-     * How `data` is given up; NULL: there is nothing to be done.
-     */
-    void (*drop)(void *data);
-    /**
-     * What both are called with.
-     */
-    void *data;
-} hvloop_task;
 
 /**
  * What a timer, or an idle callback, calls: `call(data, id)`. `drop(data)`, unless it is NULL, comes exactly
@@ -804,6 +1007,354 @@ int hvloop_http_response_header(const struct hvloop_http_response *response,
  * An answer, and a text that ends with a NUL.
  */
 const char *hvloop_http_response_find(const struct hvloop_http_response *response, const char *name);
+
+/**
+ * One more count of a handle, which is returned. NULL if it is none.
+ *
+ * The arguments:
+ * A handle.
+ */
+struct hvloop_io *hvloop_io_retain(struct hvloop_io *io);
+
+/**
+ * Gives a count of a handle back. NULL is allowed. What is open stays open.
+ *
+ * The arguments:
+ * NULL, or a handle; the count is the caller's.
+ */
+void hvloop_io_release(struct hvloop_io *io);
+
+/**
+ * What it is: a `hvloop_io_kind`, or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A handle.
+ */
+int hvloop_io_kind(const struct hvloop_io *io);
+
+/**
+ * Its number, which no other one of the process has. 0 if it is none.
+ *
+ * The arguments:
+ * A handle.
+ */
+uint64_t hvloop_io_id(const struct hvloop_io *io);
+
+/**
+ * The number of its descriptor, also after its end, when others may have it: for logs, and in callbacks for
+ * options of the socket. It is the library's: not to be read, written or closed. Or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A handle.
+ */
+int hvloop_io_fd(const struct hvloop_io *io);
+
+/**
+ * The loop that it is on, with one count for the caller. NULL if it is on none.
+ *
+ * The arguments:
+ * A handle.
+ */
+struct hvloop_loop *hvloop_io_loop(const struct hvloop_io *io);
+
+/**
+ * 1: it is open; 0: it has ended, or is about to; or a negative `hvloop_error`. On another thread than the
+ * loop's it may end at any moment.
+ *
+ * The arguments:
+ * A handle.
+ */
+int hvloop_io_is_open(const struct hvloop_io *io);
+
+/**
+ * Why it ended, as a number of the system's (`errno.h`): 0 if in order, or not yet. Or a negative
+ * `hvloop_error`.
+ *
+ * The arguments:
+ * A handle.
+ */
+int hvloop_io_error(const struct hvloop_io *io);
+
+/**
+ * Writes the peer's address, also after the end, to a `struct sockaddr_storage`: of IPv4, IPv6 or a Unix socket.
+ * `length` says how much room there is, and gets what is used. Of a datagram socket without a peer: who spoke
+ * last. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A handle; so many bytes, and their number.
+ */
+int hvloop_io_peer(const struct hvloop_io *io,
+                   void *address,
+                   uint32_t *length);
+
+/**
+ * Writes this side's address, as `hvloop_io_peer` does the peer's.
+ *
+ * The arguments:
+ * As `hvloop_io_peer`.
+ */
+int hvloop_io_local(const struct hvloop_io *io, void *address, uint32_t *length);
+
+/**
+ * Writes the peer's address as text, such as "127.0.0.1:80", "[::1]:80" or a path, with a NUL behind it: as much
+ * of it as there is room. How long all of it is, or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A handle; so many bytes.
+ */
+int hvloop_io_peer_text(const struct hvloop_io *io,
+                        char *buffer,
+                        size_t size);
+
+/**
+ * Writes this side's address as text, as `hvloop_io_peer_text` does the peer's.
+ *
+ * The arguments:
+ * As `hvloop_io_peer_text`.
+ */
+int hvloop_io_local_text(const struct hvloop_io *io, char *buffer, size_t size);
+
+/**
+ * How many bytes were accepted for sending that the system has not taken yet, or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A handle.
+ */
+int64_t hvloop_io_buffered(const struct hvloop_io *io);
+
+/**
+ * Ends it in order: what was accepted is sent first. Never runs a callback in this call; any number of times. 0 or
+ * a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A handle.
+ */
+int hvloop_io_close(const struct hvloop_io *io);
+
+/**
+ * Ends it at the end of this turn, without sending what was accepted. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A handle.
+ */
+int hvloop_io_close_now(const struct hvloop_io *io);
+
+/**
+ * Reads no further for now, so that the peer is held back. What was read already still comes, but for packages.
+ * 0 or a negative `hvloop_error`: of streams and WebSockets alone.
+ *
+ * The arguments:
+ * A handle.
+ */
+int hvloop_io_pause_reading(const struct hvloop_io *io);
+
+/**
+ * Reads again, all that comes. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A handle.
+ */
+int hvloop_io_resume_reading(const struct hvloop_io *io);
+
+/**
+ * Keeps a pointer with it, for `hvloop_io_binding`; `drop`, if it is not NULL, is called with the one that it
+ * replaces, and with this one when the last callback of the connection has returned, or with the handle, at the
+ * latest: on the loop's thread, or on that of who gives the last count back. 0 or a negative `hvloop_error`;
+ * `drop` was called then.
+ *
+ * The arguments:
+ * A handle; `drop` may be called with `data` on any thread.
+ */
+int hvloop_io_set_binding(const struct hvloop_io *io,
+                          void *data,
+                          void (*drop)(void *data));
+
+/**
+ * The pointer that was kept with it; NULL: none, or no more. It is valid for as long as nobody replaces it, and
+ * the connection has not ended.
+ *
+ * The arguments:
+ * A handle.
+ */
+void *hvloop_io_binding(const struct hvloop_io *io);
+
+/**
+ * Sends one datagram to that address; NULL: to the peer, or, without one, to who spoke last. On the loop's thread
+ * it is sent at once. How many bytes it has, or a negative `hvloop_error`: the socket is closed, nobody has
+ * spoken yet (`HVLOOP_ERROR_NOT_FOUND`), the queue has no room, or what the system said.
+ *
+ * The arguments:
+ * A handle; so many bytes; NULL, or so many bytes of an address.
+ */
+int64_t hvloop_io_send_to(const struct hvloop_io *io,
+                          const void *data,
+                          size_t size,
+                          const void *address,
+                          uint32_t length);
+
+/**
+ * Puts a descriptor on a loop: a socket of another library, a pipe, a timerfd. `interest` is what to look for:
+ * `HVLOOP_READABLE`, `HVLOOP_WRITABLE` or both. It is told once each time that the descriptor becomes ready: read,
+ * or write, until the system says `EAGAIN`. The descriptor stays the caller's, who may close it before or after:
+ * the loop has a duplicate. A stopping loop takes it off. The handle has one count for the caller; to give it
+ * back does not take the descriptor off: `hvloop_io_close` does. On the loop's thread it is there at once, from
+ * another one in the loop's next turn; what the system says against it then goes to the log, and `drop` is
+ * called. NULL if it fails.
+ *
+ * The arguments:
+ * A loop; an open descriptor; the callback may be called, and dropped, on the loop's thread.
+ */
+struct hvloop_io *hvloop_io_open_fd(const struct hvloop_loop *event_loop,
+                                    int fd,
+                                    int interest,
+                                    struct hvloop_fd_callback callback);
+
+/**
+ * Looks for something else on a descriptor of the user's from now on; readiness that holds already is told again.
+ * 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A handle.
+ */
+int hvloop_io_set_interest(const struct hvloop_io *io,
+                           int interest);
+
+/**
+ * Queues bytes for the peer, all of them or none; of a datagram socket with a peer, one datagram. On the loop's
+ * thread they are written at the end of the turn. How many they are, or a negative `hvloop_error`: it is not
+ * open, the queue has no room for them (`HVLOOP_ERROR_FULL`), or it is a WebSocket, which sends messages.
+ *
+ * The arguments:
+ * A handle; so many bytes.
+ */
+int64_t hvloop_io_send(const struct hvloop_io *io,
+                       const void *data,
+                       size_t size);
+
+/**
+ * Ends this side alone, behind what is queued: what the peer sends still comes, and its end ends the connection.
+ * 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A handle.
+ */
+int hvloop_io_shutdown(const struct hvloop_io *io);
+
+/**
+ * Lets one more read come, whatever it is, and pauses after it. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A handle.
+ */
+int hvloop_io_read_once(const struct hvloop_io *io);
+
+/**
+ * Lets all up to the next such byte come, with it, and pauses after that: `on_message` gets it whole. More than
+ * 2 MiB closes the connection. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A handle.
+ */
+int hvloop_io_read_until(const struct hvloop_io *io,
+                         uint8_t byte);
+
+/**
+ * Lets so many bytes come, and pauses after them: `on_message` gets them whole. More than 2 MiB closes the
+ * connection; zero asks for nothing. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A handle.
+ */
+int hvloop_io_read_bytes(const struct hvloop_io *io, size_t count);
+
+/**
+ * `on_message` gets packages that are cut by this rule, from the first byte that it has not had; NULL: bytes as
+ * they come. Bytes that break the rule end the connection. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A handle; NULL, or a rule.
+ */
+int hvloop_io_set_unpack(const struct hvloop_io *io,
+                         const struct hvloop_unpack *unpack);
+
+/**
+ * Calls a task every so many milliseconds on the loop's thread while the connection is open, in the place of an
+ * earlier one; 0 or -1: none, and the task is only dropped. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A handle; the task may be called, and dropped, on the loop's thread.
+ */
+int hvloop_io_set_heartbeat(const struct hvloop_io *io,
+                            int64_t period_ms,
+                            struct hvloop_task task);
+
+/**
+ * Closes the connection when nothing was read for so many milliseconds, counted from now; 0 or -1: no limit. 0 or
+ * a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A handle.
+ */
+int hvloop_io_set_read_timeout(const struct hvloop_io *io,
+                               int64_t ms);
+
+/**
+ * Closes the connection when the peer takes nothing of what is queued for so many milliseconds; 0 or -1: never. 0
+ * or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A handle.
+ */
+int hvloop_io_set_write_timeout(const struct hvloop_io *io,
+                                int64_t ms);
+
+/**
+ * Closes the connection when nothing was read or written for so many milliseconds; 0 or -1: no limit. 0 or a
+ * negative `hvloop_error`.
+ *
+ * The arguments:
+ * A handle.
+ */
+int hvloop_io_set_idle_timeout(const struct hvloop_io *io, int64_t ms);
+
+/**
+ * Callbacks for this connection alone, in the place of those of its client or server, from now on. 0 or a
+ * negative `hvloop_error`; `drop` was called then.
+ *
+ * The arguments:
+ * A handle; the callbacks may be called, and dropped, on the loop's thread.
+ */
+int hvloop_io_set_callbacks(const struct hvloop_io *io, struct hvloop_io_callbacks callbacks);
+
+/**
+ * Takes the connection to another loop, with its callbacks, its TLS and what is queued. If that does not take it,
+ * it is closed. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A handle; a loop.
+ */
+int hvloop_io_move_to(const struct hvloop_io *io,
+                      const struct hvloop_loop *to);
+
+/**
+ * The version of its TLS: 0x0303 is 1.2, 0x0304 is 1.3; 0: it has none. On the loop's thread, while it is open; a
+ * negative `hvloop_error` elsewhere.
+ *
+ * The arguments:
+ * A handle.
+ */
+int hvloop_io_tls_version(const struct hvloop_io *io);
+
+/**
+ * Writes the protocol that its TLS agreed on (ALPN), such as "h2", with a NUL behind it: as much of it as there is
+ * room. How long all of it is; 0: none; or a negative `hvloop_error`. As `hvloop_io_tls_version`.
+ *
+ * The arguments:
+ * A handle; so many bytes.
+ */
+int hvloop_io_alpn(const struct hvloop_io *io,
+                   char *buffer,
+                   size_t size);
 
 /**
  * Has each line told to somebody, instead of on stderr. 0, or a negative `hvloop_error`: the program is a Rust

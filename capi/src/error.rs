@@ -2,7 +2,9 @@
 
 use crate::ffi::boundary;
 use hvloop::event::{JoinError, RunError};
-use hvloop::{LoopClosed, StartError};
+use hvloop::{
+    ConnectError, DatagramError, ListenError, ListenErrorKind, LoopClosed, SendError, StartError,
+};
 use std::ffi::{CStr, c_char};
 use std::io;
 
@@ -73,6 +75,54 @@ impl<T> From<LoopClosed<T>> for Failure {
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         Self::new(hvloop_error::Io, error.to_string())
+    }
+}
+
+impl From<SendError> for Failure {
+    fn from(error: SendError) -> Self {
+        let code = match &error {
+            SendError::QueueFull { .. } => hvloop_error::Full,
+            SendError::LoopClosed => hvloop_error::Closed,
+            _ => hvloop_error::NotOpen,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<DatagramError> for Failure {
+    fn from(error: DatagramError) -> Self {
+        let code = match &error {
+            DatagramError::QueueFull { .. } => hvloop_error::Full,
+            DatagramError::LoopClosed => hvloop_error::Closed,
+            DatagramError::TooLong { .. } => hvloop_error::Argument,
+            DatagramError::Io(_) => hvloop_error::Io,
+            _ => hvloop_error::NotOpen,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<ListenError> for Failure {
+    fn from(error: ListenError) -> Self {
+        let code = match error.kind() {
+            ListenErrorKind::LoopClosed => hvloop_error::Closed,
+            ListenErrorKind::AlreadyOpen => hvloop_error::State,
+            ListenErrorKind::SharedPath => hvloop_error::Unsupported,
+            _ => hvloop_error::Io,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<ConnectError> for Failure {
+    fn from(error: ConnectError) -> Self {
+        let code = match &error {
+            ConnectError::AlreadyOpen => hvloop_error::State,
+            ConnectError::LoopClosed => hvloop_error::Closed,
+            ConnectError::Socket(_) => hvloop_error::Io,
+            _ => hvloop_error::Argument,
+        };
+        Self::new(code, error.to_string())
     }
 }
 

@@ -31,6 +31,8 @@ pub mod host;
 mod http_fields;
 pub mod http_request;
 pub mod http_response;
+#[allow(dead_code, reason = "clients and servers come next")]
+pub mod io;
 pub mod log;
 pub mod loop_options;
 pub mod metrics;

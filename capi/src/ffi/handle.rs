@@ -47,6 +47,11 @@ pub(crate) fn give<O: Opaque>(object: Arc<Object<O>>) -> *mut O {
     Arc::into_raw(object).cast_mut().cast()
 }
 
+/// What C calls it, for as long as somebody has a count: for the time of a callback.
+pub(crate) fn lend<O: Opaque>(object: &Arc<Object<O>>) -> *mut O {
+    Arc::as_ptr(object).cast_mut().cast()
+}
+
 /// What C points to, for the time of a call.
 ///
 /// # Errors

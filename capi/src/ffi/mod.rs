@@ -1,5 +1,7 @@
 //! What all functions of the ABI have alike.
 
+#[allow(dead_code, reason = "clients and servers come next")]
+pub(crate) mod address;
 pub(crate) mod boundary;
 pub(crate) mod callback;
 pub(crate) mod gate;
