@@ -294,6 +294,30 @@ fn descriptor_before_the_server_starts() {
     stop_clean(&thread);
 }
 
+/// The certificate is known only after the address was taken; the file of a listener of ours goes with it.
+#[test]
+fn treated_in_another_way_once_it_is_bound() {
+    let net = Net::new(Transport::Tls);
+    let thread = started();
+    let server = Server::on(&thread);
+    let listening = Listen::tcp(local()).bind().unwrap();
+    let address = inet(listening.address().clone());
+    let listening = listening.with(net.listen());
+    assert_eq!(inet(server.server.listen_on(listening).unwrap()), address);
+    let mut peer = net.connect(address);
+    peer.send(b"hello");
+    assert_eq!(peer.expect(5), b"hello");
+    drop(peer);
+    let path = SocketPath::new();
+    let listening = Listen::unix(&path.0).bind().unwrap();
+    let listening = listening.with(Listen::unix("/elsewhere"));
+    let address = server.server.listen_on(listening).unwrap();
+    assert_eq!(address, Address::Unix(Some(path.0.clone())));
+    drop(UnixStream::connect(&path.0).unwrap());
+    stop_clean(&thread);
+    assert!(!path.0.exists());
+}
+
 /// The file of a listener that was made elsewhere is not ours.
 #[test]
 fn file_of_a_given_unix_listener_stays() {

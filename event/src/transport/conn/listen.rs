@@ -154,6 +154,18 @@ impl Listening {
         })
     }
 
+    /// The same listener, with connections treated as `listen` says, whose address and backlog do not count, nor
+    /// do options that a socket must have before it is bound: for what is known only after the address was taken,
+    /// such as certificates.
+    pub fn with(self, mut listen: Listen) -> Self {
+        listen.address = self.address().clone();
+        listen.backlog = self.listen.backlog;
+        Self {
+            listener: self.listener,
+            listen: Arc::new(listen),
+        }
+    }
+
     /// The address that it listens at.
     pub fn address(&self) -> &Address {
         &self.listen.address
