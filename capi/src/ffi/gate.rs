@@ -63,8 +63,12 @@ impl Drop for Leaves<'_> {
         if let Some(last) = state.running.iter().rposition(|thread| *thread == me) {
             state.running.swap_remove(last);
         }
+        let awaited = state.shut;
         drop(state);
-        self.0.left.notify_all();
+        // Each time would be a call of the system.
+        if awaited {
+            self.0.left.notify_all();
+        }
     }
 }
 
