@@ -22,9 +22,9 @@ pub use hvloop_event::{
 pub use hvloop_event::{CronError, CronSchedule};
 #[cfg(feature = "ws")]
 pub use hvloop_ws::{
-    ClientEvent, ClientOptions, ClientReceiver, ClientState, CloseError, CloseEvent,
-    ConnectionError, DeflateOptions, Message, OpenError, OpenEvent, PingError, ServiceOptions,
-    WebSocketChannel, WebSocketClient, WebSocketServer, WebSocketService, WhenFull,
+    ClientConnection, ClientEvent, ClientOptions, ClientReceiver, ClientState, CloseError,
+    CloseEvent, ConnectionError, DeflateOptions, Message, OpenError, OpenEvent, PingError,
+    ServiceOptions, WebSocketChannel, WebSocketClient, WebSocketServer, WebSocketService, WhenFull,
 };
 
 /// What most programs need: `use hvloop::prelude::*`.

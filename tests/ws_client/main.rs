@@ -9,6 +9,7 @@ mod close;
 #[path = "../common/mod.rs"]
 mod common;
 mod connect;
+mod connection;
 mod deadlines;
 mod deflate;
 mod flow;

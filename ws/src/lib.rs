@@ -38,8 +38,8 @@ mod url;
 mod websocket;
 
 pub use self::client::{
-    ClientEvent, ClientOptions, ClientReceiver, ClientState, ConnectRequest, OpenError, OpenEvent,
-    WebSocketClient,
+    ClientConnection, ClientEvent, ClientOptions, ClientReceiver, ClientState, ConnectRequest,
+    OpenError, OpenEvent, WebSocketClient,
 };
 pub use self::deflate::{DeflateOptions, DeflateParams, WindowBitsError};
 pub use self::events::{
@@ -57,6 +57,6 @@ const _: () = {
     const fn send<T: Send>() {}
     const fn send_sync<T: Send + Sync>() {}
     send::<ConnectRequest>();
-    send_sync::<(ClientReceiver, WebSocketClient)>();
+    send_sync::<(ClientConnection, ClientReceiver, WebSocketClient)>();
     send_sync::<(WebSocketChannel, WebSocketServer)>();
 };

@@ -1,6 +1,6 @@
 //! The user's callbacks, and what `on_open` is told.
 
-use super::WebSocketClient;
+use super::{ClientConnection, WebSocketClient};
 use crate::events::{CloseEvent, Message};
 use crate::handshake::UpgradeResponse;
 use crate::url::WsUrl;
@@ -19,6 +19,8 @@ pub struct OpenEvent {
     pub url: WsUrl,
     /// How many redirects were followed ([`ClientOptions::redirects`](super::ClientOptions::redirects)).
     pub redirects: u32,
+    /// The connection, as a handle to it alone.
+    pub connection: ClientConnection,
     /// Which attempt since `open()` this was, counted from 1.
     pub attempt: u32,
     /// Whether an earlier session of this `open()` had ended.

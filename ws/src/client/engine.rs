@@ -14,6 +14,7 @@ use self::session::alpn;
 use super::WebSocketClient;
 use super::answer::Answer;
 use super::callbacks::{Callbacks, OpenEvent, fill};
+use super::connection::ClientConnection;
 use super::options::ClientOptions;
 use super::plan::Plan;
 use super::shared::{ClientShared, ClientState};
@@ -225,6 +226,7 @@ impl Engine {
             alpn: alpn(conn),
             url: route.into_url(),
             redirects,
+            connection: ClientConnection::new(conn, &self.client, self.attempt.session.get()),
             attempt: self.attempt.number.get(),
             is_reconnect: self.sessions.get() > 0,
         };

@@ -6,6 +6,7 @@
 //! | `shared` | what the handles and the loop share |
 //! | `plan` | all that one `open()` was asked for |
 //! | `engine` | one `open()` on the loop's thread: attempts and their hops, back-off, callbacks |
+//! | `connection` | one connection of a client as a handle |
 //! | `receiver` | what happens to a client, for code that blocks |
 //! | `answer` | what a server answered, in a few bytes |
 //! | `redirect` | where a redirect leads |
@@ -15,6 +16,7 @@
 
 mod answer;
 mod callbacks;
+mod connection;
 mod engine;
 mod error;
 mod options;
@@ -27,6 +29,7 @@ mod shared;
 mod transport;
 
 pub use self::callbacks::OpenEvent;
+pub use self::connection::ClientConnection;
 pub use self::error::OpenError;
 pub use self::options::ClientOptions;
 pub use self::receiver::{ClientEvent, ClientReceiver};
@@ -35,8 +38,8 @@ pub use self::shared::ClientState;
 
 use crate::events::{CloseEvent, Message};
 use crate::handshake::UpgradeResponse;
-use crate::protocol::{Role, outgoing_close_code};
-use crate::websocket::{CloseError, Outgoing, PingError, WebSocket, handle_methods, post_message};
+use crate::protocol::outgoing_close_code;
+use crate::websocket::{CloseError, Outgoing, PingError, WebSocket, handle_methods};
 use answer::Answer;
 use callbacks::Callbacks;
 use engine::Engine;
@@ -262,17 +265,7 @@ impl WebSocketClient {
             return engine.send(&local, message);
         }
         let event_loop = self.client.event_loop().ok_or(SendError::NotOpen)?;
-        let (session, client) = (self.client.session(), self.client.clone());
-        let queue = move |local: &LocalLoop, message: Outgoing<'_>| {
-            let engine = Engine::find(local, &client);
-            engine.is_some_and(|engine| engine.send_posted(local, session, message))
-        };
-        let budget = &self.client.budget;
-        let sent = post_message(&event_loop, budget, Role::Client, message, queue);
-        if let Err(e @ SendError::QueueFull { .. }) = sent {
-            self.on_loop(move |engine, local| engine.refused(local, session, e));
-        }
-        sent
+        connection::post(&self.client, self.client.session(), &event_loop, message)
     }
 
     /// Closes: sends a Close frame with `code` and `reason` (cut to 123 bytes), waits for the
