@@ -50,6 +50,11 @@
 #define HVLOOP_MAX_DELIMITER 16
 
 /**
+ * As many attempts as it takes, for `hvloop_reconnect`.
+ */
+#define HVLOOP_ENDLESS UINT32_MAX
+
+/**
  * As often as the loop runs, for `hvloop_loop_set_timer` and its likes.
  */
 #define HVLOOP_FOREVER UINT32_MAX

@@ -37,6 +37,7 @@ pub mod log;
 pub mod loop_options;
 pub mod metrics;
 pub mod pool;
+pub mod reconnect;
 pub mod report;
 pub mod share;
 pub mod signal;
