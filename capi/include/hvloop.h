@@ -355,6 +355,18 @@ typedef struct hvloop_loop_options hvloop_loop_options;
 typedef struct hvloop_pool hvloop_pool;
 
 /**
+ * A client of TCP, TLS or Unix streams: one connection at a time. Each function may be called on any thread, also
+ * in the client's own callbacks.
+ */
+typedef struct hvloop_tcp_client hvloop_tcp_client;
+
+/**
+ * A server of TCP, TLS or Unix streams. Each function may be called on any thread, also in the server's own
+ * callbacks.
+ */
+typedef struct hvloop_tcp_server hvloop_tcp_server;
+
+/**
  * A loop on a thread of its own. Any thread.
  */
 typedef struct hvloop_thread hvloop_thread;
@@ -370,6 +382,12 @@ typedef struct hvloop_tls_client hvloop_tls_client;
  * `hvloop_tls_server_release`; shared by any number of servers. Any thread.
  */
 typedef struct hvloop_tls_server hvloop_tls_server;
+
+/**
+ * A UDP socket: with one peer, or at an address where anybody may send to. Each function may be called on any
+ * thread, also in its own callbacks.
+ */
+typedef struct hvloop_udp hvloop_udp;
 
 /**
  * What running, or joining, a loop returns: how its stop went.
@@ -654,6 +672,32 @@ typedef struct hvloop_signal_callback {
 } hvloop_signal_callback;
 
 /**
+ * When a client connects again after a connection, or an attempt, has ended. Copied where it is given.
+ */
+typedef struct hvloop_reconnect {
+    /**
+     * The first delay, in milliseconds; not 0.
+     */
+    uint32_t min_delay_ms;
+    /**
+     * What the delays grow to, in milliseconds; not less than the first.
+     */
+    uint32_t max_delay_ms;
+    /**
+     * How they grow: 0 not at all, 1 by the first delay each time, 2 and more times this number each time.
+     */
+    uint32_t delay_policy;
+    /**
+     * How many attempts may follow one another without a session that lasted 5 s; `HVLOOP_ENDLESS`: any number.
+     */
+    uint32_t max_retries;
+    /**
+     * How much of each delay is left to chance, from 0 to 1: it becomes shorter by so much at the most.
+     */
+    double jitter;
+} hvloop_reconnect;
+
+/**
  * What a timer, or an idle callback, calls: `call(data, id)`. `drop(data)`, unless it is NULL, comes exactly
  * once, after the last call: on the loop's thread, or before the function returns that refuses it.
  */
@@ -671,6 +715,45 @@ typedef struct hvloop_timer_callback {
      */
     void *data;
 } hvloop_timer_callback;
+
+/**
+ * What is called of a UDP socket, on its loop's thread; each may be NULL. `io` is the socket's one handle, valid
+ * for the time of the call: `hvloop_io_retain` keeps it. `drop(data)`, unless it is NULL, comes exactly once,
+ * after the last call.
+ */
+typedef struct hvloop_udp_callbacks {
+    /**
+     * A datagram came, from a `struct sockaddr` of so many bytes.
+     */
+    void (*on_message)(void *data,
+                       struct hvloop_io *io,
+                       const void *bytes,
+                       size_t size,
+                       const void *address,
+                       uint32_t length);
+    /**
+     * All that had to wait has been sent: so many bytes since the last time.
+     */
+    void (*on_write_complete)(void *data, struct hvloop_io *io, size_t size);
+    /**
+     * What the system said against a datagram, such as that nobody listens at the peer's port, or against joining a
+     * group; the socket goes on. `error` is a number of the system's (`errno.h`), `reason` says it in words.
+     */
+    void (*on_error)(void *data, struct hvloop_io *io, int error, const char *reason);
+    /**
+     * It is closed: exactly once for each `hvloop_udp_start` that was accepted, as its last callback. `error` is 0
+     * if it ended in order. `io` is not NULL.
+     */
+    void (*on_close)(void *data, struct hvloop_io *io, int error, const char *reason);
+    /**
+     * How `data` is given up; NULL: there is nothing to be done.
+     */
+    void (*drop)(void *data);
+    /**
+     * What all are called with.
+     */
+    void *data;
+} hvloop_udp_callbacks;
 
 #ifdef __cplusplus
 extern "C" {
@@ -1564,6 +1647,363 @@ int hvloop_loop_queue_in_loop(const struct hvloop_loop *event_loop,
                               struct hvloop_task task);
 
 /**
+ * A client on that loop, which need not run yet. NULL if it fails.
+ *
+ * The arguments:
+ * A loop.
+ */
+struct hvloop_tcp_client *hvloop_tcp_client_new(const struct hvloop_loop *event_loop);
+
+/**
+ * Frees a client: its connection ends in order, and none of its callbacks runs any more, nor will. Waits for one
+ * that runs on another thread; inside of one it does not wait. NULL is allowed.
+ *
+ * The arguments:
+ * NULL, or a client that nobody uses any more.
+ */
+void hvloop_tcp_client_free(struct hvloop_tcp_client *client);
+
+/**
+ * As `hvloop_tcp_client_free`, but does not wait: a callback that runs on another thread may go on for a while,
+ * and then its data are dropped.
+ *
+ * The arguments:
+ * As `hvloop_tcp_client_free`.
+ */
+void hvloop_tcp_client_free_nowait(struct hvloop_tcp_client *client);
+
+/**
+ * Sets what is called, from now on, also of a connection that is open already. 0 or a negative `hvloop_error`;
+ * `drop` was called then.
+ *
+ * The arguments:
+ * A client; the callbacks may be called on its loop's thread, and dropped on any.
+ */
+int hvloop_tcp_client_set_callbacks(const struct hvloop_tcp_client *client,
+                                    struct hvloop_io_callbacks callbacks);
+
+/**
+ * Says where `hvloop_tcp_client_connect` connects to, and makes the socket for it, whose descriptor is returned:
+ * one that fits the address (with a proxy: its). `host` is a name or an IP address; with a negative port, the path
+ * of a Unix socket. A name is looked up, which may take a while, and an address of IPv4 is taken if it has one;
+ * reconnects look again, and take whichever address answers. A socket that was made before and not connected is
+ * closed. Or a negative `hvloop_error`: there is no such host, or the system has no socket to give.
+ *
+ * The arguments:
+ * A client, and a text that ends with a NUL.
+ */
+int hvloop_tcp_client_socket(const struct hvloop_tcp_client *client,
+                             const char *host,
+                             int port);
+
+/**
+ * Gives the client's end an address: of the socket that was made, and of those that reconnects make. Port 0: any.
+ * 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A client, and a text that ends with a NUL.
+ */
+int hvloop_tcp_client_bind(const struct hvloop_tcp_client *client,
+                           const char *host,
+                           int port);
+
+/**
+ * Begins to connect; what becomes of it is told by the callbacks, never from inside this call. While the last
+ * connection is on its way to its end, since the client or the connection was closed, it is remembered, and begun
+ * right after that. 0 or a negative `hvloop_error`: there is no place to connect to, the client is open or
+ * connecting already (`HVLOOP_ERROR_STATE`), or the loop takes no more.
+ *
+ * The arguments:
+ * A client.
+ */
+int hvloop_tcp_client_connect(const struct hvloop_tcp_client *client);
+
+/**
+ * Ends the connection in order, or gives the attempt up, and forgets by which policy another one was to follow. In
+ * any state; never runs a callback in this call. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A client.
+ */
+int hvloop_tcp_client_close(const struct hvloop_tcp_client *client);
+
+/**
+ * The connection, with one count for the caller. NULL: there is none now.
+ *
+ * The arguments:
+ * A client.
+ */
+struct hvloop_io *hvloop_tcp_client_io(const struct hvloop_tcp_client *client);
+
+/**
+ * 1: the connection is open; 0: it is not; or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A client.
+ */
+int hvloop_tcp_client_is_connected(const struct hvloop_tcp_client *client);
+
+/**
+ * Queues bytes for the peer: see `hvloop_io_send`. How many they are, or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A client; so many bytes.
+ */
+int64_t hvloop_tcp_client_send(const struct hvloop_tcp_client *client, const void *data, size_t size);
+
+/**
+ * Speaks TLS from the next connect on; NULL: does not. `server_name`, if it is not NULL, is what the server's
+ * certificate is verified for, in the place of the host. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A client; NULL, or a configuration; NULL, or a text that ends with a NUL.
+ */
+int hvloop_tcp_client_set_tls(const struct hvloop_tcp_client *client,
+                              const struct hvloop_tls_client *tls,
+                              const char *server_name);
+
+/**
+ * How long it may take to open a connection, from the lookup to the end of the TLS handshake, in milliseconds, from
+ * the next connect on; 0 or -1: the default, 10,000. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A client.
+ */
+int hvloop_tcp_client_set_connect_timeout(const struct hvloop_tcp_client *client,
+                                          int64_t ms);
+
+/**
+ * By which delays the client connects again; NULL, the default: it does not. It holds at once, also for what is
+ * under way: NULL ends a wait for the next attempt, of which nothing is told any more. 0 or a negative
+ * `hvloop_error`.
+ *
+ * The arguments:
+ * A client; NULL, or a policy.
+ */
+int hvloop_tcp_client_set_reconnect(const struct hvloop_tcp_client *client,
+                                    const struct hvloop_reconnect *reconnect);
+
+/**
+ * How many attempts have followed one another before the one under way, or which is up, or is waited for. In
+ * `on_close`: before the one that has ended. A negative `hvloop_error` if it is none.
+ *
+ * The arguments:
+ * A client.
+ */
+int64_t hvloop_tcp_client_retries(const struct hvloop_tcp_client *client);
+
+/**
+ * In an `on_close` that another attempt is to follow, and while that is waited for: how long the wait is in all, in
+ * milliseconds. 0: nothing is waited for. Or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A client.
+ */
+int64_t hvloop_tcp_client_next_delay(const struct hvloop_tcp_client *client);
+
+/**
+ * `on_message` gets packages that are cut by this rule, from the next connect on; NULL: bytes as they come. See
+ * `hvloop_io_set_unpack` for a connection that is up. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A client; NULL, or a rule.
+ */
+int hvloop_tcp_client_set_unpack(const struct hvloop_tcp_client *client,
+                                 const struct hvloop_unpack *unpack);
+
+/**
+ * Connects through a proxy from the next connect on, such as "http://user:password@host:3128" or
+ * "socks5://host:1080"; NULL: directly. A socket that was made before is closed, and the client makes its own. 0
+ * or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A client; NULL, or a text that ends with a NUL.
+ */
+int hvloop_tcp_client_set_proxy(const struct hvloop_tcp_client *client,
+                                const char *url);
+
+/**
+ * A server that accepts on that loop, which need not run yet, and serves on it, unless it is given workers. NULL if
+ * it fails.
+ *
+ * The arguments:
+ * A loop.
+ */
+struct hvloop_tcp_server *hvloop_tcp_server_new(const struct hvloop_loop *event_loop);
+
+/**
+ * Frees a server: its listeners close, its connections end in order, and none of its callbacks runs any more, nor
+ * will. Waits for those that run on other threads; inside of one it does not wait for that. NULL is allowed.
+ *
+ * The arguments:
+ * NULL, or a server that nobody uses any more.
+ */
+void hvloop_tcp_server_free(struct hvloop_tcp_server *server);
+
+/**
+ * As `hvloop_tcp_server_free`, but does not wait: callbacks that run on other threads may go on for a while, and
+ * then their data are dropped.
+ *
+ * The arguments:
+ * As `hvloop_tcp_server_free`.
+ */
+void hvloop_tcp_server_free_nowait(struct hvloop_tcp_server *server);
+
+/**
+ * Serves connections on the loops of that pool; NULL: on the acceptor's. Before the server is started, or after
+ * `hvloop_tcp_server_stop`. The pool's threads are the caller's to start and to stop. 0 or a negative
+ * `hvloop_error`.
+ *
+ * The arguments:
+ * A server; NULL, or a pool.
+ */
+int hvloop_tcp_server_set_workers(const struct hvloop_tcp_server *server,
+                                  const struct hvloop_pool *workers);
+
+/**
+ * Sets what is called, from now on, also of connections that are open already: on the thread of each one's loop,
+ * so that with several loops several run at the same time. 0 or a negative `hvloop_error`; `drop` was called then.
+ *
+ * The arguments:
+ * A server; the callbacks may be called on the threads of its loops, and dropped on any.
+ */
+int hvloop_tcp_server_set_callbacks(const struct hvloop_tcp_server *server,
+                                    struct hvloop_io_callbacks callbacks);
+
+/**
+ * Opens a listener, whose descriptor is returned: connections wait in its backlog until
+ * `hvloop_tcp_server_start`. `host` is an IP address or a name, of which an address is taken, of IPv4 if it has
+ * one; NULL: all addresses of IPv4. Port 0: any; a negative port: `host` is the path of a Unix socket. `backlog`:
+ * how many may wait; 0: 1,024. May be called for several addresses. Or a negative `hvloop_error`, usually that the
+ * address is in use.
+ *
+ * The arguments:
+ * A server; NULL, or a text that ends with a NUL.
+ */
+int hvloop_tcp_server_socket(const struct hvloop_tcp_server *server,
+                             const char *host,
+                             int port,
+                             int backlog);
+
+/**
+ * Takes a listener that was made elsewhere and listens already; its descriptor is the server's from now on, also if
+ * this fails. The descriptor, or a negative `hvloop_error`: it does not listen.
+ *
+ * The arguments:
+ * A server; an open descriptor, which nobody else closes.
+ */
+int hvloop_tcp_server_from_fd(const struct hvloop_tcp_server *server,
+                              int fd);
+
+/**
+ * The port of the listener that was opened last, as port 0 became it; of a Unix socket 0. Or a negative
+ * `hvloop_error`: there was none.
+ *
+ * The arguments:
+ * A server.
+ */
+int hvloop_tcp_server_port(const struct hvloop_tcp_server *server);
+
+/**
+ * Accepts at the listeners that were opened since the last time, once the loop runs. 0 or a negative
+ * `hvloop_error`: there are none (`HVLOOP_ERROR_STATE`), or the loop takes no more; they are closed then.
+ *
+ * The arguments:
+ * A server.
+ */
+int hvloop_tcp_server_start(const struct hvloop_tcp_server *server);
+
+/**
+ * Closes the listeners: nothing is accepted any more, connections go on. `hvloop_tcp_server_socket` and
+ * `hvloop_tcp_server_start` may follow. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A server.
+ */
+int hvloop_tcp_server_close_listeners(const struct hvloop_tcp_server *server);
+
+/**
+ * Closes the listeners, and ends all connections in order, each of which has its `on_close`. Never waits, never
+ * runs a callback in this call, and does not stop loops. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A server.
+ */
+int hvloop_tcp_server_stop(const struct hvloop_tcp_server *server);
+
+/**
+ * Speaks TLS at listeners that are started from now on; NULL: does not. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A server; NULL, or a configuration.
+ */
+int hvloop_tcp_server_set_tls(const struct hvloop_tcp_server *server, const struct hvloop_tls_server *tls);
+
+/**
+ * How a server with workers chooses among them: a `hvloop_load_balance`. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A server.
+ */
+int hvloop_tcp_server_set_balance(const struct hvloop_tcp_server *server, int balance);
+
+/**
+ * Turns connections away while there are so many. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A server.
+ */
+int hvloop_tcp_server_set_max_connections(const struct hvloop_tcp_server *server, uint32_t connections);
+
+/**
+ * `on_message` gets packages that are cut by this rule, of connections that are accepted from now on; NULL: bytes
+ * as they come. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A server; NULL, or a rule.
+ */
+int hvloop_tcp_server_set_unpack(const struct hvloop_tcp_server *server,
+                                 const struct hvloop_unpack *unpack);
+
+/**
+ * How many connections are up, or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A server.
+ */
+int64_t hvloop_tcp_server_count(const struct hvloop_tcp_server *server);
+
+/**
+ * Calls `call(data, io)` for each connection that is up, on this thread and in this call, with nothing locked. 0
+ * or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A server, which `call` does not free.
+ */
+int hvloop_tcp_server_for_each(const struct hvloop_tcp_server *server,
+                               void (*call)(void *data, struct hvloop_io *io),
+                               void *data);
+
+/**
+ * The connection of that number, while it is up, with one count for the caller. NULL: there is none.
+ *
+ * The arguments:
+ * A server.
+ */
+struct hvloop_io *hvloop_tcp_server_io_by_id(const struct hvloop_tcp_server *server, uint64_t id);
+
+/**
+ * Sends the same bytes to every connection that is up. To how many, or a negative `hvloop_error`: those whose queue
+ * has no room are left out.
+ *
+ * The arguments:
+ * A server; so many bytes.
+ */
+int64_t hvloop_tcp_server_broadcast(const struct hvloop_tcp_server *server,
+                                    const void *data,
+                                    size_t size);
+
+/**
  * A thread for that loop, which nobody may have run; NULL: for a loop of its own. It is not started yet. NULL
  * if it fails.
  *
@@ -1834,6 +2274,128 @@ int hvloop_tls_server_alpn(const struct hvloop_tls_server *tls,
  * A TLS configuration of servers.
  */
 int hvloop_tls_server_reload(const struct hvloop_tls_server *tls);
+
+/**
+ * A UDP socket for that loop, which need not run yet. NULL if it fails.
+ *
+ * The arguments:
+ * A loop.
+ */
+struct hvloop_udp *hvloop_udp_new(const struct hvloop_loop *event_loop);
+
+/**
+ * Frees it: the socket closes, and none of its callbacks runs any more, nor will. Waits for one that runs on
+ * another thread; inside of one it does not wait. NULL is allowed.
+ *
+ * The arguments:
+ * NULL, or a UDP socket that nobody uses any more.
+ */
+void hvloop_udp_free(struct hvloop_udp *udp);
+
+/**
+ * As `hvloop_udp_free`, but does not wait: a callback that runs on another thread may go on for a while, and then
+ * its data are dropped.
+ *
+ * The arguments:
+ * As `hvloop_udp_free`.
+ */
+void hvloop_udp_free_nowait(struct hvloop_udp *udp);
+
+/**
+ * Sets what is called, from now on. 0 or a negative `hvloop_error`; `drop` was called then.
+ *
+ * The arguments:
+ * A UDP socket; the callbacks may be called on its loop's thread, and dropped on any.
+ */
+int hvloop_udp_set_callbacks(const struct hvloop_udp *udp, struct hvloop_udp_callbacks callbacks);
+
+/**
+ * Makes a socket at that address, whose descriptor is returned: what is sent there waits in the system until
+ * `hvloop_udp_start`. `host` is an IP address or a name, of which an address is taken, of IPv4 if it has one; NULL:
+ * all addresses of IPv4. Port 0: any. A socket that was made before and not started is closed. Or a negative
+ * `hvloop_error`, usually that the address is in use.
+ *
+ * The arguments:
+ * A UDP socket; NULL, or a text that ends with a NUL.
+ */
+int hvloop_udp_bind(const struct hvloop_udp *udp,
+                    const char *host,
+                    int port);
+
+/**
+ * Makes a socket with that one peer, whose descriptor is returned: it sends there, and hears that one alone. After
+ * `hvloop_udp_bind` and before `hvloop_udp_start` it keeps the address of that. `host` as there, but not NULL. Or
+ * a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A UDP socket, and a text that ends with a NUL.
+ */
+int hvloop_udp_connect(const struct hvloop_udp *udp,
+                       const char *host,
+                       int port);
+
+/**
+ * Gives the socket that was made to the loop: datagrams come from now on, once the loop runs, and
+ * `hvloop_udp_io` has it. One that was started before goes on to its end by itself. 0 or a negative
+ * `hvloop_error`: no socket was made (`HVLOOP_ERROR_STATE`), or the loop takes no more.
+ *
+ * The arguments:
+ * A UDP socket.
+ */
+int hvloop_udp_start(const struct hvloop_udp *udp);
+
+/**
+ * Closes the socket when all that was accepted is sent. Never runs a callback in this call.
+ * `hvloop_udp_bind` or `hvloop_udp_connect`, and `hvloop_udp_start` may follow. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A UDP socket.
+ */
+int hvloop_udp_close(const struct hvloop_udp *udp);
+
+/**
+ * The socket that was started, with one count for the caller. NULL: there is none now.
+ *
+ * The arguments:
+ * A UDP socket.
+ */
+struct hvloop_io *hvloop_udp_io(const struct hvloop_udp *udp);
+
+/**
+ * The port of the socket that was made last, as port 0 became it, or a negative `hvloop_error`: there was none.
+ *
+ * The arguments:
+ * A UDP socket.
+ */
+int hvloop_udp_port(const struct hvloop_udp *udp);
+
+/**
+ * Hears what is sent to a multicast group, once started. `on` is the interface: of IPv4 its address, of IPv6 its
+ * number as text; NULL: the one that the system chooses. What the system says against it comes to `on_error`. 0 or
+ * a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A UDP socket, and a text that ends with a NUL; NULL, or another one.
+ */
+int hvloop_udp_join_group(const struct hvloop_udp *udp,
+                          const char *group,
+                          const char *on);
+
+/**
+ * Hears a multicast group no more. As `hvloop_udp_join_group`.
+ *
+ * The arguments:
+ * As `hvloop_udp_join_group`.
+ */
+int hvloop_udp_leave_group(const struct hvloop_udp *udp, const char *group, const char *on);
+
+/**
+ * Whether sockets that are made from now on may send to broadcast addresses. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A UDP socket.
+ */
+int hvloop_udp_set_broadcast(const struct hvloop_udp *udp, int on);
 
 /**
  * The version of the ABI that the library has.

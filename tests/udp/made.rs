@@ -124,6 +124,27 @@ fn wrong_sockets_are_refused() {
     stop_clean(&thread);
 }
 
+/// What is sent before the loop has the socket waits for it.
+#[test]
+fn sent_before_the_loop_runs() {
+    let event_loop = EventLoop::new().unwrap();
+    let peer = socket();
+    let client = UdpClient::new(&event_loop);
+    let made = connected_to(peer.local_addr().unwrap());
+    let address = made.local_addr().unwrap();
+    client.open_socket(made, UdpOptions::new()).unwrap();
+    let channel = client.channel().expect("the socket");
+    assert_eq!(channel.local_addr(), address);
+    client.send(b"early").unwrap();
+    let thread = EventLoopThread::with_loop(event_loop);
+    thread.start().unwrap();
+    let mut buffer = [0; 100];
+    let (size, from) = peer.recv_from(&mut buffer).unwrap();
+    assert_eq!((&buffer[..size], from), (&b"early"[..], address));
+    stop_clean(&thread);
+    assert!(!channel.is_open());
+}
+
 /// A socket on its way to a loop that does not run is closed at once, and its one `on_close` comes when it does.
 #[test]
 fn closed_on_its_way() {
@@ -136,6 +157,7 @@ fn closed_on_its_way() {
     let c = closed.clone();
     client.on_close(move |reason| c.update(|closed| closed.push(reason.clone())));
     client.open_socket(made, UdpOptions::new()).unwrap();
+    let channel = client.channel().expect("the socket");
     client.close();
     let again = UdpSocket::bind(address).unwrap();
     let thread = EventLoopThread::with_loop(event_loop);
@@ -144,6 +166,7 @@ fn closed_on_its_way() {
         closed[..],
         [CloseReason::Local]
     )));
+    assert!(!channel.is_open());
     again.connect(peer.local_addr().unwrap()).unwrap();
     client.open_socket(again, UdpOptions::new()).unwrap();
     stop_clean(&thread);

@@ -1,6 +1,5 @@
 //! What all functions of the ABI have alike.
 
-#[allow(dead_code, reason = "clients and servers come next")]
 pub(crate) mod address;
 pub(crate) mod boundary;
 pub(crate) mod callback;

@@ -1,13 +1,27 @@
 //! Threads, told apart.
 
+use std::cell::Cell;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// How many groups of threads [`thread_number`] is made for.
+pub(crate) const THREADS: usize = 8;
+
 thread_local! {
-    /// Has an address of its own on each thread, to the thread's very end: it needs no destructor.
-    static HERE: u8 = const { 0 };
+    /// 0: it has none yet. It needs no destructor: there to the thread's very end.
+    static NUMBER: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Names the thread that calls: a number that no other thread has as long as this one runs. Not 0.
-pub(crate) fn this_thread() -> usize {
-    HERE.with(|here| (&raw const *here).addr())
+/// A small number of the thread that calls, which no other one has: those that are asked for one after the other follow one another.
+pub(crate) fn thread_number() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(1);
+    match NUMBER.get() {
+        0 => {
+            let number = NEXT.fetch_add(1, Ordering::Relaxed);
+            NUMBER.set(number);
+            number
+        }
+        number => number,
+    }
 }
 
 /// The system's number of the thread that calls, or another one where the system has none.
@@ -15,5 +29,5 @@ pub(crate) fn number() -> i64 {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     return i64::from(rustix::thread::gettid().as_raw_nonzero().get());
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    return i64::try_from(this_thread()).unwrap_or(0);
+    return i64::try_from(thread_number()).unwrap_or(0);
 }

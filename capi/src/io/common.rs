@@ -214,8 +214,13 @@ pub unsafe extern "C" fn hvloop_io_buffered(io: *const hvloop_io) -> i64 {
 /// A handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn hvloop_io_close(io: *const hvloop_io) -> c_int {
-    // SAFETY: the caller's word.
-    status(|| unsafe { connection(io) }.map(Connection::close))
+    status(|| {
+        // SAFETY: the caller's word.
+        let io = unsafe { self::io(io)? };
+        io.closing.store(true, Ordering::Release);
+        io.what().connection().close();
+        Ok(())
+    })
 }
 
 /// Ends it at the end of this turn, without sending what was accepted. 0 or a negative `hvloop_error`.
@@ -225,8 +230,13 @@ pub unsafe extern "C" fn hvloop_io_close(io: *const hvloop_io) -> c_int {
 /// A handle.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn hvloop_io_close_now(io: *const hvloop_io) -> c_int {
-    // SAFETY: the caller's word.
-    status(|| unsafe { connection(io) }.map(Connection::close_now))
+    status(|| {
+        // SAFETY: the caller's word.
+        let io = unsafe { self::io(io)? };
+        io.closing.store(true, Ordering::Release);
+        io.what().connection().close_now();
+        Ok(())
+    })
 }
 
 /// Reads no further for now, so that the peer is held back. What was read already still comes, but for packages.

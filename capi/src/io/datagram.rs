@@ -8,38 +8,56 @@ use crate::ffi::text::bytes;
 use hvloop::{Address, EventLoop, UdpChannel};
 use std::ffi::c_void;
 use std::net::SocketAddr;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
-/// A UDP socket.
+/// A UDP socket. It has its handle before the loop has the socket.
 pub(crate) struct Datagram {
-    channel: UdpChannel,
+    event_loop: EventLoop,
+    local: SocketAddr,
+    peer: Option<SocketAddr>,
+    /// Once it is on its way to the loop.
+    channel: OnceLock<UdpChannel>,
     /// Who spoke last.
     last: Mutex<Option<SocketAddr>>,
 }
 
 impl Datagram {
-    pub(crate) fn new(channel: UdpChannel) -> Self {
-        let last = Mutex::default();
-        Self { channel, last }
+    pub(crate) fn new(event_loop: EventLoop, local: SocketAddr, peer: Option<SocketAddr>) -> Self {
+        Self {
+            event_loop,
+            local,
+            peer,
+            channel: OnceLock::new(),
+            last: Mutex::default(),
+        }
     }
 
-    pub(crate) fn channel(&self) -> &UdpChannel {
-        &self.channel
+    /// The socket is on its way to the loop, or is there.
+    pub(crate) fn started(&self, channel: &UdpChannel) {
+        self.channel.get_or_init(|| channel.clone());
     }
 
-    /// A datagram came from there.
-    pub(crate) fn heard(&self, from: SocketAddr) {
+    /// The socket.
+    pub(crate) fn channel(&self) -> Outcome<&UdpChannel> {
+        let closed = || Failure::new(hvloop_error::NotOpen, "the socket is not open");
+        self.channel.get().ok_or_else(closed)
+    }
+
+    /// A datagram came from there to that socket.
+    pub(crate) fn hears(&self, channel: &UdpChannel, from: SocketAddr) {
+        self.started(channel);
         *lock(&self.last) = Some(from);
     }
 
     /// Sends to the peer, or to who spoke last.
     pub(crate) fn send(&self, data: &[u8]) -> Outcome {
-        if self.channel.peer_addr().is_some() {
-            return Ok(self.channel.send(data)?);
+        let channel = self.channel()?;
+        if self.peer.is_some() {
+            return Ok(channel.send(data)?);
         }
         let last = *lock(&self.last);
         let nobody = || Failure::new(hvloop_error::NotFound, "nobody has spoken yet");
-        Ok(self.channel.send_to(data, last.ok_or_else(nobody)?)?)
+        Ok(channel.send_to(data, last.ok_or_else(nobody)?)?)
     }
 }
 
@@ -49,33 +67,35 @@ impl Connection for Datagram {
     }
 
     fn event_loop(&self) -> Option<EventLoop> {
-        Some(self.channel.event_loop().clone())
+        Some(self.event_loop.clone())
     }
 
     fn is_open(&self) -> bool {
-        self.channel.is_open()
+        self.channel.get().is_some_and(UdpChannel::is_open)
     }
 
     fn peer(&self) -> Option<Address> {
         let last = || *lock(&self.last);
-        self.channel.peer_addr().or_else(last).map(Address::Inet)
+        self.peer.or_else(last).map(Address::Inet)
     }
 
     fn local(&self) -> Option<Address> {
-        Some(Address::Inet(self.channel.local_addr()))
+        Some(Address::Inet(self.local))
     }
 
     fn buffered(&self) -> usize {
-        self.channel.buffered_amount()
+        self.channel.get().map_or(0, UdpChannel::buffered_amount)
     }
 
     fn close(&self) {
-        self.channel.close();
+        if let Some(channel) = self.channel.get() {
+            channel.close();
+        }
     }
 
     /// What waits is sent all the same: it is for the system to take, not for a peer.
     fn close_now(&self) {
-        self.channel.close();
+        self.close();
     }
 }
 
@@ -104,7 +124,7 @@ pub unsafe extern "C" fn hvloop_io_send_to(
             false => {
                 // SAFETY: the caller's word.
                 let to = unsafe { inet_address(address, length)? };
-                datagram.channel.send_to(data, to)?;
+                datagram.channel()?.send_to(data, to)?;
             }
         }
         Ok(i64::try_from(size).unwrap_or(i64::MAX))

@@ -76,6 +76,8 @@ pub(crate) struct IoBody {
     own: Mutex<Option<Arc<IoCallbacks>>>,
     /// There are some in `own`.
     has_own: AtomicBool,
+    /// C has closed it.
+    closing: AtomicBool,
     /// That of the client or server whose connection it is.
     gate: Option<Arc<Gate>>,
 }
@@ -153,6 +155,7 @@ impl IoBody {
             binding: Mutex::default(),
             own: Mutex::default(),
             has_own: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
             gate: gate.cloned(),
         })
     }
@@ -227,6 +230,11 @@ impl IoBody {
         let mut place = lock(&self.own);
         self.has_own.store(own.is_some(), Ordering::Release);
         std::mem::replace(&mut *place, own)
+    }
+
+    /// C has closed it, and it may not have ended yet.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
     }
 
     /// Says why it ended, before `on_close`.

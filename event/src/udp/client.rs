@@ -79,7 +79,7 @@ impl UdpClient {
     /// As [`open`](UdpClient::open), with a UDP socket that was made elsewhere and is connected: to its peer,
     /// whom alone it hears. Of the options those count that need not be set before a bind: whether it may
     /// broadcast, if that is set, and the limits of buffers. From now on it is non-blocking, for whoever else
-    /// has it, too, and close-on-exec.
+    /// has it, too, and close-on-exec. What is sent from now on, on whatever thread, waits for the loop.
     ///
     /// ```no_run
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -108,24 +108,31 @@ impl UdpClient {
         let taken = Datagrams::made(socket.into(), &options.socket);
         let taken = taken.and_then(|socket| Ok((socket.local()?, socket.peer()?, socket)));
         let (local_addr, peer, socket) = taken.map_err(|e| ConnectError::Socket(e.kind()))?;
-        self.begin(options, Some(socket), move |local, opening| {
-            let socket = lock(&opening.current).on_its_way.take();
-            if let Some(socket) = socket.filter(|_| !local.is_stopping()) {
-                return opening.opened(local, socket, local_addr, peer);
-            }
-            let reason = match local.is_stopping() {
-                true => CloseReason::Stopped,
-                false => CloseReason::Local,
-            };
-            opening.refuse(local, reason);
-        })
+        let limit = options.send_limit;
+        let home = self.event_loop.clone();
+        let channel = UdpChannel::new(home, &socket, local_addr, Some(peer), limit);
+        self.begin(
+            options,
+            Some((socket, channel.clone())),
+            move |local, opening| {
+                let socket = lock(&opening.current).on_its_way.take();
+                if let Some(socket) = socket.filter(|_| !local.is_stopping()) {
+                    return opening.opened(local, socket, channel);
+                }
+                let reason = match local.is_stopping() {
+                    true => CloseReason::Stopped,
+                    false => CloseReason::Local,
+                };
+                opening.refuse(local, reason);
+            },
+        )
     }
 
     /// Begins a session on the loop's thread, with a socket or without.
     fn begin(
         &self,
         options: UdpOptions,
-        socket: Option<Datagrams>,
+        socket: Option<(Datagrams, UdpChannel)>,
         f: impl FnOnce(&LocalLoop, Opening) + Send + 'static,
     ) -> Result<(), ConnectError> {
         // At once, and not by an `on_close`, which may call this again, and so on.
@@ -135,7 +142,7 @@ impl UdpClient {
         let number = {
             let mut current = lock(&self.current);
             let number = current.sessions.begin().ok_or(ConnectError::AlreadyOpen)?;
-            current.on_its_way = socket;
+            (current.on_its_way, current.channel) = socket.unzip();
             number
         };
         let opening = Opening {
@@ -243,7 +250,12 @@ impl Opening {
     fn connect(self, local: &LocalLoop, mut to: SocketAddr, port: u16) {
         to.set_port(port);
         match self.socket(to) {
-            Ok((socket, local_addr)) => self.opened(local, socket, local_addr, to),
+            Ok((socket, from)) => {
+                let (home, limit) = (local.event_loop(), self.options.send_limit);
+                let channel = UdpChannel::new(home, &socket, from, Some(to), limit);
+                lock(&self.current).channel = Some(channel.clone());
+                self.opened(local, socket, channel);
+            }
             Err(e) => {
                 let reason = CloseReason::Connect(Some(to), Arc::new(e));
                 self.refuse(local, reason);
@@ -252,10 +264,7 @@ impl Opening {
     }
 
     /// There is a socket: it goes on the loop.
-    fn opened(self, local: &LocalLoop, socket: Datagrams, from: SocketAddr, to: SocketAddr) {
-        let limit = self.options.send_limit;
-        let channel = UdpChannel::new(local.event_loop(), &socket, from, Some(to), limit);
-        lock(&self.current).channel = Some(channel.clone());
+    fn opened(self, local: &LocalLoop, socket: Datagrams, channel: UdpChannel) {
         let (current, number) = (self.current, self.number);
         let handler = UdpHandler {
             callbacks: self.callbacks,
@@ -314,7 +323,10 @@ fn end(current: &Mutex<Current>, number: u64) {
         current.sessions.end(number);
         current.lookup = None;
         current.on_its_way = None;
-        current.channel = None;
+        // One that the loop never had.
+        if let Some(channel) = current.channel.take() {
+            channel.mark_closed();
+        }
     }
 }
 
