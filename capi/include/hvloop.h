@@ -314,6 +314,39 @@ typedef int32_t hvloop_unpack_mode;
 #endif // __cplusplus
 
 /**
+ * Where a WebSocket is in its life.
+ */
+enum hvloop_ws_state
+#ifdef __cplusplus
+  : int32_t
+#endif // __cplusplus
+ {
+    /**
+     * Nothing is there; or it has ended.
+     */
+    HVLOOP_WS_STATE_CLOSED = 0,
+    /**
+     * A client's attempt is under way: DNS, connect, TLS, the upgrade.
+     */
+    HVLOOP_WS_STATE_CONNECTING = 1,
+    /**
+     * Messages go both ways.
+     */
+    HVLOOP_WS_STATE_OPEN = 2,
+    /**
+     * The close handshake is under way.
+     */
+    HVLOOP_WS_STATE_CLOSING = 3,
+    /**
+     * A client waits to connect again.
+     */
+    HVLOOP_WS_STATE_BACKING_OFF = 4,
+};
+#ifndef __cplusplus
+typedef int32_t hvloop_ws_state;
+#endif // __cplusplus
+
+/**
  * Keeps a stopping loop draining. See `hvloop_loop_hold`.
  */
 typedef struct hvloop_hold hvloop_hold;
@@ -388,6 +421,23 @@ typedef struct hvloop_tls_server hvloop_tls_server;
  * thread, also in its own callbacks.
  */
 typedef struct hvloop_udp hvloop_udp;
+
+/**
+ * A WebSocket client, on a loop of the program's or on one that it brings, which has a thread of its own. Freed by
+ * `hvloop_ws_client_free`. Each function may be called on any thread.
+ */
+typedef struct hvloop_ws_client hvloop_ws_client;
+
+/**
+ * A WebSocket server, which answers plain HTTP, too. Freed by `hvloop_ws_server_free`. Any thread.
+ */
+typedef struct hvloop_ws_server hvloop_ws_server;
+
+/**
+ * What a server does with the connections of a path; also of several paths, and of several servers. Freed by
+ * `hvloop_ws_service_free`. Any thread.
+ */
+typedef struct hvloop_ws_service hvloop_ws_service;
 
 /**
  * What running, or joining, a loop returns: how its stop went.
@@ -755,6 +805,70 @@ typedef struct hvloop_udp_callbacks {
     void *data;
 } hvloop_udp_callbacks;
 
+/**
+ * What is called of a WebSocket, on its loop's thread; each may be NULL. `io` is the connection's one handle, valid
+ * for the time of the call: `hvloop_io_retain` keeps it. `drop(data)`, unless it is NULL, comes exactly once,
+ * after the last call.
+ */
+typedef struct hvloop_ws_callbacks {
+    /**
+     * Messages go both ways. Of a server `request` is what the client asked with, of a client `response` what the
+     * server answered; the other one is NULL.
+     */
+    void (*on_open)(void *data,
+                    struct hvloop_io *io,
+                    const struct hvloop_http_request *request,
+                    const struct hvloop_http_response *response);
+    /**
+     * A message, whole: a text in UTF-8, without a NUL behind it (`opcode` 1), or bytes (2).
+     */
+    void (*on_message)(void *data, struct hvloop_io *io, int opcode, const void *bytes, size_t size);
+    /**
+     * The send queue, having been over half of its limit or having refused a message, has room again.
+     */
+    void (*on_drain)(void *data, struct hvloop_io *io);
+    /**
+     * It has ended: exactly once for each attempt of a client, and for each connection of a server that was open,
+     * as its last callback. `io` is NULL if it never was open. `code` and `reason` are those of the peer's Close:
+     * 1005 if that had none, 1006 if there was no Close. `error` is a number of the system's (`errno.h`), 0 if it
+     * ended in order; `text` says it in words.
+     */
+    void (*on_close)(void *data,
+                     struct hvloop_io *io,
+                     int code,
+                     const char *reason,
+                     int error,
+                     const char *text);
+    /**
+     * How `data` is given up; NULL: there is nothing to be done.
+     */
+    void (*drop)(void *data);
+    /**
+     * What all are called with.
+     */
+    void *data;
+} hvloop_ws_callbacks;
+
+/**
+ * What answers requests: `call(data, request, answer)` on a loop's thread, of several loops at a time. Both are
+ * valid for the time of the call, in which `answer` is filled in. `drop(data)`, unless it is NULL, comes exactly
+ * once, after the last call.
+ */
+typedef struct hvloop_http_callback {
+    /**
+     * What is called; what it returns means what the function says that gets this. Not NULL.
+     */
+    int (*call)(void *data, const struct hvloop_http_request *request, struct hvloop_http_response *answer);
+    /**
+     * How `data` is given up; NULL: there is nothing to be done.
+     */
+    void (*drop)(void *data);
+    /**
+     * What both are called with.
+     */
+    void *data;
+} hvloop_http_callback;
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -1041,7 +1155,7 @@ int hvloop_http_response_set_status(struct hvloop_http_response *response, int s
 
 /**
  * Adds a header; the same name may be added again. Connection, Content-Length, Transfer-Encoding and Upgrade are
- * hvloop's own; Sec-WebSocket-Protocol may be set by a `hvloop_ws_upgrade_callback` alone. 0 or a negative
+ * hvloop's own; Sec-WebSocket-Protocol may be set by the callback of `hvloop_ws_service_on_upgrade` alone. 0 or a negative
  * `hvloop_error`: it is none that could be sent.
  *
  * The arguments:
@@ -2406,6 +2520,690 @@ int hvloop_abi_version(void);
  * The version of the library, such as "0.1.0". Static text.
  */
 const char *hvloop_version(void);
+
+/**
+ * A client on that loop, which need not run yet; NULL: on a loop of its own, whose thread is started by
+ * `hvloop_ws_client_open`. NULL if it fails.
+ *
+ * The arguments:
+ * NULL, or a loop.
+ */
+struct hvloop_ws_client *hvloop_ws_client_new(const struct hvloop_loop *event_loop);
+
+/**
+ * Frees a client: none of its callbacks runs any more when this returns, which waits for one that runs on another
+ * thread. The connection is closed in order; if the client has brought its loop, this waits for the end of
+ * that, unless this is its thread. NULL is allowed.
+ *
+ * The arguments:
+ * NULL, or a client that nobody uses any more.
+ */
+void hvloop_ws_client_free(struct hvloop_ws_client *client);
+
+/**
+ * As `hvloop_ws_client_free`, but waits for nothing: a callback that runs on another thread goes on.
+ *
+ * The arguments:
+ * As `hvloop_ws_client_free`.
+ */
+void hvloop_ws_client_free_nowait(struct hvloop_ws_client *client);
+
+/**
+ * What is called of the client's connections, in the place of what was; it holds at once. A client on a loop
+ * of its own gives it up when that loop has ended: set it again before the next open. 0 or a negative
+ * `hvloop_error`; `drop` was called then.
+ *
+ * The arguments:
+ * A client; the callbacks may be called, and dropped, on the loop's thread.
+ */
+int hvloop_ws_client_set_callbacks(const struct hvloop_ws_client *client,
+                                   struct hvloop_ws_callbacks callbacks);
+
+/**
+ * Begins to connect to a `ws://` or `wss://` URL. What becomes of it is told by the callbacks, never inside this
+ * call. If the client is open, connecting or waiting to connect again, that is closed first, and the new one begins
+ * when it has ended: `on_close` comes for it as always. May be called inside `on_close`. A client whose own loop
+ * was stopped waits for its end, and gets a new one; not inside a callback of that loop. 0 or a negative
+ * `hvloop_error`: the URL or what is set is wrong, or the loop takes no connections any more. Then nothing was
+ * begun.
+ *
+ * The arguments:
+ * A client, and a text that ends with a NUL.
+ */
+int hvloop_ws_client_open(const struct hvloop_ws_client *client,
+                          const char *url);
+
+/**
+ * Closes: sends a Close with that code and reason (NULL: none; cut to 123 bytes), or gives up what is under way, or
+ * the wait for the next attempt. The client does not connect again by itself. In any state, any number of times;
+ * never waits. 0 or a negative `hvloop_error`: no program may send this code.
+ *
+ * The arguments:
+ * A client; NULL, or a text that ends with a NUL.
+ */
+int hvloop_ws_client_close(const struct hvloop_ws_client *client,
+                           int code,
+                           const char *reason);
+
+/**
+ * Sends a message on the open connection: see `hvloop_ws_send`.
+ *
+ * The arguments:
+ * A client; so many bytes.
+ */
+int64_t hvloop_ws_client_send(const struct hvloop_ws_client *client,
+                              int opcode,
+                              const void *data,
+                              size_t size);
+
+/**
+ * Sends a Ping on the open connection: see `hvloop_ws_ping`.
+ *
+ * The arguments:
+ * A client.
+ */
+int hvloop_ws_client_ping(const struct hvloop_ws_client *client);
+
+/**
+ * Closes with code 1000; if the client has brought its loop, stops that, too. Never waits: see
+ * `hvloop_ws_client_join`. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A client.
+ */
+int hvloop_ws_client_stop(const struct hvloop_ws_client *client);
+
+/**
+ * Waits until the client's own loop has ended, which was told to stop. `report`, if it is not NULL, is told how that
+ * went. 0, or a negative `hvloop_error`: this is its thread, the loop is another's, or the client was never opened.
+ *
+ * The arguments:
+ * A client; NULL, or a place for a report.
+ */
+int hvloop_ws_client_join(const struct hvloop_ws_client *client,
+                          struct hvloop_report *report);
+
+/**
+ * Where the client is in its life: a `hvloop_ws_state`, or a negative `hvloop_error`. On another thread than the
+ * loop's it may change any moment.
+ *
+ * The arguments:
+ * A client.
+ */
+int hvloop_ws_client_state(const struct hvloop_ws_client *client);
+
+/**
+ * How many bytes were accepted for sending that the socket has not taken yet, or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A client.
+ */
+int64_t hvloop_ws_client_buffered(const struct hvloop_ws_client *client);
+
+/**
+ * The open connection, with one count for the caller. NULL: there is none.
+ *
+ * The arguments:
+ * A client.
+ */
+struct hvloop_io *hvloop_ws_client_io(const struct hvloop_ws_client *client);
+
+/**
+ * The loop that the client is on, with one count for the caller. NULL: it brings its own, and was never opened.
+ *
+ * The arguments:
+ * A client.
+ */
+struct hvloop_loop *hvloop_ws_client_loop(const struct hvloop_ws_client *client);
+
+/**
+ * What the server answered to the upgrade of the last attempt, also if it refused: a copy, which
+ * `hvloop_http_response_free` frees. NULL: there is no answer.
+ *
+ * The arguments:
+ * A client.
+ */
+struct hvloop_http_response *hvloop_ws_client_response(const struct hvloop_ws_client *client);
+
+/**
+ * How many times the client has connected again, or is to, since it was open last. 0 if it is none.
+ *
+ * The arguments:
+ * A client.
+ */
+uint64_t hvloop_ws_client_retries(const struct hvloop_ws_client *client);
+
+/**
+ * How long the client waits for the next attempt, in milliseconds, as of the last `on_close`; -1: there is none; or
+ * another negative `hvloop_error`.
+ *
+ * The arguments:
+ * A client.
+ */
+int64_t hvloop_ws_client_next_delay(const struct hvloop_ws_client *client);
+
+/**
+ * Sends this header with each upgrade from the next open on, in the place of one of that name. NULL: sends none of
+ * that name. 0 or a negative `hvloop_error`: it cannot be sent, or belongs to the handshake.
+ *
+ * The arguments:
+ * A client, and texts that end with a NUL.
+ */
+int hvloop_ws_client_set_header(const struct hvloop_ws_client *client,
+                                const char *name,
+                                const char *value);
+
+/**
+ * Sends none of the headers any more that were set. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A client.
+ */
+int hvloop_ws_client_clear_headers(const struct hvloop_ws_client *client);
+
+/**
+ * Offers these subprotocols from the next open on, the preferred one first: a list such as "chat.v2, chat.v1"; NULL
+ * or an empty one: none. 0 or a negative `hvloop_error`: one of them is none, or comes twice.
+ *
+ * The arguments:
+ * A client; NULL, or a text that ends with a NUL.
+ */
+int hvloop_ws_client_set_subprotocols(const struct hvloop_ws_client *client,
+                                      const char *list);
+
+/**
+ * How long an attempt may take over all, from DNS to the upgrade, in milliseconds; from the next open on. Default
+ * 10,000. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A client.
+ */
+int hvloop_ws_client_set_open_timeout(const struct hvloop_ws_client *client,
+                                      int64_t ms);
+
+/**
+ * How long the peer may take to answer a Close, in milliseconds; from the next open on. Default 5,000. 0 or a
+ * negative `hvloop_error`.
+ *
+ * The arguments:
+ * A client.
+ */
+int hvloop_ws_client_set_close_timeout(const struct hvloop_ws_client *client, int64_t ms);
+
+/**
+ * Sends a Ping when nothing came for so many milliseconds; 0 or -1: never. From the next open on. Default 30,000.
+ * 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A client.
+ */
+int hvloop_ws_client_set_ping_interval(const struct hvloop_ws_client *client,
+                                       int64_t ms);
+
+/**
+ * How long after an unanswered Ping a peer that sends nothing counts as dead, in milliseconds; from the next open
+ * on. Default 10,000. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A client.
+ */
+int hvloop_ws_client_set_pong_timeout(const struct hvloop_ws_client *client,
+                                      int64_t ms);
+
+/**
+ * Connects again by that policy whenever an attempt or a session has ended by anything but a close, a stop, or a
+ * refusal that would come again; NULL: no more, which also ends a wait for the next attempt. It holds at once. 0 or
+ * a negative `hvloop_error`: it contradicts itself.
+ *
+ * The arguments:
+ * A client; NULL, or a policy.
+ */
+int hvloop_ws_client_set_reconnect(const struct hvloop_ws_client *client,
+                                   const struct hvloop_reconnect *reconnect);
+
+/**
+ * How `wss` is spoken, from the next open on; NULL: verified by the platform's roots. `server_name`, if it is not
+ * NULL, is the name to verify servers for. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A client; NULL, or a TLS configuration of clients; NULL, or a text that ends with a NUL.
+ */
+int hvloop_ws_client_set_tls(const struct hvloop_ws_client *client,
+                             const struct hvloop_tls_client *tls,
+                             const char *server_name);
+
+/**
+ * Connects through this proxy from the next open on, such as "http://user:password@proxy:3128" or
+ * "socks5://proxy"; NULL: directly. 0 or a negative `hvloop_error`: it is no URL of a proxy.
+ *
+ * The arguments:
+ * A client; NULL, or a text that ends with a NUL.
+ */
+int hvloop_ws_client_set_proxy(const struct hvloop_ws_client *client, const char *url);
+
+/**
+ * Follows so many redirects of the upgrade at the most, from the next open on. Default 0: none. 0 or a negative
+ * `hvloop_error`.
+ *
+ * The arguments:
+ * A client.
+ */
+int hvloop_ws_client_set_max_redirects(const struct hvloop_ws_client *client,
+                                       uint32_t redirects);
+
+/**
+ * The most bytes that a message of the peer may have; one that has more closes the connection with 1009. From the
+ * next open on. Default 64 MiB, 16 MiB of them in a frame. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A client.
+ */
+int hvloop_ws_client_set_max_message_size(const struct hvloop_ws_client *client,
+                                          size_t size);
+
+/**
+ * The most bytes that may wait to be sent; a message that is over it is refused. From the next open on. Default 16
+ * MiB. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A client.
+ */
+int hvloop_ws_client_set_send_limit(const struct hvloop_ws_client *client,
+                                    size_t bytes);
+
+/**
+ * 1: offers to compress messages (permessage-deflate), from the next open on; 0, the default: does not. 0 or a
+ * negative `hvloop_error`.
+ *
+ * The arguments:
+ * A client.
+ */
+int hvloop_ws_client_set_deflate(const struct hvloop_ws_client *client,
+                                 int on);
+
+/**
+ * Sends a message, which is copied: a text in UTF-8 (`opcode` 1) or bytes (2); whole, or not at all. How many bytes
+ * it has, or a negative `hvloop_error`: it is not open, or the queue has no room for it (`HVLOOP_ERROR_FULL`;
+ * `on_drain` tells when to try again).
+ *
+ * The arguments:
+ * A WebSocket's handle; so many bytes.
+ */
+int64_t hvloop_ws_send(const struct hvloop_io *io,
+                       int opcode,
+                       const void *data,
+                       size_t size);
+
+/**
+ * Sends a Ping without a payload. Pings of the peer are answered, and watched for, by themselves. 0 or a negative
+ * `hvloop_error`.
+ *
+ * The arguments:
+ * A WebSocket's handle.
+ */
+int hvloop_ws_ping(const struct hvloop_io *io);
+
+/**
+ * Closes: sends a Close with that code and reason (NULL: none; cut to 123 bytes) behind what is queued, waits for
+ * the peer's, and closes the socket; `on_close` tells when that is done. A client that connects again does so
+ * after it: `hvloop_ws_client_close` ends that, too. 0 or a negative `hvloop_error`: no program may send this
+ * code.
+ *
+ * The arguments:
+ * A WebSocket's handle; NULL, or a text that ends with a NUL.
+ */
+int hvloop_ws_close(const struct hvloop_io *io,
+                    int code,
+                    const char *reason);
+
+/**
+ * Where it is: a `hvloop_ws_state`, which is open, closing or closed; or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A WebSocket's handle.
+ */
+int hvloop_ws_state(const struct hvloop_io *io);
+
+/**
+ * Writes the subprotocol that a server's connection has, with a NUL behind it: as much of it as there is room. How
+ * long all of it is; 0: none; or a negative `hvloop_error`: it is a client's, whose answer has it.
+ *
+ * The arguments:
+ * A WebSocket's handle; so many bytes.
+ */
+int hvloop_ws_subprotocol(const struct hvloop_io *io,
+                          char *buffer,
+                          size_t size);
+
+/**
+ * Subscribes a server's connection to a topic: it gets what is published there from now on. Again is as good as
+ * once. 0 or a negative `hvloop_error`: it is closing, has ended, or is a client's.
+ *
+ * The arguments:
+ * A WebSocket's handle, and a text that ends with a NUL.
+ */
+int hvloop_ws_subscribe(const struct hvloop_io *io,
+                        const char *topic);
+
+/**
+ * Ends a subscription. 0 or a negative `hvloop_error`: there was none.
+ *
+ * The arguments:
+ * A WebSocket's handle, and a text that ends with a NUL.
+ */
+int hvloop_ws_unsubscribe(const struct hvloop_io *io, const char *topic);
+
+/**
+ * Sends a message to all connections of the server that are subscribed to a topic, but this one. To how many, or a
+ * negative `hvloop_error`.
+ *
+ * The arguments:
+ * A WebSocket's handle, a text that ends with a NUL, and so many bytes.
+ */
+int64_t hvloop_ws_publish(const struct hvloop_io *io,
+                          const char *topic,
+                          int opcode,
+                          const void *data,
+                          size_t size);
+
+/**
+ * A server that accepts on that loop, which need not run yet, and serves there, or on the loops of
+ * `hvloop_ws_server_set_workers`. NULL if it fails.
+ *
+ * The arguments:
+ * A loop.
+ */
+struct hvloop_ws_server *hvloop_ws_server_new(const struct hvloop_loop *event_loop);
+
+/**
+ * Frees a server: none of its callbacks, nor of its connections, runs any more when this returns, which waits for
+ * those that run on other threads. Listeners and connections are closed in order. NULL is allowed.
+ *
+ * The arguments:
+ * NULL, or a server that nobody uses any more.
+ */
+void hvloop_ws_server_free(struct hvloop_ws_server *server);
+
+/**
+ * As `hvloop_ws_server_free`, but waits for nothing: callbacks that run on other threads go on.
+ *
+ * The arguments:
+ * As `hvloop_ws_server_free`.
+ */
+void hvloop_ws_server_free_nowait(struct hvloop_ws_server *server);
+
+/**
+ * Opens a listener, whose descriptor is returned: connections wait in its backlog until `hvloop_ws_server_start`.
+ * `host` is an IP address or a name, of which an address is taken, of IPv4 if it has one; NULL: all addresses of
+ * IPv4. Port 0: any; a negative port: `host` is the path of a Unix socket. `backlog`: how many may wait; 0: 1,024.
+ * May be called for several addresses. Or a negative `hvloop_error`, usually that the address is in use.
+ *
+ * The arguments:
+ * A server; NULL, or a text that ends with a NUL.
+ */
+int hvloop_ws_server_socket(const struct hvloop_ws_server *server,
+                            const char *host,
+                            int port,
+                            int backlog);
+
+/**
+ * Takes a listener that was made elsewhere and listens already; its descriptor is the server's from now on, also if
+ * this fails. The descriptor, or a negative `hvloop_error`: it does not listen.
+ *
+ * The arguments:
+ * A server, and a descriptor that nobody else closes; a negative one is an error.
+ */
+int hvloop_ws_server_from_fd(const struct hvloop_ws_server *server,
+                             int fd);
+
+/**
+ * The port of the listener that was opened last, 0 if it is that of a Unix socket; or a negative `hvloop_error`:
+ * there was none yet.
+ *
+ * The arguments:
+ * A server.
+ */
+int hvloop_ws_server_port(const struct hvloop_ws_server *server);
+
+/**
+ * Serves the listeners that were opened since the last call, as is set by now. Connections are accepted once the
+ * loop runs. Never waits. 0 or a negative `hvloop_error`: there are none, or the loop is stopping.
+ *
+ * The arguments:
+ * A server.
+ */
+int hvloop_ws_server_start(const struct hvloop_ws_server *server);
+
+/**
+ * Closes the listeners; connections go on. Others may be opened after it. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A server.
+ */
+int hvloop_ws_server_close_listeners(const struct hvloop_ws_server *server);
+
+/**
+ * Closes the listeners, and ends every connection in order, with a Close of code 1001. Never waits; each connection
+ * has its `on_close`. The loops go on. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A server.
+ */
+int hvloop_ws_server_stop(const struct hvloop_ws_server *server);
+
+/**
+ * How many connections there are, those included that are no WebSocket yet; or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A server.
+ */
+int64_t hvloop_ws_server_count(const struct hvloop_ws_server *server);
+
+/**
+ * Calls a function with each WebSocket that is open, in this call. Nothing is locked meanwhile. 0 or a negative
+ * `hvloop_error`.
+ *
+ * The arguments:
+ * A server; the function may be called with `data`, and with handles that are valid for the time of each call.
+ */
+int hvloop_ws_server_for_each(const struct hvloop_ws_server *server,
+                              void (*call)(void *data, struct hvloop_io *io),
+                              void *data);
+
+/**
+ * The open WebSocket of that number (`hvloop_io_id`), with one count for the caller. NULL: there is none.
+ *
+ * The arguments:
+ * A server.
+ */
+struct hvloop_io *hvloop_ws_server_io_by_id(const struct hvloop_ws_server *server, uint64_t id);
+
+/**
+ * Sends a message to every WebSocket that is open: see `hvloop_ws_send`. To how many, those not counted whose queue
+ * has no room; or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A server; so many bytes.
+ */
+int64_t hvloop_ws_server_broadcast(const struct hvloop_ws_server *server,
+                                   int opcode,
+                                   const void *data,
+                                   size_t size);
+
+/**
+ * Sends a message to every WebSocket that is subscribed to a topic. To how many, those not counted whose queue has
+ * no room; or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A server, a text that ends with a NUL, and so many bytes.
+ */
+int64_t hvloop_ws_server_publish(const struct hvloop_ws_server *server,
+                                 const char *topic,
+                                 int opcode,
+                                 const void *data,
+                                 size_t size);
+
+/**
+ * Serves connections on the loops of that pool, as `hvloop_ws_server_set_balance` says; NULL: on the loop that
+ * accepts them. While the server is not started. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A server; NULL, or a pool.
+ */
+int hvloop_ws_server_set_workers(const struct hvloop_ws_server *server,
+                                 const struct hvloop_pool *workers);
+
+/**
+ * What is done with upgrades at a path, in the place of what was said before: an exact path, or all that begins with
+ * what stands before a "*" at its end ("/*"). An exact path goes before a prefix, a longer prefix before a shorter
+ * one. Others are refused with 404. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A server, a text that ends with a NUL, and a service.
+ */
+int hvloop_ws_server_route(const struct hvloop_ws_server *server,
+                           const char *path,
+                           const struct hvloop_ws_service *service);
+
+/**
+ * Answers requests that ask for no upgrade, in the place of what answered them before: the callback fills in the
+ * answer, whose status is 200 unless another one is set, and returns 0; else the answer is 404. Without a callback
+ * it is 426 at a path that has a service, else 404. The connection ends after it. 0 or a negative `hvloop_error`;
+ * `drop` was called then.
+ *
+ * The arguments:
+ * A server; the callback may be called, and dropped, on the threads of its loops, several at a time.
+ */
+int hvloop_ws_server_on_http(const struct hvloop_ws_server *server,
+                             struct hvloop_http_callback callback);
+
+/**
+ * Speaks TLS at listeners that are started from now on; NULL: does not. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A server; NULL, or a TLS configuration of servers.
+ */
+int hvloop_ws_server_set_tls(const struct hvloop_ws_server *server, const struct hvloop_tls_server *tls);
+
+/**
+ * How the loop of a new connection is chosen: a `hvloop_load_balance`. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A server.
+ */
+int hvloop_ws_server_set_balance(const struct hvloop_ws_server *server, int balance);
+
+/**
+ * Turns connections away while there are so many; `UINT32_MAX`, the default: none. 0 or a negative
+ * `hvloop_error`.
+ *
+ * The arguments:
+ * A server.
+ */
+int hvloop_ws_server_set_max_connections(const struct hvloop_ws_server *server, uint32_t connections);
+
+/**
+ * A service that accepts every upgrade. NULL if it fails.
+ */
+struct hvloop_ws_service *hvloop_ws_service_new(void);
+
+/**
+ * Frees a service: none of its callbacks runs any more when this returns, which waits for those that run on other
+ * threads. Its connections stay; upgrades to it are refused with 503. NULL is allowed.
+ *
+ * The arguments:
+ * NULL, or a service that nobody uses any more, but for servers.
+ */
+void hvloop_ws_service_free(struct hvloop_ws_service *service);
+
+/**
+ * As `hvloop_ws_service_free`, but waits for nothing: callbacks that run on other threads go on.
+ *
+ * The arguments:
+ * As `hvloop_ws_service_free`.
+ */
+void hvloop_ws_service_free_nowait(struct hvloop_ws_service *service);
+
+/**
+ * What is called of its connections, in the place of what was; it holds at once, for all of them. 0 or a negative
+ * `hvloop_error`; `drop` was called then.
+ *
+ * The arguments:
+ * A service; the callbacks may be called, and dropped, on the threads of the servers' loops, several at a time.
+ */
+int hvloop_ws_service_set_callbacks(const struct hvloop_ws_service *service,
+                                    struct hvloop_ws_callbacks callbacks);
+
+/**
+ * Asked with each proper request for an upgrade, in the place of what was asked before. It returns 0 to accept it,
+ * with the headers of the answer, of which a Sec-WebSocket-Protocol chooses a subprotocol; else it is refused with
+ * the answer, whose status is 403 unless another one is set. 0 or a negative `hvloop_error`; `drop` was called
+ * then.
+ *
+ * The arguments:
+ * As `hvloop_ws_service_set_callbacks`.
+ */
+int hvloop_ws_service_on_upgrade(const struct hvloop_ws_service *service,
+                                 struct hvloop_http_callback callback);
+
+/**
+ * Speaks this subprotocol; of several the first one that was added and that the client offers is chosen, unless an
+ * upgrade's answer chooses another one. 0 or a negative `hvloop_error`: it is none.
+ *
+ * The arguments:
+ * A service, and a text that ends with a NUL.
+ */
+int hvloop_ws_service_add_subprotocol(const struct hvloop_ws_service *service,
+                                      const char *name);
+
+/**
+ * Sends a Ping when nothing came for so many milliseconds; 0 or -1: never. Before a server gets the service.
+ * Default 30,000. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A service.
+ */
+int hvloop_ws_service_set_ping_interval(const struct hvloop_ws_service *service, int64_t ms);
+
+/**
+ * How long after an unanswered Ping a peer that sends nothing counts as dead, in milliseconds. Before a server gets
+ * the service. Default 10,000. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A service.
+ */
+int hvloop_ws_service_set_pong_timeout(const struct hvloop_ws_service *service,
+                                       int64_t ms);
+
+/**
+ * How long a peer may take to answer a Close, in milliseconds. Before a server gets the service. Default 5,000. 0
+ * or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A service.
+ */
+int hvloop_ws_service_set_close_timeout(const struct hvloop_ws_service *service,
+                                        int64_t ms);
+
+/**
+ * The most bytes that a message of a peer may have; one that has more closes the connection with 1009. Before a
+ * server gets the service. Default 64 MiB, 16 MiB of them in a frame. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A service.
+ */
+int hvloop_ws_service_set_max_message_size(const struct hvloop_ws_service *service,
+                                           size_t size);
+
+/**
+ * 1: compresses messages of clients that offer it (permessage-deflate); 0, the default: does not. Before a server
+ * gets the service. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A service.
+ */
+int hvloop_ws_service_set_deflate(const struct hvloop_ws_service *service,
+                                  int on);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -36,6 +36,14 @@ impl HttpResponseBody {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// It refuses an upgrade: if it does not say how, with 403.
+    pub(crate) fn refuses(&self) {
+        let mut answer = self.lock();
+        if answer.status < 200 {
+            answer.status = 403;
+        }
+    }
+
     /// As Rust has it, to be sent.
     pub(crate) fn to_response(&self) -> Outcome<HttpResponse> {
         let answer = self.lock();
@@ -168,7 +176,7 @@ pub unsafe extern "C" fn hvloop_http_response_set_status(
 }
 
 /// Adds a header; the same name may be added again. Connection, Content-Length, Transfer-Encoding and Upgrade are
-/// hvloop's own; Sec-WebSocket-Protocol may be set by a `hvloop_ws_upgrade_callback` alone. 0 or a negative
+/// hvloop's own; Sec-WebSocket-Protocol may be set by the callback of `hvloop_ws_service_on_upgrade` alone. 0 or a negative
 /// `hvloop_error`: it is none that could be sent.
 ///
 /// # Safety

@@ -1,8 +1,8 @@
 //! Servers of TCP, TLS and Unix streams.
 
-mod listeners;
+mod serving;
 
-use self::listeners::Listeners;
+use self::serving::Serving;
 use crate::error::{Failure, Outcome, hvloop_error};
 use crate::event_loop::{event_loop, hvloop_loop};
 use crate::ffi::boundary::{boundary, status};
@@ -12,6 +12,7 @@ use crate::ffi::text::{bytes, text};
 use crate::io::callbacks::{IoCallbacks, Streams, hvloop_io_callbacks};
 use crate::io::unpack::{self, hvloop_unpack};
 use crate::io::{hvloop_io, lock};
+use crate::listeners;
 use crate::pool::{hvloop_pool, load_balance};
 use crate::tls_server::{hvloop_tls_server, tls_server};
 use hvloop::EventLoop;
@@ -35,7 +36,7 @@ pub(crate) struct TcpServerBody {
     /// Of the acceptor.
     event_loop: EventLoop,
     streams: Arc<Streams>,
-    listeners: Mutex<Listeners>,
+    serving: Mutex<Serving>,
 }
 
 /// The server behind a handle.
@@ -62,11 +63,11 @@ pub unsafe extern "C" fn hvloop_tcp_server_new(
         // SAFETY: the caller's word.
         let event_loop = unsafe { self::event_loop(event_loop)? };
         let streams = Arc::new(Streams::new(Gate::for_threads()));
-        let listeners = Mutex::new(Listeners::new(event_loop, &streams));
+        let serving = Mutex::new(Serving::new(event_loop, &streams));
         Ok(handle::give(Object::new(TcpServerBody {
             event_loop: event_loop.clone(),
             streams,
-            listeners,
+            serving,
         })))
     })
 }
@@ -175,7 +176,10 @@ pub unsafe extern "C" fn hvloop_tcp_server_socket(
             false => unsafe { text(host)? },
         };
         // SAFETY: the caller's word.
-        unsafe { body(server)? }.open_listener(host, port, backlog)
+        let body = unsafe { body(server)? };
+        // With nothing locked: a name may take a while.
+        let opened = listeners::open(host, port, backlog)?;
+        Ok(lock(&body.serving).listeners.add(opened))
     })
 }
 
@@ -191,13 +195,11 @@ pub unsafe extern "C" fn hvloop_tcp_server_from_fd(
     fd: c_int,
 ) -> c_int {
     boundary(|| {
-        if fd < 0 {
-            return Err(Failure::argument(format!("{fd} is no descriptor")));
-        }
         // SAFETY: the caller's word.
-        let fd = unsafe { listeners::take(fd) };
+        let taken = unsafe { listeners::take(fd)? };
         // SAFETY: the caller's word.
-        unsafe { body(server)? }.take_listener(fd)
+        let body = unsafe { body(server)? };
+        Ok(lock(&body.serving).listeners.add(taken))
     })
 }
 
@@ -211,8 +213,7 @@ pub unsafe extern "C" fn hvloop_tcp_server_from_fd(
 pub unsafe extern "C" fn hvloop_tcp_server_port(server: *const hvloop_tcp_server) -> c_int {
     boundary(|| {
         // SAFETY: the caller's word.
-        let port = lock(&unsafe { body(server)? }.listeners).port;
-        port.ok_or_else(|| Failure::new(hvloop_error::NotFound, "no listener was opened"))
+        lock(&unsafe { body(server)? }.serving).listeners.port()
     })
 }
 
@@ -277,7 +278,7 @@ pub unsafe extern "C" fn hvloop_tcp_server_set_tls(
             false => Some(unsafe { tls_server(tls)? }),
         };
         // SAFETY: the caller's word.
-        lock(&unsafe { body(server)? }.listeners).tls = tls;
+        lock(&unsafe { body(server)? }.serving).tls = tls;
         Ok(())
     })
 }
@@ -295,7 +296,7 @@ pub unsafe extern "C" fn hvloop_tcp_server_set_balance(
     status(|| {
         let balance = load_balance(balance)?;
         // SAFETY: the caller's word.
-        lock(&unsafe { body(server)? }.listeners).set_balance(balance);
+        lock(&unsafe { body(server)? }.serving).set_balance(balance);
         Ok(())
     })
 }
@@ -312,7 +313,7 @@ pub unsafe extern "C" fn hvloop_tcp_server_set_max_connections(
 ) -> c_int {
     status(|| {
         // SAFETY: the caller's word.
-        lock(&unsafe { body(server)? }.listeners).set_max(connections as usize);
+        lock(&unsafe { body(server)? }.serving).set_max(connections as usize);
         Ok(())
     })
 }
@@ -332,7 +333,7 @@ pub unsafe extern "C" fn hvloop_tcp_server_set_unpack(
         // SAFETY: the caller's word.
         let unpack = unsafe { unpack::rule(unpack)? };
         // SAFETY: the caller's word.
-        lock(&unsafe { body(server)? }.listeners).set_unpack(unpack);
+        lock(&unsafe { body(server)? }.serving).set_unpack(unpack);
         Ok(())
     })
 }
@@ -410,7 +411,7 @@ pub unsafe extern "C" fn hvloop_tcp_server_broadcast(
         // SAFETY: the caller's word.
         let data = unsafe { bytes(data, size)? };
         // SAFETY: the caller's word.
-        let rust = lock(&unsafe { body(server)? }.listeners).server();
+        let rust = lock(&unsafe { body(server)? }.serving).server();
         Ok(i64::try_from(rust.broadcast(data)).unwrap_or(i64::MAX))
     })
 }

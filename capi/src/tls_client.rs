@@ -82,6 +82,19 @@ pub(crate) unsafe fn tls_client_for(
 ) -> Outcome<TlsClientConfig> {
     // SAFETY: the caller's word.
     let config = unsafe { tls_client(tls)? };
+    // SAFETY: the caller's word.
+    unsafe { named(config, server_name) }
+}
+
+/// The configuration with the name to verify servers for, if it is not NULL.
+///
+/// # Safety
+///
+/// NULL, or a text that ends with a NUL.
+pub(crate) unsafe fn named(
+    config: TlsClientConfig,
+    server_name: *const c_char,
+) -> Outcome<TlsClientConfig> {
     if server_name.is_null() {
         return Ok(config);
     }

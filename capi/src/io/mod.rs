@@ -27,7 +27,7 @@ use crate::error::{Failure, Outcome, hvloop_error};
 use crate::ffi::callback::Data;
 use crate::ffi::gate::Gate;
 use crate::ffi::handle::{self, Object, Opaque};
-use hvloop::{Address, Channel, ChannelId, EventLoop, WebSocketChannel};
+use hvloop::{Address, Channel, ChannelId, ClientConnection, EventLoop, WebSocketChannel};
 use std::ffi::c_int;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -88,7 +88,7 @@ pub(crate) enum What {
     Datagram(Datagram),
     WebSocket(WebSocketChannel),
     /// The open connection of a client.
-    WebSocketClient(Box<dyn Connection>),
+    WebSocketClient(ClientConnection),
     Foreign(Foreign),
 }
 
@@ -120,7 +120,7 @@ impl What {
             Self::Stream(channel) => channel,
             Self::Datagram(datagram) => datagram,
             Self::WebSocket(channel) => channel,
-            Self::WebSocketClient(connection) => &**connection,
+            Self::WebSocketClient(connection) => connection,
             Self::Foreign(foreign) => foreign,
         }
     }
