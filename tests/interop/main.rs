@@ -7,6 +7,8 @@ mod certificates;
 mod clients;
 #[path = "../common/mod.rs"]
 mod common;
+#[cfg(unix)]
+mod http;
 mod our_server;
 #[cfg(unix)]
 mod page;

@@ -10,6 +10,7 @@ mod deflate;
 mod floods;
 mod flow;
 mod hostile;
+mod http;
 mod memory;
 mod memory_limit;
 mod messages;

@@ -30,7 +30,7 @@ fn page_scenario(transport: Transport) {
     let ask = |line: &str| {
         let mut peer = WsPeer::mute(&net, to);
         peer.peer
-            .send(format!("{line} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes());
+            .send(format!("{line} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").as_bytes());
         let head = peer.head();
         let (body, end) = peer.peer.rest();
         assert_eq!(end, End::Clean, "{head}");

@@ -46,7 +46,7 @@ pub use self::events::{
     CloseEvent, ConnectionError, Initiator, Message, PrepareError, RedirectError, RedirectProblem,
 };
 pub use self::server::{
-    ChannelState, ServiceOptions, WebSocketChannel, WebSocketServer, WebSocketService,
+    ChannelState, HttpOptions, ServiceOptions, WebSocketChannel, WebSocketServer, WebSocketService,
 };
 pub use self::url::{UrlError, WsTarget, WsUrl};
 pub use self::websocket::{CloseError, PingError, WhenFull};

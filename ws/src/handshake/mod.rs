@@ -4,6 +4,7 @@
 //! server answers, in pieces as they come, until the answer is judged. [`ServerHandshake`] reads what
 //! a client asks for; [`Accept`] and [`HttpResponse`] are the answers.
 
+pub(crate) mod body;
 mod client;
 pub(crate) mod credentials;
 mod error;
@@ -19,5 +20,5 @@ pub use self::client::{ClientHandshake, Progress, UpgradeResponse};
 pub use self::error::{HandshakeError, HeadError};
 pub use self::limits::HandshakeLimits;
 pub use self::request::UpgradeRequest;
-pub use self::response::{Accept, HttpResponse};
+pub use self::response::{Accept, HttpResponse, Persistence};
 pub use self::server::{BadRequest, HttpRequest, RequestProgress, ServerHandshake, UpgradeError};

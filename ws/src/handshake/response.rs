@@ -32,7 +32,17 @@ pub struct Accept {
     subprotocol: Option<String>,
 }
 
-/// A plain HTTP answer: the refusal of an upgrade, or a page. The connection ends after it.
+/// Whether a connection goes on behind an answer (RFC 9112 section 9).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Persistence {
+    /// It ends.
+    Close,
+    /// Another request may follow.
+    KeepAlive,
+}
+
+/// A plain HTTP answer: the refusal of an upgrade, or what a request is answered. After a refusal the connection
+/// ends.
 ///
 /// ```
 /// use hvloop_ws::handshake::HttpResponse;
@@ -203,14 +213,19 @@ impl HttpResponse {
         self.status
     }
 
-    /// The answer on the wire, to a request of this method: one to HEAD has no body.
-    pub fn to_bytes(&self, method: &Method) -> Vec<u8> {
+    /// The answer on the wire, to a request of this method: one to HEAD has no body. What says 426 ends the
+    /// connection.
+    pub fn to_bytes(&self, method: &Method, persistence: Persistence) -> Vec<u8> {
         let mut out = Vec::with_capacity(256 + self.body.len());
         let reason = self.status.canonical_reason().unwrap_or_default();
         let first = format!("HTTP/1.1 {} {reason}\r\n", self.status.as_u16());
         out.extend_from_slice(first.as_bytes());
         let upgrade = self.status == StatusCode::UPGRADE_REQUIRED;
-        let connection: &[u8] = if upgrade { b"close, Upgrade" } else { b"close" };
+        let connection: &[u8] = match persistence {
+            _ if upgrade => b"close, Upgrade",
+            Persistence::Close => b"close",
+            Persistence::KeepAlive => b"keep-alive",
+        };
         line(&mut out, "Connection", connection);
         // These two have no body, and must not announce one (RFC 9110 section 8.6).
         let bodiless = matches!(

@@ -1,13 +1,14 @@
 //! The server's opening handshake: reads a request, which may or may not ask for an upgrade
 //! (RFC 6455 section 4.2).
 
+use super::body::BodyReader;
 use super::head::{MAX_HEADERS, body_length, header_map, scan};
 use super::limits::HandshakeLimits;
 use super::target::{Target, is_authority};
 use crate::fields::{elements, has_token, is_token, single};
 use http::header::{
-    self, AUTHORIZATION, CONNECTION, COOKIE, HOST, ORIGIN, SEC_WEBSOCKET_KEY,
-    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+    self, AUTHORIZATION, CONNECTION, COOKIE, EXPECT, HOST, ORIGIN, SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, HeaderValue, Method};
 use hvloop_event::http::{BodyLength, HeadOf, HeadScan, ScanError};
@@ -31,7 +32,9 @@ pub struct HttpRequest {
     /// HTTP/1.1, and not 1.0.
     http_1_1: bool,
     /// How long a body follows; `None`: none does.
-    body: Option<BodyLength>,
+    length: Option<BodyLength>,
+    /// The body, once it is there.
+    pub(crate) body: Vec<u8>,
 }
 
 /// Why a request is no request.
@@ -51,6 +54,21 @@ pub enum BadRequest {
     /// 6.3).
     #[error("the request has {0}")]
     Framing(&'static str),
+    /// Its body comes in another transfer coding than `chunked` (RFC 9112 section 7).
+    #[error("the request's body comes in a transfer coding that is not known")]
+    TransferCoding,
+    /// Its body is longer than [`HttpOptions::max_body`](crate::HttpOptions::max_body).
+    #[error("the body of the request is over the limit of {limit} bytes")]
+    BodyTooLarge {
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// Its body is not chunked as it has to be (RFC 9112 section 7.1).
+    #[error("the request's body has {0}")]
+    Chunk(&'static str),
+    /// It expects something else than `100-continue` (RFC 9110 section 10.1.1).
+    #[error("the request expects what is not known")]
+    Expectation,
     /// Its head is longer than [`HandshakeLimits::max_header_bytes`].
     #[error("the head of the request is over the limit of {limit} bytes")]
     HeadersTooLarge {
@@ -101,7 +119,7 @@ pub enum RequestProgress {
     /// It is there.
     Done {
         /// The request.
-        request: HttpRequest,
+        request: Box<HttpRequest>,
         /// How many bytes of those fed last belong to its head.
         consumed: usize,
     },
@@ -156,6 +174,7 @@ impl ServerHandshake {
             head.extend_from_slice(&bytes[..consumed]);
             parse(&head)?
         };
+        let request = Box::new(request);
         Ok(RequestProgress::Done { request, consumed })
     }
 }
@@ -194,14 +213,15 @@ fn parse(head: &[u8]) -> Result<HttpRequest, BadRequest> {
         let authority = HeaderValue::from_str(authority).map_err(|e| malformed(&e))?;
         headers.insert(HOST, authority);
     }
-    let body = body_length(&headers, http_1_1).map_err(BadRequest::Framing)?;
+    let length = body_length(&headers, http_1_1).map_err(BadRequest::Framing)?;
     Ok(HttpRequest {
         path: target.path.to_owned(),
         query: target.query.map(str::to_owned),
         method,
         headers,
         http_1_1,
-        body,
+        length,
+        body: Vec::new(),
     })
 }
 
@@ -224,6 +244,11 @@ impl HttpRequest {
     /// The value of a header, if it is there and is text; the first, if it is there more than once.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The body, up to [`HttpOptions::max_body`](crate::HttpOptions::max_body); empty for an upgrade, which has none.
+    pub fn body(&self) -> &[u8] {
+        &self.body
     }
 
     /// The host that it is for, maybe with a port: the URL's, if the target is a whole one, else the Host
@@ -260,6 +285,40 @@ impl HttpRequest {
         has_token(&self.headers, UPGRADE, b"websocket")
     }
 
+    /// Whether a body follows the head.
+    pub(crate) fn has_body(&self) -> bool {
+        !matches!(self.length, None | Some(BodyLength::Known(0)))
+    }
+
+    /// What reads the body that follows, of `limit` bytes at most.
+    pub(crate) fn body_reader(&self, limit: usize) -> Result<BodyReader, BadRequest> {
+        let length = self.length.unwrap_or(BodyLength::Known(0));
+        let codings = elements(&self.headers, TRANSFER_ENCODING).count();
+        if length == BodyLength::Chunked && codings > 1 {
+            return Err(BadRequest::TransferCoding);
+        }
+        BodyReader::new(length, limit)
+    }
+
+    /// Whether the client waits for an interim answer before it sends the body (RFC 9110 section 10.1.1). Who
+    /// speaks HTTP/1.0 does not.
+    pub(crate) fn expects_continue(&self) -> Result<bool, BadRequest> {
+        let mut expected = elements(&self.headers, EXPECT);
+        if !self.http_1_1 {
+            return Ok(false);
+        }
+        match expected.all(|element| element.eq_ignore_ascii_case(b"100-continue")) {
+            true => Ok(self.headers.contains_key(EXPECT)),
+            false => Err(BadRequest::Expectation),
+        }
+    }
+
+    /// Whether the client would have another request follow (RFC 9112 section 9.3).
+    pub(crate) fn keeps_alive(&self) -> bool {
+        let says = |token| has_token(&self.headers, CONNECTION, token);
+        !says(b"close") && (self.http_1_1 || says(b"keep-alive"))
+    }
+
     /// The value for Sec-WebSocket-Accept, if this is a proper request for a WebSocket.
     ///
     /// # Errors
@@ -271,8 +330,7 @@ impl HttpRequest {
         ensure(self.is_upgrade(), UpgradeError::NotAsked)?;
         ensure(self.method == Method::GET, UpgradeError::Method)?;
         ensure(self.http_1_1, UpgradeError::Version)?;
-        let bodiless = matches!(self.body, None | Some(BodyLength::Known(0)));
-        ensure(bodiless, UpgradeError::Body)?;
+        ensure(!self.has_body(), UpgradeError::Body)?;
         let connection = has_token(headers, CONNECTION, b"upgrade");
         ensure(connection, UpgradeError::Connection)?;
         let version = single(headers, SEC_WEBSOCKET_VERSION);
@@ -294,11 +352,14 @@ fn is_nonce(key: &[u8]) -> bool {
 }
 
 impl BadRequest {
-    /// The status that answers it: 400, 431 for a head over a limit (RFC 6585), or 505 for another
-    /// version.
+    /// The status that answers it: 400, 413 for a body over the limit, 417 for an expectation, 431 for a head
+    /// over a limit (RFC 6585), 501 for a transfer coding, or 505 for another version.
     pub fn status(&self) -> u16 {
         match self {
-            Self::Malformed(_) | Self::Host | Self::Framing(_) => 400,
+            Self::Malformed(_) | Self::Host | Self::Framing(_) | Self::Chunk(_) => 400,
+            Self::BodyTooLarge { .. } => 413,
+            Self::Expectation => 417,
+            Self::TransferCoding => 501,
             Self::Version => 505,
             Self::HeadersTooLarge { .. } | Self::TooManyHeaders { .. } => 431,
         }

@@ -1,14 +1,13 @@
-//! A server's connection on its loop: the request, then the messages.
+//! A server's connection on its loop: requests, then the messages.
 
 use super::channel::{Agreed, WebSocketChannel};
+use super::http::Http;
 use super::service::WebSocketService;
 use super::shared::ServerShared;
-use crate::deflate;
 use crate::events::{ConnectionError, Initiator, Message};
-use crate::handshake::{Accept, HttpRequest, HttpResponse, RequestProgress, ServerHandshake};
+use crate::handshake::HttpRequest;
 use crate::protocol::Role;
 use crate::websocket::{Reading, Stage, WebSocket};
-use http::StatusCode;
 use hvloop_event::conn::{Conn, Handler, Ticket};
 use hvloop_event::log;
 use hvloop_event::{CloseReason, lock};
@@ -17,170 +16,56 @@ use std::sync::Arc;
 
 /// See the module. Owned by the connection's slot on the loop.
 pub(super) struct ServerConnection {
-    server: Arc<ServerShared>,
+    pub(super) server: Arc<ServerShared>,
     ticket: Ticket,
-    state: State,
+    pub(super) state: State,
     /// Why it never became a WebSocket. Apart: most do.
-    failure: Option<Box<ConnectionError>>,
+    pub(super) failure: Option<Box<ConnectionError>>,
 }
 
-enum State {
-    /// The request is being read.
-    Request(Box<ServerHandshake>),
+pub(super) enum State {
+    /// Requests are read, and answered.
+    Http(Box<Http>),
     /// It is a WebSocket.
     Open(Box<Open>),
     /// It was answered otherwise, and ends.
     Answered,
 }
 
-struct Open {
+pub(super) struct Open {
     service: Arc<WebSocketService>,
     channel: WebSocketChannel,
     websocket: Rc<WebSocket>,
     reading: Reading,
 }
 
-/// What becomes of a request.
-enum Outcome {
-    Accept {
-        service: Arc<WebSocketService>,
-        answer: Vec<u8>,
-        agreed: Agreed,
-    },
-    /// Another answer; with an error, if a WebSocket was asked for.
-    Answer(HttpResponse, Option<ConnectionError>),
-}
-
 impl ServerConnection {
     pub(super) fn new(server: Arc<ServerShared>, ticket: Ticket) -> Self {
-        let handshake = ServerHandshake::new(lock(&server.settings).handshake);
+        let http = {
+            let settings = lock(&server.settings);
+            Http::new(settings.handshake, settings.http_options)
+        };
         Self {
             server,
             ticket,
-            state: State::Request(Box::new(handshake)),
+            state: State::Http(Box::new(http)),
             failure: None,
         }
     }
 
-    /// Reads the request; gives the bytes behind it back once it has made a WebSocket.
-    fn request<'b>(&mut self, conn: &Conn<'_>, data: &'b mut [u8]) -> Option<&'b mut [u8]> {
-        let State::Request(handshake) = &mut self.state else {
-            return Some(data);
+    /// Takes what came: requests, and then frames.
+    pub(super) fn take_in(&mut self, conn: &Conn<'_>, data: &mut [u8]) {
+        let data = match &self.state {
+            State::Open(_) => Some(data),
+            _ => self.requests(conn, data),
         };
-        let (request, consumed) = match handshake.feed(data) {
-            Ok(RequestProgress::NeedMore) => return None,
-            Ok(RequestProgress::Done { request, consumed }) => (request, consumed),
-            Err(e) => {
-                let status = StatusCode::from_u16(e.status()).unwrap_or(StatusCode::BAD_REQUEST);
-                let answer = HttpResponse::text(status, e.to_string());
-                let error = ConnectionError::BadRequest(e);
-                self.answer(conn, &http::Method::GET, &answer, Some(error));
-                return None;
-            }
-        };
-        match self.judge(conn, &request) {
-            Outcome::Answer(answer, error) => {
-                self.answer(conn, &request.method, &answer, error);
-                None
-            }
-            Outcome::Accept {
-                service,
-                answer,
-                agreed,
-            } => {
-                let opened = self.open(conn, &request, service, &answer, agreed);
-                let rest = data.get_mut(consumed..);
-                rest.filter(|_| opened)
-            }
+        if let (Some(data), State::Open(open)) = (data, &mut self.state) {
+            open.frames(conn, data);
         }
-    }
-
-    fn judge(&self, conn: &Conn<'_>, request: &HttpRequest) -> Outcome {
-        let local = conn.local();
-        let refuse = |status: StatusCode| {
-            let error = ConnectionError::Refused(status.as_u16());
-            Outcome::Answer(status.into(), Some(error))
-        };
-        let service = self.server.service(&request.path);
-        if !request.is_upgrade() {
-            let http = lock(&self.server.settings).http.clone();
-            let answer = match http {
-                Some(f) => local
-                    .call_user("on_http", || f(request))
-                    .unwrap_or_else(|| StatusCode::INTERNAL_SERVER_ERROR.into()),
-                None if service.is_some() => StatusCode::UPGRADE_REQUIRED.into(),
-                None => StatusCode::NOT_FOUND.into(),
-            };
-            return Outcome::Answer(answer, None);
-        }
-        let Some(service) = service else {
-            return refuse(StatusCode::NOT_FOUND);
-        };
-        let key = match request.check_upgrade() {
-            Ok(key) => key,
-            Err(e) => {
-                let status = StatusCode::from_u16(e.status()).unwrap_or(StatusCode::BAD_REQUEST);
-                let answer = HttpResponse::text(status, e.to_string());
-                return Outcome::Answer(answer, Some(ConnectionError::BadUpgrade(e)));
-            }
-        };
-        if let Some(f) = &service.check_origin {
-            let good = local.call_user("check_origin", || f(request.origin()));
-            if good != Some(true) {
-                return refuse(StatusCode::FORBIDDEN);
-            }
-        }
-        let accept = match &service.upgrade {
-            None => Accept::new(),
-            Some(f) => match local.call_user("on_upgrade", || f(request)) {
-                Some(Ok(accept)) => accept,
-                Some(Err(answer)) => {
-                    let error = ConnectionError::Refused(answer.status().as_u16());
-                    return Outcome::Answer(answer, Some(error));
-                }
-                None => return refuse(StatusCode::INTERNAL_SERVER_ERROR),
-            },
-        };
-        let chosen = accept.chosen_subprotocol();
-        let offered = |name: &str| request.subprotocols().any(|offered| offered == name);
-        if let Some(name) = chosen.filter(|name| !offered(name)) {
-            log::error!("hvloop: on_upgrade chose subprotocol {name}, which was not offered");
-            return refuse(StatusCode::INTERNAL_SERVER_ERROR);
-        }
-        let deflate = service.options.connection.deflate.as_ref();
-        let deflate = deflate.and_then(|options| deflate::accept(&request.headers, options));
-        let (deflate, extensions) = deflate.unzip();
-        let agreed = Agreed {
-            subprotocol: chosen.map(str::to_owned),
-            deflate,
-            #[cfg(feature = "tls")]
-            alpn: conn.alpn().map(Vec::into_boxed_slice),
-            #[cfg(not(feature = "tls"))]
-            alpn: None,
-        };
-        Outcome::Accept {
-            answer: accept.to_bytes(&key, extensions.as_deref()),
-            service,
-            agreed,
-        }
-    }
-
-    /// Answers with something else than a WebSocket, and ends the connection.
-    fn answer(
-        &mut self,
-        conn: &Conn<'_>,
-        method: &http::Method,
-        answer: &HttpResponse,
-        error: Option<ConnectionError>,
-    ) {
-        self.state = State::Answered;
-        self.failure = error.map(Box::new);
-        say(conn, &answer.to_bytes(method));
-        conn.finish(CloseReason::Local);
     }
 
     /// Makes a WebSocket of it. `false`: the server or its loop was stopped meanwhile.
-    fn open(
+    pub(super) fn open(
         &mut self,
         conn: &Conn<'_>,
         request: &HttpRequest,
@@ -231,6 +116,7 @@ impl ServerConnection {
             (Some(error), _) => *error,
             // What it asked for; the peer need not have ended its side behind it.
             (None, State::Answered) if conn.lost() == 0 && answered(&reason) => return,
+            (None, State::Http(http)) if conn.lost() == 0 && http.is_idle() => return,
             (None, _) => ConnectionError::Transport(reason),
         };
         let failed = lock(&self.server.settings).failed.clone();
@@ -270,7 +156,7 @@ fn answered(reason: &CloseReason) -> bool {
 }
 
 /// Sends what is no frame.
-fn say(conn: &Conn<'_>, bytes: &[u8]) {
+pub(super) fn say(conn: &Conn<'_>, bytes: &[u8]) {
     let sent = conn.send_control(bytes.len(), |out| out.extend_from_slice(bytes));
     if let Err(e) = sent {
         log::debug!("hvloop: no answer sent: {e}");
@@ -282,15 +168,19 @@ impl Handler for ServerConnection {
         // The request comes first; its time-out goes on.
     }
 
+    fn on_open_timeout(&mut self, conn: &Conn<'_>) {
+        match &self.state {
+            State::Http(http) => http.timed_out(conn),
+            _ => conn.open_timed_out(),
+        }
+    }
+
     fn on_data(&mut self, conn: &Conn<'_>, data: &mut [u8]) {
         let opening = !matches!(self.state, State::Open(_));
         if opening && conn.local().is_stopping() {
             return; // this turn ends it: no on_open after stop()
         }
-        let rest = self.request(conn, data);
-        if let (Some(rest), State::Open(open)) = (rest, &mut self.state) {
-            open.frames(conn, rest);
-        }
+        self.take_in(conn, data);
     }
 
     fn room(&mut self, conn: &Conn<'_>) -> Option<&mut [u8]> {
@@ -321,8 +211,9 @@ impl Handler for ServerConnection {
     }
 
     fn on_sent(&mut self, conn: &Conn<'_>) {
-        if let State::Open(open) = &self.state {
-            open.websocket.sent(conn);
+        match &self.state {
+            State::Open(open) => open.websocket.sent(conn),
+            _ => self.go_on(conn),
         }
     }
 
@@ -347,18 +238,16 @@ impl Handler for ServerConnection {
     }
 
     fn on_call(&mut self, conn: &Conn<'_>) {
-        if let State::Open(open) = &mut self.state {
-            open.read(|reading, deliver| reading.resume(conn, deliver), conn);
+        match &mut self.state {
+            State::Open(open) => open.read(|reading, deliver| reading.resume(conn, deliver), conn),
+            _ => self.go_on(conn),
         }
     }
 
     fn on_end(&mut self, conn: &Conn<'_>) {
         match &mut self.state {
             State::Open(open) => open.reading.end_of_stream(conn),
-            State::Request(_) => {
-                self.failure = Some(Box::new(ConnectionError::UpgradeInterrupted));
-                conn.finish(CloseReason::Peer);
-            }
+            State::Http(_) => self.end_of_requests(conn),
             State::Answered => conn.finish(CloseReason::Peer),
         }
     }
@@ -369,8 +258,8 @@ impl Handler for ServerConnection {
                 let (local, why) = (conn.local(), CloseReason::Stopped);
                 open.websocket.finish(local, 1001, "", Initiator::Loop, why);
             }
-            State::Request(_) => conn.close_now(CloseReason::Stopped),
-            State::Answered => conn.finish(CloseReason::Stopped),
+            State::Http(http) if !http.has_answered() => conn.close_now(CloseReason::Stopped),
+            _ => conn.finish(CloseReason::Stopped),
         }
     }
 

@@ -8,19 +8,24 @@
 //! | `broadcast`, `encoded` | the same message to many connections |
 //! | `topics` | who is subscribed to what |
 //! | `shared` | what the server and its connections share |
-//! | `connection` | one connection on its loop: the request, and then the WebSocket |
+//! | `connection` | one connection on its loop: requests, and then the WebSocket |
+//! | `requests`, `http` | what becomes of the requests |
 
 mod broadcast;
 mod channel;
 mod connection;
 mod encoded;
+mod http;
+mod http_options;
 mod options;
+mod requests;
 mod routes;
 mod service;
 mod shared;
 mod topics;
 
 pub use self::channel::{ChannelState, WebSocketChannel};
+pub use self::http_options::HttpOptions;
 pub use self::options::ServiceOptions;
 pub use self::service::WebSocketService;
 
@@ -81,9 +86,28 @@ impl WebSocketServer {
         self.shared.add_route(path.into(), service);
     }
 
-    /// Answers requests that ask for no upgrade, such as for a page or a health check. By default the
-    /// answer is 426 at a path that has a service, else 404. The connection ends after it. If it
-    /// panics, the answer is 500.
+    /// Answers requests that ask for no upgrade: for a page, a health check, metrics, or a small API beside the
+    /// WebSockets. Called once the request's body is there ([`HttpRequest::body`]), on the thread of the
+    /// connection's loop; requests of one connection are answered in their order. If it panics, the answer is 500.
+    /// Limits, and how long a connection waits for another request, are set by
+    /// [`set_http_options`](WebSocketServer::set_http_options).
+    ///
+    /// By default the answer is 426 at a path that has a service, else 404, and ends the connection.
+    ///
+    /// ```
+    /// use hvloop_event::EventLoop;
+    /// use hvloop_ws::WebSocketServer;
+    /// use hvloop_ws::handshake::HttpResponse;
+    /// use hvloop_ws::http::{Method, StatusCode};
+    ///
+    /// let server = WebSocketServer::new(&EventLoop::new()?);
+    /// server.on_http(|request| match (&request.method, request.path.as_str()) {
+    ///     (&Method::GET, "/health") => StatusCode::NO_CONTENT.into(),
+    ///     (&Method::POST, "/echo") => HttpResponse::new(StatusCode::OK).body(request.body().to_vec()),
+    ///     _ => StatusCode::NOT_FOUND.into(),
+    /// });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     ///
     /// libhv: `hv::HttpService`.
     pub fn on_http(&self, f: impl Fn(&HttpRequest) -> HttpResponse + Send + Sync + 'static) {
@@ -107,6 +131,12 @@ impl WebSocketServer {
     /// Limits for the head of a request. For connections accepted from now on.
     pub fn set_handshake_limits(&self, limits: HandshakeLimits) {
         lock(&self.shared.settings).handshake = limits;
+    }
+
+    /// Limits for requests that ask for no upgrade, and how long a connection waits for the next one. For
+    /// connections accepted from now on.
+    pub fn set_http_options(&self, options: HttpOptions) {
+        lock(&self.shared.settings).http_options = options;
     }
 
     /// Opens a listener (with several accepting loops, one on each). Connections are accepted once

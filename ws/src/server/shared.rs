@@ -1,6 +1,7 @@
 //! What a server and its connections share.
 
 use super::channel::WebSocketChannel;
+use super::http_options::HttpOptions;
 use super::routes::Routes;
 use super::service::WebSocketService;
 use super::topics::Topics;
@@ -28,6 +29,7 @@ pub(super) struct Settings {
     pub(super) http: Option<OnHttp>,
     pub(super) failed: Option<OnFailed>,
     pub(super) handshake: HandshakeLimits,
+    pub(super) http_options: HttpOptions,
 }
 
 impl ServerShared {
@@ -42,6 +44,11 @@ impl ServerShared {
     pub(super) fn service(&self, path: &str) -> Option<Arc<WebSocketService>> {
         let routes = lock(&self.settings).routes.clone();
         routes.find(path)
+    }
+
+    /// Whether the user answers requests that ask for no WebSocket.
+    pub(super) fn answers_http(&self) -> bool {
+        lock(&self.settings).http.is_some()
     }
 
     pub(super) fn channels(&self) -> Vec<WebSocketChannel> {

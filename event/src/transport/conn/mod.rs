@@ -38,6 +38,12 @@ pub trait Handler {
     /// [`Conn::opened`].
     fn on_up(&mut self, conn: &Conn<'_>);
 
+    /// The time for this protocol to open is over, and it is not open: end the connection, or give it
+    /// [more time](Conn::restart_open_timeout). Default: [`Conn::open_timed_out`].
+    fn on_open_timeout(&mut self, conn: &Conn<'_>) {
+        conn.open_timed_out();
+    }
+
     /// Bytes came in, in the loop's own buffer: change them in place if that helps, copy what must
     /// outlive the call.
     fn on_data(&mut self, conn: &Conn<'_>, data: &mut [u8]);

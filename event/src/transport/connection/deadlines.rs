@@ -11,23 +11,29 @@ use std::time::Duration;
 pub(super) fn fired(conn: &Conn<'_>, which: Timer) {
     conn.state().timers.take(which);
     match which {
-        Timer::Open => {
-            let (phase, limit) = {
-                let state = conn.state();
-                (phase_of(state.life), state.settings.open_timeout)
-            };
-            if let Some(phase) = phase {
-                // A proxy may have refused, and not have said all of why.
-                let refusal = proxy::refusal(conn);
-                let reason = CloseReason::OpenTimedOut { phase, limit };
-                close::now(conn, refusal.unwrap_or(reason));
-            }
+        Timer::Open if conn.is_up() => {
+            conn.tell_if_up(|handler, conn| handler.on_open_timeout(conn));
         }
+        Timer::Open => open_timed_out(conn),
         Timer::Race => connect::go_on(conn),
         Timer::Stall => check_stall(conn),
         Timer::Linger => close::now_unless_settled(conn, CloseReason::Forced),
         Timer::Quiet => check_quiet(conn),
         Timer::Flood => end_flood(conn),
+    }
+}
+
+/// Closes a connection that is not open in time.
+pub(super) fn open_timed_out(conn: &Conn<'_>) {
+    let (phase, limit) = {
+        let state = conn.state();
+        (phase_of(state.life), state.settings.open_timeout)
+    };
+    if let Some(phase) = phase {
+        // A proxy may have refused, and not have said all of why.
+        let refusal = proxy::refusal(conn);
+        let reason = CloseReason::OpenTimedOut { phase, limit };
+        close::now(conn, refusal.unwrap_or(reason));
     }
 }
 

@@ -6,6 +6,7 @@ use crate::conn::{ConnId, SendBudget};
 use crate::core::LocalLoop;
 use crate::core::entity::Role;
 use crate::error::CloseReason;
+use crate::machine::lifecycle::Lifecycle;
 use crate::machine::write_side::WriteSide;
 use crate::sys::{Address, ShortAddress, clock};
 use std::net::SocketAddr;
@@ -120,6 +121,25 @@ impl<'a> Conn<'a> {
         if opens {
             self.disarm(Timer::Open);
         }
+    }
+
+    /// Begins the time-out of the connect anew, with another limit than the connection's own if one is given: for a
+    /// protocol above that is not open yet, and has what it waited for.
+    /// [`Handler::on_open_timeout`](crate::conn::Handler::on_open_timeout) is told.
+    pub fn restart_open_timeout(&self, limit: Option<Duration>) {
+        let limit = {
+            let state = self.state();
+            let opening = state.life == Lifecycle::Opening;
+            opening.then(|| limit.unwrap_or(state.settings.open_timeout))
+        };
+        if let Some(limit) = limit {
+            self.arm(Timer::Open, limit);
+        }
+    }
+
+    /// Closes the connection, as the protocol above took too long to open.
+    pub fn open_timed_out(&self) {
+        deadlines::open_timed_out(self);
     }
 
     /// Writes what is queued, as far as the socket takes it, instead of at the end of this turn.
