@@ -1116,8 +1116,7 @@ int hvloop_http_request_header(const struct hvloop_http_request *request,
 const char *hvloop_http_request_find(const struct hvloop_http_request *request, const char *name);
 
 /**
- * The body, and in `size`, if that is not NULL, how long it is. Requests with a body are not read: there is
- * none. NULL if it is no request.
+ * The body, and in `size`, if that is not NULL, how long it is. NULL if it is no request.
  *
  * The arguments:
  * A request, inside its callback; NULL, or a place for a number.

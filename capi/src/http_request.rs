@@ -22,6 +22,7 @@ pub(crate) struct HttpRequestBody {
     path: CString,
     query: Option<CString>,
     fields: HttpFields,
+    body: Vec<u8>,
 }
 
 impl Opaque for hvloop_http_request {
@@ -38,6 +39,7 @@ pub(crate) fn show(request: &HttpRequest) -> Arc<Object<hvloop_http_request>> {
         path: text(&request.path),
         query: request.query.as_deref().map(text),
         fields: HttpFields::from_headers(&request.headers),
+        body: request.body().to_vec(),
     })
 }
 
@@ -142,8 +144,7 @@ pub unsafe extern "C" fn hvloop_http_request_find(
     })
 }
 
-/// The body, and in `size`, if that is not NULL, how long it is. Requests with a body are not read: there is
-/// none. NULL if it is no request.
+/// The body, and in `size`, if that is not NULL, how long it is. NULL if it is no request.
 ///
 /// # Safety
 ///
@@ -155,9 +156,9 @@ pub unsafe extern "C" fn hvloop_http_request_body(
 ) -> *const c_void {
     boundary(|| {
         // SAFETY: the caller's word.
-        unsafe { handle::get(request)? };
+        let body = unsafe { &handle::get(request)?.body.body };
         // SAFETY: the caller's word.
-        unsafe { put(size, 0) };
-        Ok(c"".as_ptr().cast())
+        unsafe { put(size, body.len()) };
+        Ok(body.as_ptr().cast())
     })
 }
