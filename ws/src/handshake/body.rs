@@ -1,6 +1,6 @@
 //! The body of a request (RFC 9112 sections 6 and 7), strictly: what two parsers could cut differently is refused.
 
-use super::server::BadRequest;
+use super::bad_request::BadRequest;
 use crate::fields::is_token;
 use hvloop_event::http::BodyLength;
 

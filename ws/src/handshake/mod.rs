@@ -4,6 +4,7 @@
 //! server answers, in pieces as they come, until the answer is judged. [`ServerHandshake`] reads what
 //! a client asks for; [`Accept`] and [`HttpResponse`] are the answers.
 
+mod bad_request;
 pub(crate) mod body;
 mod client;
 pub(crate) mod credentials;
@@ -16,9 +17,10 @@ mod server;
 mod target;
 mod verify;
 
+pub use self::bad_request::{BadRequest, UpgradeError};
 pub use self::client::{ClientHandshake, Progress, UpgradeResponse};
 pub use self::error::{HandshakeError, HeadError};
 pub use self::limits::HandshakeLimits;
 pub use self::request::UpgradeRequest;
 pub use self::response::{Accept, HttpResponse, Persistence};
-pub use self::server::{BadRequest, HttpRequest, RequestProgress, ServerHandshake, UpgradeError};
+pub use self::server::{HttpRequest, RequestProgress, ServerHandshake};
