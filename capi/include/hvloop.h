@@ -874,12 +874,6 @@ extern "C" {
 #endif // __cplusplus
 
 /**
- * The text of the last failure of this thread; empty if there was none. It is valid until the next function of
- * the ABI fails on this thread. Never NULL.
- */
-const char *hvloop_last_error(void);
-
-/**
  * The name of an error, such as "argument"; "ok" of what is no error, "unknown" of a number that is none.
  * Static text.
  */
@@ -1556,6 +1550,12 @@ int hvloop_io_tls_version(const struct hvloop_io *io);
 int hvloop_io_alpn(const struct hvloop_io *io,
                    char *buffer,
                    size_t size);
+
+/**
+ * The text of the last failure of this thread; empty if there was none. It is valid until the next function of
+ * the ABI fails on this thread. Never NULL.
+ */
+const char *hvloop_last_error(void);
 
 /**
  * Has each line told to somebody, instead of on stderr. 0, or a negative `hvloop_error`: the program is a Rust

@@ -1,6 +1,5 @@
 //! What went wrong.
 
-use crate::ffi::boundary;
 use hvloop::event::{JoinError, RunError};
 use hvloop::{
     ConnectError, DatagramError, ListenError, ListenErrorKind, LoopClosed, SendError, StartError,
@@ -157,13 +156,6 @@ impl From<JoinError> for Failure {
         };
         Self::new(code, error.to_string())
     }
-}
-
-/// The text of the last failure of this thread; empty if there was none. It is valid until the next function of
-/// the ABI fails on this thread. Never NULL.
-#[unsafe(no_mangle)]
-pub extern "C" fn hvloop_last_error() -> *const c_char {
-    boundary::last_error()
 }
 
 /// The name of an error, such as "argument"; "ok" of what is no error, "unknown" of a number that is none.

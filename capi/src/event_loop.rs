@@ -3,16 +3,16 @@
 use crate::error::{Failure, Outcome, hvloop_error};
 use crate::ffi::boundary::{boundary, status};
 use crate::ffi::callback::Data;
-use crate::ffi::handle::{self, Opaque};
+use crate::ffi::handle::{self, Object, Opaque};
 use crate::ffi::text::{millis, put, some_millis};
 use crate::loop_options::{self, hvloop_loop_options};
 use crate::report::hvloop_report;
-use crate::share;
-use crate::signal::Signals;
+use crate::signal_list::Signals;
 use hvloop::event::Turn;
 use hvloop::{EventLoop, LoopStatus};
+use std::collections::BTreeMap;
 use std::ffi::{c_int, c_void};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// A loop. Counted: `hvloop_loop_retain` and `hvloop_loop_release`. Each function may be called on any thread,
 /// unless it says otherwise. A loop has one handle, however often it is asked for.
@@ -51,6 +51,22 @@ impl Opaque for hvloop_loop {
 pub(crate) unsafe fn event_loop<'a>(event_loop: *const hvloop_loop) -> Outcome<&'a EventLoop> {
     // SAFETY: the caller's word.
     unsafe { handle::get(event_loop) }.map(|object| &object.body.event_loop)
+}
+
+/// The handle of each loop that C knows of: there is one, as programs compare them.
+static HANDLES: Mutex<BTreeMap<u64, Weak<Object<hvloop_loop>>>> = Mutex::new(BTreeMap::new());
+
+/// Gives C a count of the loop's handle.
+pub(crate) fn give(event_loop: &EventLoop) -> *mut hvloop_loop {
+    let mut handles = HANDLES.lock().unwrap_or_else(PoisonError::into_inner);
+    let number = event_loop.id().raw();
+    if let Some(object) = handles.get(&number).and_then(Weak::upgrade) {
+        return handle::give(object);
+    }
+    handles.retain(|_, object| object.strong_count() > 0);
+    let object = Object::new(LoopBody::new(event_loop.clone()));
+    handles.insert(number, Arc::downgrade(&object));
+    handle::give(object)
 }
 
 /// Where a loop is in its life.
@@ -96,7 +112,7 @@ pub unsafe extern "C" fn hvloop_loop_new(options: *const hvloop_loop_options) ->
     boundary(|| {
         // SAFETY: the caller's word.
         let options = unsafe { loop_options::options(options)? };
-        Ok(share::give(&EventLoop::with_options(options)?))
+        Ok(give(&EventLoop::with_options(options)?))
     })
 }
 
@@ -126,7 +142,7 @@ pub unsafe extern "C" fn hvloop_loop_release(event_loop: *mut hvloop_loop) {
 #[unsafe(no_mangle)]
 pub extern "C" fn hvloop_loop_current() -> *mut hvloop_loop {
     boundary(|| match EventLoop::current() {
-        Some(local) => Ok(share::give(&local.event_loop())),
+        Some(local) => Ok(give(&local.event_loop())),
         None => Err(Failure::new(
             hvloop_error::NotFound,
             "no callback of a loop is running",

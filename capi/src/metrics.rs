@@ -5,6 +5,7 @@ use crate::ffi::boundary::status;
 use crate::ffi::text::{put, to_millis};
 use std::ffi::c_int;
 
+// Large: the counters of Rust's `Metrics`, one for one.
 /// Counters of a loop. See `hvloop_loop_metrics`.
 #[repr(C)]
 #[allow(non_camel_case_types, reason = "named as C has it")]

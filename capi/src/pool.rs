@@ -1,12 +1,11 @@
 //! Several loops, each on a thread of its own.
 
 use crate::error::{Failure, Outcome};
-use crate::event_loop::hvloop_loop;
+use crate::event_loop::{self, hvloop_loop};
 use crate::ffi::boundary::{boundary, status};
 use crate::ffi::callback::Callback;
 use crate::ffi::handle::{self, Object, Opaque};
 use crate::loop_options::{self, hvloop_loop_options};
-use crate::share;
 use hvloop::{EventLoopThreadPool, LoadBalance};
 use std::ffi::{c_int, c_void};
 
@@ -136,7 +135,7 @@ pub unsafe extern "C" fn hvloop_pool_loop(pool: *const hvloop_pool, n: usize) ->
         let object = unsafe { handle::get(pool)? };
         let event_loop = object.body.event_loop(n);
         let event_loop = event_loop.ok_or_else(|| Failure::argument("there are not so many"))?;
-        Ok(share::give(event_loop))
+        Ok(event_loop::give(event_loop))
     })
 }
 
@@ -155,7 +154,7 @@ pub unsafe extern "C" fn hvloop_pool_next_loop(
         let balance = load_balance(balance)?;
         // SAFETY: the caller's word.
         let object = unsafe { handle::get(pool)? };
-        Ok(share::give(object.body.next_loop(balance)))
+        Ok(event_loop::give(object.body.next_loop(balance)))
     })
 }
 

@@ -6,11 +6,8 @@ use crate::ffi::boundary::status;
 use crate::ffi::callback::Callback;
 use crate::ffi::handle;
 use crate::ffi::text::put;
-use hvloop::signal::SignalHandle;
-use std::collections::BTreeMap;
 use std::ffi::{c_int, c_void};
 use std::io;
-use std::sync::{Mutex, PoisonError};
 
 /// What a signal calls: `call(data, signum)`, on the loop's thread. `drop(data)`, unless it is NULL, comes exactly
 /// once, after the last call: on the loop's thread, or before the function returns that refuses it.
@@ -24,25 +21,6 @@ pub struct hvloop_signal_callback {
     pub drop: Option<unsafe extern "C" fn(data: *mut c_void)>,
     /// What both are called with.
     pub data: *mut c_void,
-}
-
-/// The signals that a loop listens to for C, by the numbers that C has.
-#[derive(Default)]
-pub(crate) struct Signals(Mutex<(u64, BTreeMap<u64, SignalHandle>)>);
-
-impl Signals {
-    fn add(&self, handle: SignalHandle) -> u64 {
-        let mut signals = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        signals.0 += 1;
-        let id = signals.0;
-        signals.1.insert(id, handle);
-        id
-    }
-
-    fn remove(&self, id: u64) -> Option<SignalHandle> {
-        let mut signals = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        signals.1.remove(&id)
-    }
 }
 
 /// Calls back each time that the process gets that signal; several that come close together may be one call. `id`,

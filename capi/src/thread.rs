@@ -1,13 +1,12 @@
 //! Loops on threads of their own.
 
 use crate::error::Outcome;
-use crate::event_loop::{event_loop, hvloop_loop};
+use crate::event_loop::{self, event_loop, hvloop_loop};
 use crate::ffi::boundary::{boundary, status};
 use crate::ffi::handle::{self, Object, Opaque};
 use crate::ffi::text::put;
 use crate::loop_options;
 use crate::report::hvloop_report;
-use crate::share;
 use crate::task::hvloop_task;
 use hvloop::{EventLoop, EventLoopThread};
 use std::ffi::c_int;
@@ -84,7 +83,7 @@ pub unsafe extern "C" fn hvloop_thread_loop(thread: *const hvloop_thread) -> *mu
     boundary(|| {
         // SAFETY: the caller's word.
         let object = unsafe { handle::get(thread)? };
-        Ok(share::give(object.body.event_loop()))
+        Ok(event_loop::give(object.body.event_loop()))
     })
 }
 

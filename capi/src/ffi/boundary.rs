@@ -87,7 +87,7 @@ fn keep(text: String) {
     let _ = LAST.try_with(|last| last.replace(text));
 }
 
-/// See [`hvloop_last_error`](crate::error::hvloop_last_error).
+/// See [`hvloop_last_error`](crate::last_error::hvloop_last_error).
 pub(crate) fn last_error() -> *const c_char {
     LAST.try_with(|last| last.borrow().as_ptr())
         .unwrap_or(<&CStr>::default().as_ptr())

@@ -2,12 +2,11 @@
 
 use super::{Connection, hvloop_io, io, lock};
 use crate::error::{Failure, Outcome, hvloop_error};
-use crate::event_loop::hvloop_loop;
+use crate::event_loop::{self, hvloop_loop};
 use crate::ffi::address::{address_text, put_address, put_text};
 use crate::ffi::boundary::{boundary, status};
 use crate::ffi::callback::Data;
 use crate::ffi::handle;
-use crate::share;
 use hvloop::Address;
 use std::ffi::{c_char, c_int, c_void};
 use std::sync::Arc;
@@ -85,7 +84,7 @@ pub unsafe extern "C" fn hvloop_io_loop(io: *const hvloop_io) -> *mut hvloop_loo
         // SAFETY: the caller's word.
         let event_loop = unsafe { connection(io)? }.event_loop();
         let none = || Failure::new(hvloop_error::NotFound, "it is on no loop");
-        Ok(share::give(&event_loop.ok_or_else(none)?))
+        Ok(event_loop::give(&event_loop.ok_or_else(none)?))
     })
 }
 

@@ -4,14 +4,13 @@ use super::callbacks::{WsCallbacks, hvloop_ws_callbacks};
 use super::client_core::{ClientCore, is_stopping};
 use super::connection::{close_code, hvloop_ws_state, message, number, reason};
 use crate::error::{Failure, Outcome, hvloop_error};
-use crate::event_loop::{event_loop, hvloop_loop};
+use crate::event_loop::{self, event_loop, hvloop_loop};
 use crate::ffi::boundary::{boundary, status};
 use crate::ffi::handle::{self, Object, Opaque};
 use crate::ffi::text::{put, text};
 use crate::http_response::{self, hvloop_http_response};
 use crate::io::{hvloop_io, lock};
 use crate::report::hvloop_report;
-use crate::share;
 use hvloop::event::LocalLoop;
 use hvloop::ws::{ClientState, WsUrl};
 use hvloop::{OpenError, WebSocketClient};
@@ -348,7 +347,7 @@ pub unsafe extern "C" fn hvloop_ws_client_loop(
         // SAFETY: the caller's word.
         let event_loop = unsafe { self::client(client)? }.client.event_loop();
         let none = || Failure::new(hvloop_error::NotFound, "the client was never opened");
-        Ok(share::give(&event_loop.ok_or_else(none)?))
+        Ok(event_loop::give(&event_loop.ok_or_else(none)?))
     })
 }
 

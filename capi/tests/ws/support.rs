@@ -242,7 +242,7 @@ pub fn c(text: &str) -> CString {
 }
 
 pub fn last_error() -> String {
-    string(hvloop_capi::error::hvloop_last_error())
+    string(hvloop_capi::last_error::hvloop_last_error())
 }
 
 /// Handles that other threads may use.
