@@ -102,7 +102,7 @@ pub fn wait_for(what: &str, mut f: impl FnMut() -> bool) {
 
 /// The text of this thread's last failure.
 pub fn last_error() -> String {
-    let text = unsafe { CStr::from_ptr(hvloop_capi::error::hvloop_last_error()) };
+    let text = unsafe { CStr::from_ptr(hvloop_capi::last_error::hvloop_last_error()) };
     text.to_string_lossy().into_owned()
 }
 
