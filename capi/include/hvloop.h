@@ -1014,6 +1014,17 @@ int hvloop_loop_report(const struct hvloop_loop *event_loop, struct hvloop_repor
 int hvloop_loop_set_binding(const struct hvloop_loop *event_loop, void *data, void (*drop)(void *data));
 
 /**
+ * Keeps a pointer with a loop as `hvloop_loop_set_binding` does, unless there is one: then `drop`, if it is not
+ * NULL, is called. The pointer that is kept; NULL if it fails: `drop` was called then, too.
+ *
+ * The arguments:
+ * As `hvloop_loop_set_binding`.
+ */
+void *hvloop_loop_bind_once(const struct hvloop_loop *event_loop,
+                            void *data,
+                            void (*drop)(void *data));
+
+/**
  * The pointer that was kept with a loop; NULL: none. It is valid for as long as nobody replaces it.
  *
  * The arguments:
@@ -1225,7 +1236,7 @@ void hvloop_io_release(struct hvloop_io *io);
  * The arguments:
  * A handle.
  */
-int hvloop_io_kind(const struct hvloop_io *io);
+int hvloop_io_kind_of(const struct hvloop_io *io);
 
 /**
  * Its number, which no other one of the process has. 0 if it is none.
@@ -2861,7 +2872,7 @@ int hvloop_ws_close(const struct hvloop_io *io,
  * The arguments:
  * A WebSocket's handle.
  */
-int hvloop_ws_state(const struct hvloop_io *io);
+int hvloop_ws_state_of(const struct hvloop_io *io);
 
 /**
  * Writes the subprotocol that a server's connection has, with a NUL behind it: as much of it as there is room. How
@@ -3054,7 +3065,7 @@ int hvloop_ws_server_set_workers(const struct hvloop_ws_server *server,
 
 /**
  * What is done with upgrades at a path, in the place of what was said before: an exact path, or all that begins with
- * what stands before a "*" at its end ("/*"). An exact path goes before a prefix, a longer prefix before a shorter
+ * what stands before a "*" at its end. An exact path goes before a prefix, a longer prefix before a shorter
  * one. Others are refused with 404. 0 or a negative `hvloop_error`.
  *
  * The arguments:

@@ -372,6 +372,35 @@ pub unsafe extern "C" fn hvloop_loop_set_binding(
     })
 }
 
+/// Keeps a pointer with a loop as `hvloop_loop_set_binding` does, unless there is one: then `drop`, if it is not
+/// NULL, is called. The pointer that is kept; NULL if it fails: `drop` was called then, too.
+///
+/// # Safety
+///
+/// As `hvloop_loop_set_binding`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn hvloop_loop_bind_once(
+    event_loop: *const hvloop_loop,
+    data: *mut c_void,
+    drop: Option<unsafe extern "C" fn(data: *mut c_void)>,
+) -> *mut c_void {
+    boundary(|| {
+        let data = Arc::new(Data::new(data, drop));
+        // SAFETY: the caller's word.
+        let object = unsafe { handle::get(event_loop)? };
+        let mut binding = object
+            .body
+            .binding
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let kept = binding.get_or_insert_with(|| Arc::clone(&data)).as_ptr();
+        std::mem::drop(binding);
+        // One that came too late goes with nothing locked.
+        std::mem::drop(data);
+        Ok(kept)
+    })
+}
+
 /// The pointer that was kept with a loop; NULL: none. It is valid for as long as nobody replaces it.
 ///
 /// # Safety

@@ -83,10 +83,6 @@ impl Streams {
         }
     }
 
-    pub(crate) fn gate(&self) -> &Gate {
-        &self.gate
-    }
-
     /// From now on these are called; what was there before is given up when its last call has returned.
     pub(crate) fn set_callbacks(&self, callbacks: Arc<IoCallbacks>) {
         let before = lock(&self.callbacks).replace(callbacks);

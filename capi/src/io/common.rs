@@ -40,7 +40,7 @@ pub unsafe extern "C" fn hvloop_io_release(io: *mut hvloop_io) {
 ///
 /// A handle.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn hvloop_io_kind(io: *const hvloop_io) -> c_int {
+pub unsafe extern "C" fn hvloop_io_kind_of(io: *const hvloop_io) -> c_int {
     // SAFETY: the caller's word.
     boundary(|| unsafe { self::io(io) }.map(|io| io.what().connection().kind() as c_int))
 }

@@ -193,7 +193,7 @@ pub unsafe extern "C" fn hvloop_ws_close(
 ///
 /// A WebSocket's handle.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn hvloop_ws_state(io: *const hvloop_io) -> c_int {
+pub unsafe extern "C" fn hvloop_ws_state_of(io: *const hvloop_io) -> c_int {
     boundary(|| {
         // SAFETY: the caller's word.
         let state = match unsafe { ws(io)? } {

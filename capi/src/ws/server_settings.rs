@@ -94,7 +94,7 @@ pub unsafe extern "C" fn hvloop_ws_server_set_workers(
 }
 
 /// What is done with upgrades at a path, in the place of what was said before: an exact path, or all that begins with
-/// what stands before a "*" at its end ("/*"). An exact path goes before a prefix, a longer prefix before a shorter
+/// what stands before a "*" at its end. An exact path goes before a prefix, a longer prefix before a shorter
 /// one. Others are refused with 404. 0 or a negative `hvloop_error`.
 ///
 /// # Safety

@@ -31,7 +31,7 @@ fn of_no_io(io: *mut hvloop_io, event_loop: &Loop, error: i32) {
     let mut text = [0; 4];
     unsafe {
         for answer in [
-            hvloop_io_kind(io),
+            hvloop_io_kind_of(io),
             hvloop_io_fd(io),
             hvloop_io_is_open(io),
             hvloop_io_error(io),

@@ -53,7 +53,7 @@ impl Reader {
 
 unsafe extern "C" fn on_ready(data: *mut c_void, io: *mut hvloop_io, ready: c_int) {
     let reader = unsafe { &*data.cast::<Reader>() };
-    assert_eq!(unsafe { hvloop_io_kind(io) }, 4);
+    assert_eq!(unsafe { hvloop_io_kind_of(io) }, 4);
     if ready & HVLOOP_WRITABLE != 0 {
         reader.writable.fetch_add(1, Ordering::SeqCst);
     }

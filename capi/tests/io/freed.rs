@@ -162,7 +162,7 @@ fn server_freed_in_on_message() {
         if matches!(event, Event::Message(..)) {
             unsafe { hvloop_tcp_server_free(at.swap(std::ptr::null_mut(), Ordering::SeqCst)) };
             // Its connections go on to their end.
-            assert_eq!(unsafe { hvloop_io_kind(io) }, 1);
+            assert_eq!(unsafe { hvloop_io_kind_of(io) }, 1);
         }
     });
     let mut server = Server::started(&there, &served);

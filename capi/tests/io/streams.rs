@@ -153,7 +153,7 @@ fn echo_and_an_end_in_order() {
     assert_eq!(unsafe { hvloop_tcp_client_is_connected(client.0) }, 1);
     let io = client.io();
     assert_eq!(unsafe { hvloop_io_fd(io.0) }, fd, "that socket was used");
-    assert_eq!(unsafe { hvloop_io_kind(io.0) }, 1);
+    assert_eq!(unsafe { hvloop_io_kind_of(io.0) }, 1);
     assert_eq!(unsafe { hvloop_io_is_open(io.0) }, 1);
     assert_eq!(peer_text(io.0), format!("127.0.0.1:{}", server.port));
     let its_loop = unsafe { hvloop_io_loop(io.0) };

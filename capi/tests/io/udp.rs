@@ -91,7 +91,7 @@ fn sent_before_the_start() {
     udp.start();
     assert_eq!(recv(&one), b"early");
     let io = udp.io();
-    assert_eq!(unsafe { hvloop_io_kind(io.0) }, 2);
+    assert_eq!(unsafe { hvloop_io_kind_of(io.0) }, 2);
     assert_eq!(unsafe { hvloop_io_fd(io.0) }, fd);
     assert_eq!(unsafe { hvloop_io_is_open(io.0) }, 1);
     assert_eq!(peer_text(io.0), one.local_addr().unwrap().to_string());

@@ -83,7 +83,7 @@ fn a_connection_is_one_handle() {
     let io = unsafe { hvloop_ws_client_io(client.0) };
     unsafe {
         assert_eq!(
-            hvloop_io_kind(io),
+            hvloop_io_kind_of(io),
             hvloop_capi::io::hvloop_io_kind::Websocket as i32
         );
         assert!(hvloop_io_fd(io) > 2 && hvloop_io_id(io) > 0);
@@ -94,7 +94,7 @@ fn a_connection_is_one_handle() {
         assert!(string(text.as_ptr()).ends_with(&format!(":{}", server.port())));
         assert_eq!(hvloop_ws_send(io, 1, b"hi".as_ptr().cast(), 2), 2);
         assert_eq!(hvloop_ws_ping(io), 0);
-        assert_eq!(hvloop_ws_state(io), hvloop_ws_state::Open as i32);
+        assert_eq!(hvloop_ws_state_of(io), hvloop_ws_state::Open as i32);
     }
     served.wait_message(b"hi");
     client.close();
@@ -102,7 +102,7 @@ fn a_connection_is_one_handle() {
     client.wait_state(hvloop_ws_state::Closed);
     unsafe {
         assert_eq!(hvloop_io_is_open(io), 0);
-        assert_eq!(hvloop_ws_state(io), hvloop_ws_state::Closed as i32);
+        assert_eq!(hvloop_ws_state_of(io), hvloop_ws_state::Closed as i32);
         assert_eq!(hvloop_ws_send(io, 1, b"hi".as_ptr().cast(), 2), -6);
         assert_eq!(hvloop_ws_close(io, 1000, ptr::null()), 0);
         assert!(hvloop_ws_client_io(client.0).is_null());
