@@ -1,10 +1,12 @@
-/// Where a loop is in its life, by libhv's names.
+/// Where something is in its life, by libhv's names.
 #ifndef HV_STATUS_HPP_
 #define HV_STATUS_HPP_
 
+#include <atomic>
+
 namespace hv {
 
-/// What has a status. It is that of the loop behind it, so that nobody sets it.
+/// What has a status. That of loops and their threads is hvloop's: `setStatus` does not change it.
 class Status {
   public:
     enum KStatus {
@@ -20,13 +22,18 @@ class Status {
         kDestroyed = 9,
     };
 
+    Status() : status_(kNull) {}
     virtual ~Status() {}
 
-    virtual KStatus status() const = 0;
+    virtual KStatus status() const { return status_; }
+    void setStatus(KStatus status) { status_ = status; }
 
     bool isRunning() const { return status() == kRunning; }
     bool isPause() const { return status() == kPause; }
     bool isStopped() const { return status() == kStopped; }
+
+  private:
+    std::atomic<KStatus> status_;
 };
 
 } // namespace hv

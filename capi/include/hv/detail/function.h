@@ -7,7 +7,7 @@
 #include <functional>
 #include <utility>
 
-#include "hv/detail/try.h"
+#include "try.h"
 
 namespace hv {
 namespace detail {
