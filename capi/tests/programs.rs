@@ -1,0 +1,168 @@
+//! Programs in C and C++ that are run for real: as they are, with sanitizers, and in valgrind. Each has a script
+//! beside it with what it says, and what it is told.
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use support::compiler::{Language, first, last};
+use support::library::{made, package};
+use support::run::run;
+use support::script::Script;
+
+const SANITIZERS: &[&str] = &[
+    "-fsanitize=address,undefined",
+    "-fno-sanitize-recover=undefined",
+];
+
+fn language(source: &Path) -> Language {
+    match source.extension().and_then(|extension| extension.to_str()) {
+        Some("c") => Language::C,
+        Some("cpp") => Language::Cpp,
+        _ => panic!("{}: in no language that is known", source.display()),
+    }
+}
+
+fn source(name: &str) -> PathBuf {
+    let found = ["c", "cpp"]
+        .map(|language| package(&format!("tests/programs/{language}/{name}.{language}")))
+        .into_iter()
+        .find(|path| path.exists());
+    found.unwrap_or_else(|| panic!("no program {name}"))
+}
+
+fn program(name: &str, way: &str) -> PathBuf {
+    made().join(format!("{name}-{way}"))
+}
+
+/// Runs it by the compiler that is not the sanitized one's, if there are two, so that both make each program.
+fn plain(name: &str) {
+    let (source, program) = (source(name), program(name, "plain"));
+    let language = language(&source);
+    last(language).link(language.standards()[0], &[], &[&source], &program);
+    let script = Script::read(&source.with_extension("script"));
+    run(Command::new(&program), &script).expect(name);
+    in_valgrind(&program, &script);
+}
+
+/// Definite leaks, and bytes that nobody owns or has set: neither. Loops may run on at the program's end.
+fn in_valgrind(program: &Path, script: &Script) {
+    let mut command = Command::new("valgrind");
+    if command.arg("--version").output().is_err() {
+        eprintln!("valgrind is not installed: not run in it");
+        return;
+    }
+    let mut command = Command::new("valgrind");
+    command
+        .args([
+            "--quiet",
+            "--error-exitcode=99",
+            "--fair-sched=try",
+            "--max-stackframe=8388608",
+        ])
+        .args([
+            "--leak-check=full",
+            "--show-leak-kinds=definite",
+            "--errors-for-leak-kinds=definite",
+        ])
+        .arg(program);
+    run(command, script).expect("in valgrind");
+}
+
+fn sanitized(name: &str) {
+    let (source, program) = (source(name), program(name, "sanitized"));
+    let language = language(&source);
+    first(language).link(language.standards()[1], SANITIZERS, &[&source], &program);
+    let script = Script::read(&source.with_extension("script"));
+    let mut command = Command::new(&program);
+    command.env(
+        "ASAN_OPTIONS",
+        "detect_leaks=1:detect_stack_use_after_return=1",
+    );
+    run(command, &script).expect(name);
+}
+
+/// A module of two tests for each program, and one test that no program was forgotten.
+macro_rules! programs {
+    ($($name:ident),* $(,)?) => {
+        $(mod $name {
+            #[test]
+            fn runs() {
+                super::plain(stringify!($name));
+            }
+
+            #[test]
+            fn runs_with_sanitizers() {
+                super::sanitized(stringify!($name));
+            }
+        })*
+
+        #[test]
+        fn each_program_is_run() {
+            let listed = [$(stringify!($name)),*];
+            for language in ["c", "cpp"] {
+                let files = std::fs::read_dir(package(&format!("tests/programs/{language}")));
+                for file in files.expect("programs") {
+                    let path = file.expect("a program").path();
+                    let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
+                    assert!(listed.contains(&name), "{} is run by no test", path.display());
+                }
+            }
+        }
+    };
+}
+
+programs! {
+    // Loops, timers and threads.
+    loop_on_main,
+    loop_on_a_thread,
+    pool_of_loops,
+    timer_singleton,
+    logging,
+    async_work,
+    callback_member,
+    // What goes wrong elsewhere.
+    throwing_task_does_not_hurt_the_loop,
+    timer_capturing_loop_is_freed,
+    last_loop_handle_dropped_on_its_loop,
+    thread_local_outlives_loop,
+    callback_with_large_stack_frame,
+    exit_in_callback,
+    main_returns_with_running_loop,
+    stop_from_atexit,
+    threads_are_started_again,
+}
+
+/// The sanitizers are in what `sanitized` makes: they find what is wrong there.
+#[test]
+fn sanitizers_are_linked() {
+    for (name, body, found) in [
+        (
+            "overflow",
+            "char *volatile p = new char[1]; delete[] p; volatile char x = p[argc - 1]; return x == 7;",
+            "AddressSanitizer",
+        ),
+        (
+            "leak",
+            "void *volatile p = new int(argc); p = 0; return p != 0;",
+            "detected memory leaks",
+        ),
+        (
+            "undefined",
+            "int shift = argc + 40; return (1 << shift) & 0;",
+            "shift exponent",
+        ),
+    ] {
+        let file = made().join(format!("canary-{name}.cpp"));
+        let text = format!(
+            "#include \"hv/EventLoop.h\"\nint main(int argc, char **) {{ hv::EventLoop loop; {body} }}\n"
+        );
+        std::fs::write(&file, text).expect("the directory for tests");
+        let program = program(name, "canary");
+        first(Language::Cpp).link("c++11", SANITIZERS, &[&file], &program);
+        let output = Command::new(&program).output().expect("it runs");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success(), "{name}: {said}");
+        assert!(said.contains(found), "{name}: {said}");
+    }
+}
