@@ -229,7 +229,13 @@ impl Accepting {
         let back_off = self.back_off.get();
         if back_off == BACK_OFF.0 {
             let address = &self.listen.address;
-            log::error!("hvloop: cannot accept at {address}, {turned} turned away: {e}");
+            match e.kind() {
+                // Shut down by who has it, too: it is about to be closed.
+                io::ErrorKind::InvalidInput => {
+                    log::debug!("hvloop: the listener at {address} was shut down: {e}");
+                }
+                _ => log::error!("hvloop: cannot accept at {address}, {turned} turned away: {e}"),
+            }
         }
         core.shared.counters.accept_errors.add(1);
         self.waiting.set(core.arm_for(&self.place, back_off, 0));
