@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Model-checks event/src/sync with loom: the models must pass, and each deliberate bug (a value of
+# Model-checks event/src/sync, and the gate of capi's callbacks, with loom: the models must pass, and each deliberate bug (a value of
 # cfg hvloop_mutant) must make the model named beside it fail.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -26,6 +26,10 @@ readonly mutants=(
     release_no_wake:gate::last_hold_wakes_a_draining_loop
     try_close_checks_early:gate::close_never_over_a_hold_taken
     finish_tells_nobody:gate::finish_wakes_who_waits
+    gate_leaves_silently:callbacks::nobody_is_called_once_it_is_free
+    gate_waits_for_nobody:callbacks::two_threads_are_waited_for
+    gate_lets_late_ones_in:callbacks::nobody_is_called_once_it_is_free
+    gate_waits_for_itself:callbacks::freed_inside_of_a_call
 )
 
 # build LOG [RUSTC-ARGUMENT ...]: builds the tests and prints the path of their program. The

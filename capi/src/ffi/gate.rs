@@ -3,16 +3,32 @@
 use super::thread::{THREADS, thread_number};
 use std::cell::Cell;
 use std::ptr;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::PoisonError;
+
+#[cfg(loom)]
+use loom::sync::{
+    Condvar, Mutex,
+    atomic::{AtomicU64, Ordering},
+};
+#[cfg(not(loom))]
+use std::sync::{
+    Condvar, Mutex,
+    atomic::{AtomicU64, Ordering},
+};
 
 /// In a [`Lane`]: nobody may come in any more. Below it, how many are in.
 const SHUT: u64 = 1 << 63;
 
+#[cfg(not(loom))]
 thread_local! {
     /// The calls that the thread is in, the last one first. It needs no destructor: there to the thread's very
     /// end, when `exit` was called in a callback.
     static INSIDE: Cell<*const Visit> = const { Cell::new(ptr::null()) };
+}
+
+#[cfg(loom)]
+loom::thread_local! {
+    static INSIDE: Cell<*const Visit> = Cell::new(ptr::null());
 }
 
 /// Lets calls in until it is shut, and then waits for those that run. Nothing is locked during a call, which costs
@@ -53,7 +69,7 @@ impl Gate {
         Self {
             lanes: (0..lanes).map(|_| Lane::default()).collect(),
             leaving: Mutex::default(),
-            left: Condvar::default(),
+            left: Condvar::new(),
         }
     }
 
@@ -68,9 +84,9 @@ impl Gate {
         }
         let visit = Visit {
             gate: self,
-            outer: INSIDE.get(),
+            outer: INSIDE.with(Cell::get),
         };
-        INSIDE.set(&raw const visit);
+        INSIDE.with(|inside| inside.set(&raw const visit));
         let _out = Out(visit.outer);
         Some(call())
     }
@@ -101,7 +117,7 @@ impl Gate {
     /// How many of them are on the stack of the thread that asks.
     fn visits_of_this_thread(&self) -> u64 {
         let mut visits = 0;
-        let mut next = INSIDE.get();
+        let mut next = INSIDE.with(Cell::get);
         while !next.is_null() {
             // SAFETY: those in the list are on this thread's stack, in calls that have not returned: each is taken
             // off before it goes.
@@ -118,7 +134,7 @@ struct Out(*const Visit);
 
 impl Drop for Out {
     fn drop(&mut self) {
-        INSIDE.set(self.0);
+        INSIDE.with(|inside| inside.set(self.0));
     }
 }
 
@@ -140,7 +156,7 @@ impl Drop for Leaves<'_> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
     use std::sync::atomic::AtomicBool;
@@ -182,7 +198,7 @@ mod tests {
         });
         assert_eq!(entered, Some(true));
         assert_eq!(gate.visits(), 0);
-        assert!(INSIDE.get().is_null());
+        assert!(INSIDE.with(Cell::get).is_null());
     }
 
     #[test]
@@ -194,7 +210,7 @@ mod tests {
         assert!(panicked.is_err());
         gate.shut();
         gate.wait();
-        assert!(INSIDE.get().is_null());
+        assert!(INSIDE.with(Cell::get).is_null());
     }
 
     /// From inside of one it waits for those of other threads.

@@ -1,13 +1,17 @@
-//! loom models of the inbox and the gate of `hvloop-event`: every interleaving of a few threads, up to a
+//! loom models of the inbox and the gate of `hvloop-event`, and of the gate of `capi`'s callbacks: every interleaving of a few threads, up to a
 //! bound of preemptions. `tests/loom.sh` runs them. The sources are the library's own, built with loom's
 //! atomics.
 #![cfg(all(test, loom))]
 #![allow(dead_code, unused_imports, reason = "a part of a library, by itself")]
 
+#[path = "../../../capi/src/ffi/gate.rs"]
+mod callback_gate;
+mod callbacks;
 mod gate;
 mod inbox;
 #[path = "../../../event/src/sync/mod.rs"]
 mod sync;
+mod thread;
 
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::sync::{Arc, Condvar, Mutex};
