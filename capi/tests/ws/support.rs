@@ -90,6 +90,15 @@ impl Record {
         })
     }
 
+    /// An echo whose connection may end at any time.
+    pub fn echo_quietly() -> Self {
+        Self::with(|seen, io| {
+            if let Seen::Message(opcode, bytes) = seen {
+                unsafe { hvloop_ws_send(io, *opcode, bytes.as_ptr().cast(), bytes.len()) };
+            }
+        })
+    }
+
     pub fn callbacks(&self) -> hvloop_ws_callbacks {
         hvloop_ws_callbacks {
             on_open: Some(on_open),
