@@ -113,7 +113,7 @@ fn of_io(io: *mut hvloop_capi::io::hvloop_io) -> Vec<i64> {
             hvloop_ws_send(io, 1, bytes, 1),
             status(hvloop_ws_ping(io)),
             status(hvloop_ws_close(io, 1000, text)),
-            status(hvloop_ws_state(io)),
+            status(hvloop_ws_state_of(io)),
             status(hvloop_ws_subprotocol(io, ptr::null_mut(), 0)),
             status(hvloop_ws_subscribe(io, text)),
             status(hvloop_ws_unsubscribe(io, text)),
