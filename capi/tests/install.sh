@@ -44,7 +44,7 @@ runs() {
     local said
     said="$("$@")"
     [[ "$said" == ok ]] || { echo "$* said: $said" >&2; exit 1; }
-    echo "- ${*: -1}: ok"
+    echo "- ${*
 }
 
 export PKG_CONFIG_PATH="$prefix/lib/pkgconfig"
