@@ -440,6 +440,27 @@ typedef struct hvloop_ws_server hvloop_ws_server;
 typedef struct hvloop_ws_service hvloop_ws_service;
 
 /**
+ * Who is told the addresses of a host: `call(data, addresses, count, error)`, once, on the loop's thread.
+ * `addresses` are so many `struct sockaddr_storage`; `error` is NULL, or says why there are none. Both are valid for
+ * the call. `drop(data)`, unless it is NULL, comes exactly once, after the call or in its place: on the loop's
+ * thread, or before the function returns that refuses it.
+ */
+typedef struct hvloop_dns_callback {
+    /**
+     * What is called. Not NULL.
+     */
+    void (*call)(void *data, const void *addresses, size_t count, const char *error);
+    /**
+     * How `data` is given up; NULL: there is nothing to be done.
+     */
+    void (*drop)(void *data);
+    /**
+     * What both are called with.
+     */
+    void *data;
+} hvloop_dns_callback;
+
+/**
  * What running, or joining, a loop returns: how its stop went.
  */
 typedef struct hvloop_report {
@@ -872,6 +893,30 @@ typedef struct hvloop_http_callback {
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
+
+/**
+ * Looks up the addresses of a host, which get that port, on a thread of its own. `id`, if it is not NULL, gets a
+ * number for `hvloop_loop_cancel_resolve`. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A loop; a text that ends with a NUL; the callback may be called, and dropped, on the loop's thread; NULL, or a
+ * place for a number.
+ */
+int hvloop_loop_resolve(const struct hvloop_loop *event_loop,
+                        const char *host,
+                        int port,
+                        struct hvloop_dns_callback callback,
+                        uint64_t *id);
+
+/**
+ * Gives a lookup up: its callback is dropped. On the loop's thread it is not called after this; from another one it
+ * still may be until the loop gets to know. 0, also if there is none, or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A loop.
+ */
+int hvloop_loop_cancel_resolve(const struct hvloop_loop *event_loop,
+                               uint64_t id);
 
 /**
  * The name of an error, such as "argument"; "ok" of what is no error, "unknown" of a number that is none.

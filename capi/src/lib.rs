@@ -23,6 +23,7 @@
 //! This is the only crate of hvloop with `unsafe` code: pointers come from C, and its word is taken for what the
 //! functions say under "Safety".
 
+pub mod dns;
 pub mod error;
 pub mod event_loop;
 mod ffi;

@@ -114,6 +114,7 @@ macro_rules! programs {
 
 programs! {
     // Loops, timers and threads.
+    loops,
     loop_on_main,
     loop_on_a_thread,
     pool_of_loops,
