@@ -5,7 +5,7 @@ use crate::common::ws_client::{Net, Recorded, Transport};
 use crate::over_both;
 use hvloop::event::SendError;
 use hvloop::ws::ChannelState;
-use hvloop::{Address, ClientConnection, ReconnectPolicy};
+use hvloop::{Address, ClientConnection, LoopOptions, ReconnectPolicy, WebSocketClient};
 use hvloop_test_support::{DEADLINE, Mode, Monitor};
 use std::time::Duration;
 
@@ -117,4 +117,31 @@ fn in_callbacks(transport: Transport) {
     late.read(|late| {
         assert_eq!(late[..], [(Err(SendError::NotOpen), ChannelState::Closed)]);
     });
+}
+
+/// A client's own loop is as it is asked to be, each time that it is made.
+#[test]
+fn options_of_an_own_loop() {
+    let net = Net::new(Transport::Ws);
+    let server = net.server(Mode::Echo);
+    let loop_options = LoopOptions::new().name("of-a-client");
+    let options = net.options().keep_callbacks(true);
+    let client = Recorded::of(WebSocketClient::owned_with_loop_options(
+        options,
+        loop_options,
+    ));
+    let names = Monitor::new(Vec::new());
+    let n = names.clone();
+    client.client.on_open(move |_, _| {
+        let name = std::thread::current().name().map(str::to_owned);
+        n.update(|names| names.push(name));
+    });
+    for round in 1..=2 {
+        client.client.open(&server.url()).unwrap();
+        assert!(names.wait(DEADLINE, |names| names.len() == round));
+        client.client.stop();
+        client.client.join().unwrap();
+    }
+    let name = Some("of-a-client".to_owned());
+    names.read(|names| assert_eq!(names[..], [name.clone(), name]));
 }

@@ -5,6 +5,7 @@ use crate::common::net::{End, Net, Transport};
 use crate::common::ws_peer::{WsPeer, frame, request};
 use crate::common::ws_server::Recorded;
 use crate::over_tcp_and_tls;
+use hvloop::Address;
 use hvloop::ws::ConnectionError;
 use hvloop::ws::HttpOptions;
 use hvloop::ws::handshake::{BadRequest, HttpResponse};
@@ -28,6 +29,8 @@ fn echo(net: &Net, server: &Recorded, options: HttpOptions) -> SocketAddr {
     server.server.set_http_options(options);
     server.server.on_http(|request| {
         let body = String::from_utf8_lossy(request.body()).into_owned();
+        let peer = request.peer().and_then(Address::inet);
+        assert!(peer.is_some_and(|peer| peer.ip().is_loopback()), "{peer:?}");
         let text = format!("{} {} {body}", request.method, request.path);
         HttpResponse::text(StatusCode::OK, text)
     });

@@ -45,8 +45,8 @@ use callbacks::Callbacks;
 use engine::Engine;
 use hvloop_event::log;
 use hvloop_event::{
-    EventLoop, EventLoopThread, JoinError, LocalLoop, PolicyError, ReconnectPolicy, SendError,
-    ShutdownReport, lock,
+    EventLoop, EventLoopThread, JoinError, LocalLoop, LoopOptions, PolicyError, ReconnectPolicy,
+    SendError, ShutdownReport, lock,
 };
 use plan::Plan;
 use shared::ClientShared;
@@ -124,7 +124,12 @@ impl WebSocketClient {
 
     /// Like [`owned`](WebSocketClient::owned), with options.
     pub fn owned_with_options(options: ClientOptions) -> Self {
-        Self::counted(ClientShared::owned(options))
+        Self::owned_with_loop_options(options, LoopOptions::new())
+    }
+
+    /// Like [`owned`](WebSocketClient::owned), with options, and with those of its loop.
+    pub fn owned_with_loop_options(options: ClientOptions, loop_options: LoopOptions) -> Self {
+        Self::counted(ClientShared::owned(options, loop_options))
     }
 
     fn counted(client: Arc<ClientShared>) -> Self {

@@ -9,7 +9,7 @@ use crate::websocket::Owner;
 use hvloop_event::conn::SendBudget;
 use hvloop_event::log;
 use hvloop_event::{
-    AttachmentId, EventLoop, EventLoopThread, LocalLoop, ReconnectPolicy, StartError,
+    AttachmentId, EventLoop, EventLoopThread, LocalLoop, LoopOptions, ReconnectPolicy, StartError,
 };
 use hvloop_event::{change, lock};
 use std::io;
@@ -96,8 +96,16 @@ pub(super) struct Server {
 enum Host {
     /// One of somebody else's.
     Attached(EventLoop),
-    /// Its own, once opened.
-    Owned(Option<Arc<EventLoopThread>>),
+    /// Its own.
+    Owned(OwnLoop),
+}
+
+/// The loop that a client brings.
+struct OwnLoop {
+    /// Once opened.
+    thread: Option<Arc<EventLoopThread>>,
+    /// Apart: few clients bring one.
+    options: Box<LoopOptions>,
 }
 
 impl ClientShared {
@@ -105,8 +113,12 @@ impl ClientShared {
         Self::new(Host::Attached(event_loop), options)
     }
 
-    pub(super) fn owned(options: ClientOptions) -> Arc<Self> {
-        Self::new(Host::Owned(None), options)
+    pub(super) fn owned(options: ClientOptions, loop_options: LoopOptions) -> Arc<Self> {
+        let own = OwnLoop {
+            thread: None,
+            options: Box::new(loop_options),
+        };
+        Self::new(Host::Owned(own), options)
     }
 
     fn new(host: Host, options: ClientOptions) -> Arc<Self> {
@@ -254,50 +266,50 @@ impl ClientShared {
     pub(super) fn event_loop(&self) -> Option<EventLoop> {
         match &*lock(&self.host) {
             Host::Attached(event_loop) => Some(event_loop.clone()),
-            Host::Owned(thread) => thread.as_ref().map(|t| t.event_loop().clone()),
+            Host::Owned(own) => own.thread.as_ref().map(|t| t.event_loop().clone()),
         }
     }
 
     pub(super) fn own_thread(&self) -> Option<Arc<EventLoopThread>> {
         match &*lock(&self.host) {
             Host::Attached(_) => None,
-            Host::Owned(thread) => thread.clone(),
+            Host::Owned(own) => own.thread.clone(),
         }
     }
 
     pub(super) fn take_own_thread(&self) -> Option<Arc<EventLoopThread>> {
         match &mut *lock(&self.host) {
             Host::Attached(_) => None,
-            Host::Owned(thread) => thread.take(),
+            Host::Owned(own) => own.thread.take(),
         }
     }
 
     /// The loop for a new session; an owning client whose loop is stopping gets a new one.
     pub(super) fn loop_for_open(&self) -> Result<EventLoop, OpenError> {
         let mut host = lock(&self.host);
-        let old = match &mut *host {
-            Host::Attached(event_loop) => {
-                if event_loop.is_stopping() {
-                    return Err(OpenError::LoopClosed);
-                }
-                return Ok(event_loop.clone());
-            }
-            Host::Owned(Some(thread)) if !thread.event_loop().is_stopping() => {
-                return Ok(thread.event_loop().clone());
-            }
-            // In a callback of the loop that the client stopped, which still has its callbacks.
-            Host::Owned(Some(thread)) if thread.event_loop().is_in_loop_thread() => {
+        let own = match &mut *host {
+            Host::Attached(event_loop) if event_loop.is_stopping() => {
                 return Err(OpenError::LoopClosed);
             }
-            Host::Owned(old) => old.take(),
+            Host::Attached(event_loop) => return Ok(event_loop.clone()),
+            Host::Owned(own) => own,
         };
-        let thread = EventLoopThread::new()?;
+        if let Some(event_loop) = own.thread.as_ref().map(|thread| thread.event_loop()) {
+            if !event_loop.is_stopping() {
+                return Ok(event_loop.clone());
+            }
+            // In a callback of the loop that the client stopped, which still has its callbacks.
+            if event_loop.is_in_loop_thread() {
+                return Err(OpenError::LoopClosed);
+            }
+        }
+        let event_loop = EventLoop::with_options((*own.options).clone())?;
+        let thread = EventLoopThread::with_loop(event_loop.clone());
         thread.start().map_err(|e| match e {
             StartError::Spawn(e) => OpenError::Thread(e),
             e => OpenError::Thread(io::Error::other(e)),
         })?;
-        let event_loop = thread.event_loop().clone();
-        *host = Host::Owned(Some(Arc::new(thread)));
+        let old = own.thread.replace(Arc::new(thread));
         drop(host);
         // Its last on_close may still be running; the callbacks come back after it. No lock is held.
         if let Some(old) = old

@@ -12,6 +12,7 @@ use http::header::{
     SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, HeaderValue, Method};
+use hvloop_event::Address;
 use hvloop_event::http::{BodyLength, HeadOf, HeadScan};
 use std::fmt;
 use std::str;
@@ -36,6 +37,8 @@ pub struct HttpRequest {
     length: Option<BodyLength>,
     /// The body, once it is there.
     pub(crate) body: Vec<u8>,
+    /// Who asks, where that is known.
+    pub(crate) peer: Option<Address>,
 }
 
 /// How far a request is.
@@ -150,6 +153,7 @@ fn parse(head: &[u8]) -> Result<HttpRequest, BadRequest> {
         http_1_1,
         length,
         body: Vec::new(),
+        peer: None,
     })
 }
 
@@ -172,6 +176,14 @@ impl HttpRequest {
     /// The value of a header, if it is there and is text; the first, if it is there more than once.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The address of the client, or of what is before it; `None`: it was read by
+    /// [`ServerHandshake`] alone.
+    ///
+    /// libhv: `HttpRequest::client_addr`.
+    pub fn peer(&self) -> Option<&Address> {
+        self.peer.as_ref()
     }
 
     /// The body, up to [`HttpOptions::max_body`](crate::HttpOptions::max_body); empty for an upgrade, which has none.

@@ -63,7 +63,13 @@ impl Http {
         let Some((mut request, mut reader)) = self.body.take() else {
             return Ok(match self.handshake.feed(bytes)? {
                 RequestProgress::NeedMore => Step::NeedMore,
-                RequestProgress::Done { request, consumed } => Step::Head(request, consumed),
+                RequestProgress::Done {
+                    mut request,
+                    consumed,
+                } => {
+                    request.peer = conn.peer();
+                    Step::Head(request, consumed)
+                }
             });
         };
         match reader.feed(bytes)? {
