@@ -1174,6 +1174,28 @@ const char *hvloop_http_request_find(const struct hvloop_http_request *request, 
 const void *hvloop_http_request_body(const struct hvloop_http_request *request, size_t *size);
 
 /**
+ * Writes the address of the client to a `struct sockaddr_storage`: of IPv4, IPv6 or a Unix socket. `length` says how
+ * much room there is, and gets what is used. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A request, inside its callback; so many bytes, and their number.
+ */
+int hvloop_http_request_peer(const struct hvloop_http_request *request,
+                             void *address,
+                             uint32_t *length);
+
+/**
+ * Writes the address of the client as text, such as "127.0.0.1:80", with a NUL behind it: as much of it as there is
+ * room. How long all of it is, or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A request, inside its callback; so many bytes.
+ */
+int hvloop_http_request_peer_text(const struct hvloop_http_request *request,
+                                  char *buffer,
+                                  size_t size);
+
+/**
  * An answer of that status, with no headers and no body. NULL if it fails.
  */
 struct hvloop_http_response *hvloop_http_response_new(int status);
@@ -3123,8 +3145,8 @@ int hvloop_ws_server_route(const struct hvloop_ws_server *server,
 /**
  * Answers requests that ask for no upgrade, in the place of what answered them before: the callback fills in the
  * answer, whose status is 200 unless another one is set, and returns 0; else the answer is 404. Without a callback
- * it is 426 at a path that has a service, else 404. The connection ends after it. 0 or a negative `hvloop_error`;
- * `drop` was called then.
+ * it is 426 at a path that has a service, else 404, and ends the connection. Requests of one connection are answered in
+ * their order. 0 or a negative `hvloop_error`; `drop` was called then.
  *
  * The arguments:
  * A server; the callback may be called, and dropped, on the threads of its loops, several at a time.
@@ -3156,6 +3178,26 @@ int hvloop_ws_server_set_balance(const struct hvloop_ws_server *server, int bala
  * A server.
  */
 int hvloop_ws_server_set_max_connections(const struct hvloop_ws_server *server, uint32_t connections);
+
+/**
+ * The longest body of a request that asks for no upgrade, in bytes: one that is longer is answered with 413. For
+ * connections accepted from now on. Default 1 MiB. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A server.
+ */
+int hvloop_ws_server_set_max_body_size(const struct hvloop_ws_server *server,
+                                       size_t size);
+
+/**
+ * How many milliseconds a connection waits for the next request; 0 or -1: it ends after an answer. For connections
+ * accepted from now on. Default 15,000. 0 or a negative `hvloop_error`.
+ *
+ * The arguments:
+ * A server.
+ */
+int hvloop_ws_server_set_keep_alive(const struct hvloop_ws_server *server,
+                                    int64_t ms);
 
 /**
  * A service that accepts every upgrade. NULL if it fails.

@@ -1,10 +1,12 @@
 //! HTTP requests, as C sees them.
 
-use crate::error::{Failure, hvloop_error};
-use crate::ffi::boundary::boundary;
+use crate::error::{Failure, Outcome, hvloop_error};
+use crate::ffi::address::{address_text, put_address, put_text};
+use crate::ffi::boundary::{boundary, status};
 use crate::ffi::handle::{self, Object, Opaque};
 use crate::ffi::text::{put, text};
 use crate::http_fields::HttpFields;
+use hvloop::Address;
 use hvloop::ws::handshake::HttpRequest;
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::sync::Arc;
@@ -23,6 +25,7 @@ pub(crate) struct HttpRequestBody {
     query: Option<CString>,
     fields: HttpFields,
     body: Vec<u8>,
+    peer: Option<Address>,
 }
 
 impl Opaque for hvloop_http_request {
@@ -40,6 +43,7 @@ pub(crate) fn show(request: &HttpRequest) -> Arc<Object<hvloop_http_request>> {
         query: request.query.as_deref().map(text),
         fields: HttpFields::from_headers(&request.headers),
         body: request.body().to_vec(),
+        peer: request.peer().cloned(),
     })
 }
 
@@ -161,4 +165,56 @@ pub unsafe extern "C" fn hvloop_http_request_body(
         unsafe { put(size, body.len()) };
         Ok(body.as_ptr().cast())
     })
+}
+
+/// Writes the address of the client to a `struct sockaddr_storage`: of IPv4, IPv6 or a Unix socket. `length` says how
+/// much room there is, and gets what is used. 0 or a negative `hvloop_error`.
+///
+/// # Safety
+///
+/// A request, inside its callback; so many bytes, and their number.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn hvloop_http_request_peer(
+    request: *const hvloop_http_request,
+    address: *mut c_void,
+    length: *mut u32,
+) -> c_int {
+    status(|| {
+        // SAFETY: the caller's word.
+        let peer = unsafe { peer(request)? };
+        // SAFETY: the caller's word.
+        unsafe { put_address(peer, address, length) }
+    })
+}
+
+/// Writes the address of the client as text, such as "127.0.0.1:80", with a NUL behind it: as much of it as there is
+/// room. How long all of it is, or a negative `hvloop_error`.
+///
+/// # Safety
+///
+/// A request, inside its callback; so many bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn hvloop_http_request_peer_text(
+    request: *const hvloop_http_request,
+    buffer: *mut c_char,
+    size: usize,
+) -> c_int {
+    boundary(|| {
+        // SAFETY: the caller's word.
+        let peer = unsafe { peer(request)? };
+        // SAFETY: the caller's word.
+        unsafe { put_text(&address_text(peer), buffer, size) }
+    })
+}
+
+/// Who asks.
+///
+/// # Safety
+///
+/// As [`handle::get`].
+unsafe fn peer<'a>(request: *const hvloop_http_request) -> Outcome<&'a Address> {
+    // SAFETY: the caller's word.
+    let object = unsafe { handle::get(request)? };
+    let none = || Failure::new(hvloop_error::NotFound, "the client has no address");
+    object.body.peer.as_ref().ok_or_else(none)
 }

@@ -10,10 +10,11 @@ use crate::ffi::handle::{self, Object, Opaque};
 use crate::ffi::text::{put, text};
 use crate::http_response::{self, hvloop_http_response};
 use crate::io::{hvloop_io, lock};
+use crate::loop_options;
 use crate::report::hvloop_report;
 use hvloop::event::LocalLoop;
 use hvloop::ws::{ClientState, WsUrl};
-use hvloop::{OpenError, WebSocketClient};
+use hvloop::{ClientOptions, OpenError, WebSocketClient};
 use std::ffi::{c_char, c_int, c_void};
 use std::sync::Arc;
 
@@ -58,7 +59,10 @@ pub unsafe extern "C" fn hvloop_ws_client_new(
     boundary(|| {
         let core = ClientCore::new();
         let client = match event_loop.is_null() {
-            true => WebSocketClient::owned(),
+            true => {
+                let options = ClientOptions::new();
+                WebSocketClient::owned_with_loop_options(options, loop_options::defaults())
+            }
             // SAFETY: the caller's word.
             false => WebSocketClient::new(unsafe { self::event_loop(event_loop)? }),
         };

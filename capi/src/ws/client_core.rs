@@ -188,9 +188,11 @@ impl ClientCore {
         };
         client.set_options(options);
         client.open(url)?;
-        // It was opened with one in any case, so that one may be set later.
-        let set = client.set_reconnect(policy);
-        debug_assert!(set.is_ok(), "it was checked: {set:?}");
+        if policy.is_none() {
+            // It was opened with one in any case, so that one may be set later.
+            let ended = client.set_reconnect(None);
+            debug_assert!(ended.is_ok(), "nothing to be checked: {ended:?}");
+        }
         Ok(())
     }
 

@@ -6,13 +6,14 @@ use super::service::hvloop_ws_service;
 use crate::error::{Failure, hvloop_error};
 use crate::ffi::boundary::status;
 use crate::ffi::handle;
-use crate::ffi::text::text;
+use crate::ffi::text::{millis, text};
 use crate::http_callback::{HttpCallback, hvloop_http_callback};
 use crate::io::lock;
 use crate::listeners::some_address;
 use crate::pool::{hvloop_pool, load_balance};
 use crate::tls_server::{hvloop_tls_server, tls_server};
 use hvloop::tls::TlsServerConfig;
+use hvloop::ws::HttpOptions;
 use hvloop::{Listen, LoadBalance, WebSocketServer};
 use std::ffi::{c_char, c_int};
 use std::sync::Arc;
@@ -23,6 +24,7 @@ pub(super) struct Settings {
     balance: Option<LoadBalance>,
     max_connections: Option<u32>,
     tls: Option<TlsServerConfig>,
+    http: HttpOptions,
 }
 
 impl Settings {
@@ -36,6 +38,7 @@ impl Settings {
     }
 
     fn apply(&self, server: &WebSocketServer) {
+        server.set_http_options(self.http);
         if let Some(balance) = self.balance {
             server.set_load_balance(balance);
         }
@@ -130,8 +133,8 @@ pub unsafe extern "C" fn hvloop_ws_server_route(
 
 /// Answers requests that ask for no upgrade, in the place of what answered them before: the callback fills in the
 /// answer, whose status is 200 unless another one is set, and returns 0; else the answer is 404. Without a callback
-/// it is 426 at a path that has a service, else 404. The connection ends after it. 0 or a negative `hvloop_error`;
-/// `drop` was called then.
+/// it is 426 at a path that has a service, else 404, and ends the connection. Requests of one connection are answered in
+/// their order. 0 or a negative `hvloop_error`; `drop` was called then.
 ///
 /// # Safety
 ///
@@ -205,6 +208,45 @@ pub unsafe extern "C" fn hvloop_ws_server_set_max_connections(
         // SAFETY: the caller's word.
         let body = unsafe { self::server(server)? };
         body.set(|settings| settings.max_connections = Some(connections));
+        Ok(())
+    })
+}
+
+/// The longest body of a request that asks for no upgrade, in bytes: one that is longer is answered with 413. For
+/// connections accepted from now on. Default 1 MiB. 0 or a negative `hvloop_error`.
+///
+/// # Safety
+///
+/// A server.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn hvloop_ws_server_set_max_body_size(
+    server: *const hvloop_ws_server,
+    size: usize,
+) -> c_int {
+    status(|| {
+        // SAFETY: the caller's word.
+        let body = unsafe { self::server(server)? };
+        body.set(|settings| settings.http = settings.http.max_body(size));
+        Ok(())
+    })
+}
+
+/// How many milliseconds a connection waits for the next request; 0 or -1: it ends after an answer. For connections
+/// accepted from now on. Default 15,000. 0 or a negative `hvloop_error`.
+///
+/// # Safety
+///
+/// A server.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn hvloop_ws_server_set_keep_alive(
+    server: *const hvloop_ws_server,
+    ms: i64,
+) -> c_int {
+    status(|| {
+        let timeout = millis(ms)?.filter(|timeout| !timeout.is_zero());
+        // SAFETY: the caller's word.
+        let body = unsafe { self::server(server)? };
+        body.set(|settings| settings.http = settings.http.keep_alive(timeout));
         Ok(())
     })
 }

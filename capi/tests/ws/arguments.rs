@@ -81,6 +81,8 @@ fn of_server(server: *mut hvloop_ws_server) -> Vec<i64> {
             status(hvloop_ws_server_set_tls(server, ptr::null())),
             status(hvloop_ws_server_set_balance(server, 0)),
             status(hvloop_ws_server_set_max_connections(server, 1)),
+            status(hvloop_ws_server_set_max_body_size(server, 1)),
+            status(hvloop_ws_server_set_keep_alive(server, 1)),
         ]
     }
 }
@@ -139,6 +141,12 @@ fn of_heads(request: *mut hvloop_http_request, response: *mut hvloop_http_respon
                 ptr::null_mut(),
                 ptr::null_mut(),
             )),
+            status(hvloop_http_request_peer(
+                request,
+                ptr::null_mut(),
+                ptr::null_mut(),
+            )),
+            status(hvloop_http_request_peer_text(request, ptr::null_mut(), 0)),
             status(hvloop_http_response_status(response)),
             status(hvloop_http_response_set_status(response, 200)),
             status(hvloop_http_response_add_header(response, text, text)),

@@ -307,6 +307,28 @@ fn self_capturing_client_is_freed() {
     assert_eq!(record.closes(), 1);
 }
 
+/// C++ may put a lot on the stack.
+#[test]
+fn callback_with_large_stack_frame() {
+    #[inline(never)]
+    fn large() -> u8 {
+        let frame = [std::hint::black_box(1_u8); 4 << 20];
+        std::hint::black_box(&frame)[frame.len() - 1]
+    }
+    let there = Thread::start();
+    let server = Server::start(there.event_loop, &Record::new());
+    let record = Record::with(|seen, _| {
+        if *seen == Seen::Open {
+            assert_eq!(large(), 1);
+        }
+    });
+    let client = Client::new(ptr::null(), &record);
+    client.open(&server.url());
+    record.wait_open();
+    client.close();
+    record.wait_close();
+}
+
 /// Of a shared loop the callbacks stay until the client goes.
 #[test]
 fn callbacks_are_kept_over_sessions() {

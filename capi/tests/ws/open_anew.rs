@@ -133,13 +133,9 @@ fn in_callbacks() {
         let client = p.read(|place| *place).expect("it is there").get();
         let opened = match seen {
             // While it is open.
-            Seen::Open => {
-                if count.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0 {
-                    unsafe { hvloop_ws_client_open(client, urls[0].as_ptr()) }
-                } else {
-                    0
-                }
-            }
+            Seen::Open if count.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0 => unsafe {
+                hvloop_ws_client_open(client, urls[0].as_ptr())
+            },
             Seen::Close { code: 4000, .. } => unsafe {
                 hvloop_ws_client_open(client, urls[1].as_ptr())
             },

@@ -1,6 +1,7 @@
 //! The server: routes, HTTP, topics, workers.
 
 use crate::support::*;
+use hvloop_capi::http_response::*;
 use hvloop_capi::io::common::*;
 use hvloop_capi::io::hvloop_io;
 use hvloop_capi::pool::*;
@@ -9,6 +10,7 @@ use hvloop_capi::ws::client_options::*;
 use hvloop_capi::ws::connection::*;
 use hvloop_capi::ws::server::*;
 use hvloop_capi::ws::server_settings::*;
+use hvloop_capi::ws::service::*;
 use hvloop_test_support::{DEADLINE, Monitor};
 use std::ffi::c_void;
 use std::io::{Read, Write};
@@ -105,6 +107,88 @@ fn two_routes_and_http() {
     let all = http(|_, _| 0);
     unsafe { assert_eq!(hvloop_ws_server_on_http(server.server, all), 0) };
     assert!(ask(server.port(), &get("/else")).starts_with("HTTP/1.1 200 "));
+}
+
+#[test]
+fn requests_with_bodies_one_after_another() {
+    let thread = Thread::start();
+    let server = Server::idle(thread.event_loop, &Record::new());
+    unsafe {
+        assert_eq!(hvloop_ws_server_set_max_body_size(server.server, 8), 0);
+        assert_eq!(hvloop_ws_server_set_keep_alive(server.server, 60_000), 0);
+        assert_eq!(hvloop_ws_server_set_keep_alive(server.server, -2), -3);
+    }
+    let peer = Monitor::new(Vec::new());
+    let p = peer.clone();
+    let answers = http(move |request, answer| {
+        use hvloop_capi::http_request::*;
+        let mut size = 0;
+        let start = unsafe { hvloop_http_request_body(request, &raw mut size) };
+        let set = unsafe { hvloop_http_response_set_body(answer, start, size) };
+        assert_eq!(set, 0);
+        let mut text = [0; 64];
+        let length = unsafe { hvloop_http_request_peer_text(request, text.as_mut_ptr(), 64) };
+        p.update(|peer| peer.push((string(text.as_ptr()), length as usize)));
+        let (mut storage, mut length) = ([0_u64; 16], 128);
+        let place = (&raw mut storage).cast();
+        let put = unsafe { hvloop_http_request_peer(request, place, &raw mut length) };
+        assert_eq!((put, length), (0, 16));
+        0
+    });
+    unsafe { assert_eq!(hvloop_ws_server_on_http(server.server, answers), 0) };
+    server.listen();
+    let post = |length: usize, body: &str, end: &str| {
+        format!("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n{end}\r\n{body}")
+    };
+    let both = post(3, "one", "") + &post(6, "second", "Connection: close\r\n");
+    let answer = ask(server.port(), &both);
+    assert_eq!(answer.matches("HTTP/1.1 200 OK").count(), 2, "{answer}");
+    let one = answer.find("one").expect("the first");
+    assert!(answer.find("second").is_some_and(|second| second > one));
+    assert!(ask(server.port(), &post(9, "", "")).starts_with("HTTP/1.1 413 "));
+    peer.read(|peer| {
+        assert_eq!(peer.len(), 2);
+        let (text, length) = &peer[0];
+        assert!(
+            text.starts_with("127.0.0.1:") && text.len() == *length,
+            "{text}"
+        );
+    });
+    // Without keep-alive each is the last.
+    unsafe { assert_eq!(hvloop_ws_server_set_keep_alive(server.server, 0), 0) };
+    let answer = ask(server.port(), &post(3, "one", ""));
+    assert!(answer.contains("Connection: close"), "{answer}");
+}
+
+#[test]
+fn server_freed_while_it_answers() {
+    let thread = Thread::start();
+    let place = Monitor::new(None::<Shared<hvloop_ws_server>>);
+    let p = place.clone();
+    let dropped = std::sync::Arc::new(());
+    let d = dropped.clone();
+    let answers = http(move |_, answer| {
+        let _ = &d;
+        let server = p.update(Option::take).expect("once").get();
+        unsafe { hvloop_ws_server_free(server) };
+        set_body(answer, "the last words");
+        0
+    });
+    let served = Record::new();
+    let server = std::mem::ManuallyDrop::new(Server::start(thread.event_loop, &served));
+    unsafe { assert_eq!(hvloop_ws_server_on_http(server.server, answers), 0) };
+    place.update(|place| *place = Some(Shared(server.server)));
+    let port = server.port();
+    // Of an ended server: in whole, or not at all.
+    let answer = ask(port, &get("/"));
+    assert!(
+        answer.is_empty() || answer.ends_with("the last words"),
+        "{answer}"
+    );
+    let gone = || std::sync::Arc::strong_count(&dropped) == 1;
+    assert!(hvloop_test_support::wait_for(30, gone));
+    unsafe { hvloop_ws_service_free(server.service) };
+    served.wait_dropped();
 }
 
 #[test]
