@@ -1,6 +1,10 @@
 //! What a message through the ABI costs, beside one through Rust alone: processor time of an echo over TCP, there
 //! and back, on one loop. `cargo bench -p hvloop-capi-impl --bench tcp_echo`.
-#![allow(missing_docs, clippy::undocumented_unsafe_blocks)]
+#![allow(
+    missing_docs,
+    clippy::undocumented_unsafe_blocks,
+    clippy::multiple_unsafe_ops_per_block
+)]
 
 use hvloop::{Connect, Listen, TcpClient, TcpServer};
 use hvloop_capi::io::callbacks::hvloop_io_callbacks;
