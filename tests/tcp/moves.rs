@@ -81,6 +81,41 @@ fn traffic_scenario(transport: Transport) {
     stop_clean(&b);
 }
 
+/// What is asked for together with a move is done where it goes: who pauses, moves and resumes has nothing of it on
+/// the loop that it leaves.
+#[test]
+fn resumed_where_it_goes() {
+    let (net, a, b) = (Net::new(Transport::Tcp), started(), started());
+    let server = TcpServer::new(a.event_loop());
+    let up = Monitor::new(None);
+    let u = up.clone();
+    server.on_connection(move |channel| {
+        channel.pause_reading();
+        u.update(|up| *up = Some(channel.clone()));
+    });
+    let at = Monitor::new(Vec::new());
+    let t = at.clone();
+    server.on_message(move |_, data| {
+        t.update(|at| at.push((std::thread::current().id(), data.len())));
+    });
+    let address = inet(server.listen(net.listen()).unwrap());
+    let there = thread_of(b.event_loop());
+    for round in 1..=50 {
+        let mut peer = net.connect(address);
+        peer.send(b"waits");
+        assert!(up.wait(DEADLINE, Option::is_some));
+        let mut channel = None;
+        up.update(|up| channel = up.take());
+        let channel = channel.expect("it is up");
+        channel.move_to(b.event_loop());
+        channel.resume_reading();
+        assert!(at.wait(DEADLINE, |at| at.len() == round));
+        assert_eq!(at.read(|at| at[round - 1]), (there, 5), "round {round}");
+    }
+    stop_clean(&a);
+    stop_clean(&b);
+}
+
 fn stopped_scenario(transport: Transport) {
     let (net, a, b) = (Net::new(transport), started(), started());
     stop_clean(&b);

@@ -91,13 +91,22 @@ impl LoopSide {
 
     /// Does what handles have asked for since the last time, until they ask for no more.
     fn follow(&mut self, conn: &Conn<'_>, channel: &Channel, deliver: Deliver<'_>) {
-        while !self.behind && channel.was_asked() {
-            let (cut, resume, beat, move_to) = channel.with_control(|control| {
+        // On its way to another loop it does nothing here any more.
+        while !self.behind && self.destination.is_none() && channel.was_asked() {
+            let move_to = channel.with_control(|control| control.move_to.take());
+            if let Some(event_loop) = move_to
+                && conn.leave()
+            {
+                // The rest is done where it goes to: who asks for both means that.
+                self.destination = Some(event_loop);
+                channel.ask_later();
+                continue;
+            }
+            let (cut, resume, beat) = channel.with_control(|control| {
                 (
                     control.cut.take(),
                     std::mem::take(&mut control.resume),
                     control.beat.take(),
-                    control.move_to.take(),
                 )
             });
             if let Some(beat) = beat {
@@ -116,11 +125,6 @@ impl LoopSide {
             if let Err(e) = self.cut(conn, channel, &mut [], deliver) {
                 self.tell_memory(conn);
                 return break_off(conn, e);
-            }
-            if let Some(event_loop) = move_to
-                && conn.leave()
-            {
-                self.destination = Some(event_loop);
             }
         }
         self.tell_memory(conn);

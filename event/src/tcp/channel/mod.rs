@@ -260,6 +260,11 @@ impl Channel {
         asked.load(Ordering::Relaxed) && asked.swap(false, Ordering::AcqRel)
     }
 
+    /// What is asked is left for later, and maybe for another loop.
+    pub(in crate::tcp) fn ask_later(&self) {
+        self.inner.shared.asked.store(true, Ordering::Release);
+    }
+
     pub(in crate::tcp) fn with_control<R>(&self, f: impl FnOnce(&mut Control) -> R) -> R {
         f(&mut lock(&self.inner.shared.control))
     }
