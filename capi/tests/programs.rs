@@ -132,6 +132,12 @@ programs! {
     main_returns_with_running_loop,
     stop_from_atexit,
     threads_are_started_again,
+    // libhv's C interface.
+    c_timers_and_events,
+    c_tcp_echo,
+    c_udp_and_pipe,
+    c_proxy,
+    c_workers,
 }
 
 /// The sanitizers are in what `sanitized` makes: they find what is wrong there.

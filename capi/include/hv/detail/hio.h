@@ -4,6 +4,9 @@
 
 #include "hloop_types.h"
 
+/* Of hloop.h: what is called, and whose it is. */
+struct hvloop_hio_c;
+
 struct hio_s {
     HEVENT_FIELDS
     /* NULL before the connection is up. Not counted: this goes with it, after its last callback. */
@@ -14,6 +17,9 @@ struct hio_s {
     /* hv::Channel, and how it goes. */
     void *object;
     void (*drop)(void *data);
+    struct hvloop_hio_c *c;
+    /* It is on its way from one loop to another, and outlives its connection. */
+    bool held;
 };
 
 HV_INLINE hio_t *hvloop_hio_new(hloop_t *loop, int fd) {
@@ -28,8 +34,14 @@ HV_INLINE hio_t *hvloop_hio_new(hloop_t *loop, int fd) {
 
 HV_INLINE void hvloop_hio_free(void *data) {
     hio_t *const io = (hio_t *)data;
+    if (io && io->held) {
+        return;
+    }
     if (io && io->drop) {
         io->drop(io->object);
+    }
+    if (io) {
+        free(io->c);
     }
     free(io);
 }

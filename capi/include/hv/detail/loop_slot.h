@@ -8,6 +8,10 @@ typedef struct hvloop_loop_slot {
     void *userdata;           /* hloop_set_userdata */
     void *object;             /* hv::EventLoop, which is found by callbacks */
     void (*drop)(void *data); /* how the object goes if it is the loop's own */
+    /* Of hloop.h: the flags of hloop_new, the thread of hloop_run, and what goes with the loop. */
+    int flags;
+    long thread;
+    hio_t *ios;
 } hvloop_loop_slot;
 
 HV_INLINE void hvloop_loop_slot_drop(void *data) {
