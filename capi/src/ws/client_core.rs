@@ -1,7 +1,7 @@
 //! What is called of a client, and an open that waits for an end.
 
 use super::callbacks::WsCallbacks;
-use super::client_options::Settings;
+use super::client_settings::Settings;
 use crate::ffi::gate::Gate;
 use crate::ffi::handle;
 use crate::ffi::text::to_millis;

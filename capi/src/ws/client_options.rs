@@ -1,7 +1,9 @@
 //! What can be set about a client.
 
 use super::client::{client, hvloop_ws_client};
-use crate::error::{Failure, Outcome};
+use super::client_settings::Settings;
+use super::limits::{deflate, limits};
+use crate::error::Outcome;
 use crate::ffi::boundary::status;
 use crate::ffi::text::{millis, some_millis, text};
 use crate::io::lock;
@@ -10,50 +12,8 @@ use crate::tls_client::{hvloop_tls_client, named, names, tls_client_for};
 use hvloop::tls::TlsClientConfig;
 use hvloop::ws::WsUrl;
 use hvloop::ws::handshake::UpgradeRequest;
-use hvloop::ws::protocol::Limits;
-use hvloop::{ClientOptions, DeflateOptions, Proxy, ReconnectPolicy};
+use hvloop::{ClientOptions, Proxy};
 use std::ffi::{c_char, c_int};
-use std::time::Duration;
-
-/// What is set, for the next open.
-pub(super) struct Settings {
-    options: ClientOptions,
-    /// Those of the user's: all but these are in `options`.
-    headers: Vec<(String, String)>,
-    subprotocols: Vec<String>,
-    pub(super) policy: Option<ReconnectPolicy>,
-    /// The client brings its loop.
-    pub(super) is_own_loop: bool,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            options: ClientOptions::new().keep_callbacks(true),
-            headers: Vec::new(),
-            subprotocols: Vec::new(),
-            policy: None,
-            is_own_loop: false,
-        }
-    }
-}
-
-impl Settings {
-    /// As Rust has them. There is a policy in any case: what was opened without one cannot get one.
-    pub(super) fn client_options(&self) -> ClientOptions {
-        // One that no program has, which a back-off of the program's would go on with.
-        let none = || ReconnectPolicy::fixed(Duration::from_millis(86_399_999));
-        let mut options = self.options.clone();
-        options = options.reconnect(self.policy.unwrap_or_else(none));
-        for (name, value) in &self.headers {
-            options = options.header(name, value);
-        }
-        for name in &self.subprotocols {
-            options = options.subprotocol(name);
-        }
-        options
-    }
-}
 
 /// Changes the settings.
 ///
@@ -339,11 +299,6 @@ pub unsafe extern "C" fn hvloop_ws_client_set_max_message_size(
     status(|| unsafe { set(client, |options| Ok(options.limits(limits(size)))) })
 }
 
-/// Messages of so many bytes at the most, in as few frames as one.
-pub(super) fn limits(size: usize) -> Limits {
-    Limits::new().max_frame(size).max_message(size)
-}
-
 /// The most bytes that may wait to be sent; a message that is over it is refused. From the next open on. Default 16
 /// MiB. 0 or a negative `hvloop_error`.
 ///
@@ -372,13 +327,4 @@ pub unsafe extern "C" fn hvloop_ws_client_set_deflate(
 ) -> c_int {
     // SAFETY: the caller's word.
     status(|| unsafe { set(client, |options| Ok(options.deflate(deflate(on)?))) })
-}
-
-/// Whether to compress, by a number of C's.
-pub(super) fn deflate(on: c_int) -> Outcome<Option<DeflateOptions>> {
-    match on {
-        0 => Ok(None),
-        1 => Ok(Some(DeflateOptions::new())),
-        _ => Err(Failure::argument(format!("{on} is neither 0 nor 1"))),
-    }
 }

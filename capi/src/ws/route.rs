@@ -63,7 +63,7 @@ impl Route {
             service,
             open: open.clone(),
         });
-        route.body().enter(&route);
+        route.body().enter(&route.gate);
         route
     }
 

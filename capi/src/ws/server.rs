@@ -2,7 +2,7 @@
 
 use super::connection::{message, number};
 use super::route::{Routes, failed};
-use super::server_settings::Settings;
+use super::server_state::Settings;
 use crate::error::{Failure, Outcome, hvloop_error};
 use crate::event_loop::{event_loop, hvloop_loop};
 use crate::ffi::boundary::{boundary, status};

@@ -2,6 +2,7 @@
 
 use super::route::Route;
 use super::server::{ServerBody, hvloop_ws_server, server};
+use super::server_state::Settings;
 use super::service::hvloop_ws_service;
 use crate::error::{Failure, hvloop_error};
 use crate::ffi::boundary::status;
@@ -9,44 +10,11 @@ use crate::ffi::handle;
 use crate::ffi::text::{millis, text};
 use crate::http_callback::{HttpCallback, hvloop_http_callback};
 use crate::io::lock;
-use crate::listeners::some_address;
 use crate::pool::{hvloop_pool, load_balance};
 use crate::tls_server::{hvloop_tls_server, tls_server};
-use hvloop::tls::TlsServerConfig;
-use hvloop::ws::HttpOptions;
-use hvloop::{Listen, LoadBalance, WebSocketServer};
+use hvloop::WebSocketServer;
 use std::ffi::{c_char, c_int};
 use std::sync::Arc;
-
-/// What is set.
-#[derive(Default)]
-pub(super) struct Settings {
-    balance: Option<LoadBalance>,
-    max_connections: Option<u32>,
-    tls: Option<TlsServerConfig>,
-    http: HttpOptions,
-}
-
-impl Settings {
-    /// How connections are treated.
-    pub(super) fn listen(&self) -> Listen {
-        let listen = some_address();
-        match &self.tls {
-            Some(tls) => listen.with_tls(tls.clone()),
-            None => listen,
-        }
-    }
-
-    fn apply(&self, server: &WebSocketServer) {
-        server.set_http_options(self.http);
-        if let Some(balance) = self.balance {
-            server.set_load_balance(balance);
-        }
-        if let Some(connections) = self.max_connections {
-            server.set_max_connections(connections as usize);
-        }
-    }
-}
 
 impl ServerBody {
     /// Changes the settings, and the server with them.

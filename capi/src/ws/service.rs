@@ -1,10 +1,10 @@
 //! What a server does with the connections of a path.
 
 use super::callbacks::{WsCallbacks, hvloop_ws_callbacks};
-use super::client_options::{deflate, limits};
-use super::route::Route;
+use super::limits::{deflate, limits};
 use crate::error::Outcome;
 use crate::ffi::boundary::{boundary, status};
+use crate::ffi::gate::Gate;
 use crate::ffi::handle::{self, Object, Opaque};
 use crate::ffi::text::{millis, some_millis, text};
 use crate::http_callback::{HttpCallback, hvloop_http_callback};
@@ -28,8 +28,8 @@ pub(crate) struct ServiceBody {
     upgrade: Mutex<Option<Arc<HttpCallback>>>,
     options: Mutex<ServiceOptions>,
     subprotocols: Mutex<Vec<String>>,
-    /// Where it is in use.
-    routes: Mutex<Vec<Weak<Route>>>,
+    /// Those of where it is in use.
+    gates: Mutex<Vec<Weak<Gate>>>,
 }
 
 impl Opaque for hvloop_ws_service {
@@ -38,11 +38,11 @@ impl Opaque for hvloop_ws_service {
 }
 
 impl ServiceBody {
-    /// It is in use there.
-    pub(super) fn enter(&self, route: &Arc<Route>) {
-        let mut routes = lock(&self.routes);
-        routes.retain(|route| route.strong_count() > 0);
-        routes.push(Arc::downgrade(route));
+    /// It is in use where this one is, which ends with it.
+    pub(super) fn enter(&self, gate: &Arc<Gate>) {
+        let mut gates = lock(&self.gates);
+        gates.retain(|gate| gate.strong_count() > 0);
+        gates.push(Arc::downgrade(gate));
     }
 
     pub(super) fn options(&self) -> ServiceOptions {
@@ -106,15 +106,12 @@ pub unsafe extern "C" fn hvloop_ws_service_free_nowait(service: *mut hvloop_ws_s
 fn free(object: Option<Arc<Object<hvloop_ws_service>>>, wait: bool) {
     let Some(object) = object else { return };
     let body = &object.body;
-    let routes: Vec<_> = lock(&body.routes)
-        .iter()
-        .filter_map(Weak::upgrade)
-        .collect();
-    for route in &routes {
-        route.gate.shut();
+    let gates: Vec<_> = lock(&body.gates).iter().filter_map(Weak::upgrade).collect();
+    for gate in &gates {
+        gate.shut();
     }
-    for route in routes.iter().filter(|_| wait) {
-        route.gate.wait();
+    for gate in gates.iter().filter(|_| wait) {
+        gate.wait();
     }
     let callbacks = lock(&body.callbacks).take();
     let upgrade = lock(&body.upgrade).take();

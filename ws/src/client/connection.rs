@@ -1,13 +1,11 @@
 //! One connection of a client, as users hold it, on any thread.
 
-use super::engine::Engine;
-use super::shared::{ClientShared, ClientState};
 use crate::Message;
 use crate::events::Initiator;
 use crate::protocol::{Role, outgoing_close_code};
 use crate::server::ChannelState;
 use crate::websocket::{CloseError, Outgoing, PingError, WebSocket, handle_methods, post_message};
-use hvloop_event::conn::Conn;
+use hvloop_event::conn::{Conn, SendBudget};
 use hvloop_event::log;
 use hvloop_event::{
     Address, ChannelId, CloseReason, EventLoop, LocalLoop, SendError, UserData, fd_methods,
@@ -27,9 +25,21 @@ pub struct ClientConnection {
     shared: Arc<ConnectionShared>,
 }
 
+/// The client whose connections they are.
+pub(super) trait Connected: Send + Sync {
+    /// Where the connection of that session is.
+    fn state_of(&self, session: u64) -> ChannelState;
+
+    /// The account of its send queue.
+    fn budget(&self) -> &Arc<SendBudget>;
+
+    /// The connection of that session on its loop, while it is there.
+    fn websocket(&self, local: &LocalLoop, session: u64) -> Option<Rc<WebSocket>>;
+}
+
 struct ConnectionShared {
     id: ChannelId,
-    client: Arc<ClientShared>,
+    client: Arc<dyn Connected>,
     /// Its number among all of the client's.
     session: u64,
     event_loop: EventLoop,
@@ -42,11 +52,11 @@ struct ConnectionShared {
 
 impl ClientConnection {
     /// The handle of that session's connection, which is open.
-    pub(super) fn new(conn: &Conn<'_>, client: &Arc<ClientShared>, session: u64) -> Self {
+    pub(super) fn new(conn: &Conn<'_>, client: Arc<dyn Connected>, session: u64) -> Self {
         Self {
             shared: Arc::new(ConnectionShared {
                 id: ChannelId::next(),
-                client: client.clone(),
+                client,
                 session,
                 event_loop: conn.local().event_loop(),
                 peer: conn.peer(),
@@ -70,9 +80,11 @@ impl ClientConnection {
         if !self.is_connected() {
             return Err(SendError::NotOpen);
         }
-        match Engine::here(client) {
-            Some((local, engine)) if engine.is_session(*session) => engine.send(&local, message),
-            Some(_) => Err(SendError::NotOpen),
+        match event_loop.local() {
+            Some(local) => {
+                let websocket = client.websocket(&local, *session);
+                websocket.ok_or(SendError::NotOpen)?.send(&local, message)
+            }
             None => post(client, *session, event_loop, message),
         }
     }
@@ -106,9 +118,8 @@ impl ClientConnection {
     fn on_websocket(&self, f: impl FnOnce(&Rc<WebSocket>, &LocalLoop) + Send + 'static) {
         let (client, session) = (self.shared.client.clone(), self.shared.session);
         let run = move |local: &LocalLoop| {
-            let engine = Engine::find(local, &client);
-            if let Some(engine) = engine.filter(|engine| engine.is_session(session)) {
-                f(&engine.websocket(), local);
+            if let Some(websocket) = client.websocket(local, session) {
+                f(&websocket, local);
             }
         };
         if self.shared.event_loop.with_local(run).is_err() {
@@ -125,14 +136,7 @@ impl ClientConnection {
 
     /// Where it is. On other threads than the loop's it may change any moment.
     pub fn state(&self) -> ChannelState {
-        // The client's first: once that is a later one's, so is the number.
-        let state = self.shared.client.state();
-        let is_present = self.shared.client.session() == self.shared.session;
-        match state {
-            ClientState::Open if is_present => ChannelState::Open,
-            ClientState::Closing if is_present => ChannelState::Closing,
-            _ => ChannelState::Closed,
-        }
+        self.shared.client.state_of(self.shared.session)
     }
 
     /// Whether the connection is open.
@@ -149,7 +153,7 @@ impl ClientConnection {
     pub fn buffered_amount(&self) -> usize {
         match self.state() {
             ChannelState::Closed => 0,
-            _ => self.shared.client.budget.queued(),
+            _ => self.shared.client.budget().queued(),
         }
     }
 
@@ -188,22 +192,22 @@ impl ClientConnection {
 
 /// Sends on that session's connection, from another thread than its loop's.
 pub(super) fn post(
-    client: &Arc<ClientShared>,
+    client: &Arc<dyn Connected>,
     session: u64,
     event_loop: &EventLoop,
     message: Outgoing<'_>,
 ) -> Result<(), SendError> {
     let to = client.clone();
     let queue = move |local: &LocalLoop, message: Outgoing<'_>| {
-        let engine = Engine::find(local, &to);
-        engine.is_some_and(|engine| engine.send_posted(local, session, message))
+        let websocket = to.websocket(local, session);
+        websocket.is_some_and(|websocket| websocket.send_reserved(local, message))
     };
-    let sent = post_message(event_loop, &client.budget, Role::Client, message, queue);
+    let sent = post_message(event_loop, client.budget(), Role::Client, message, queue);
     if let Err(e @ SendError::QueueFull { .. }) = sent {
         let client = client.clone();
         let tell = move |local: &LocalLoop| {
-            if let Some(engine) = Engine::find(local, &client) {
-                engine.refused(local, session, e);
+            if let Some(websocket) = client.websocket(local, session) {
+                websocket.refused(local, e);
             }
         };
         if event_loop.post_event(tell).is_err() {

@@ -1,6 +1,7 @@
 //! One `open()` on the loop's thread: its attempts, the back-off between them, the callbacks.
 
 mod attempt;
+mod connected;
 mod hops;
 mod opening;
 mod preparing;
@@ -86,17 +87,17 @@ impl Engine {
     }
 
     /// The client's engine, inside a callback of its loop.
-    pub(super) fn here(client: &Arc<ClientShared>) -> Option<(LocalLoop, Rc<Self>)> {
+    pub(super) fn here(client: &ClientShared) -> Option<(LocalLoop, Rc<Self>)> {
         let local = hvloop_event::EventLoop::current()?;
         let engine = Self::find(&local, client)?;
         Some((local, engine))
     }
 
     /// The client's engine on that loop, if it has one.
-    pub(super) fn find(local: &LocalLoop, client: &Arc<ClientShared>) -> Option<Rc<Self>> {
+    pub(super) fn find(local: &LocalLoop, client: &ClientShared) -> Option<Rc<Self>> {
         let engine = local.attachment::<Self>(client.engine(local)?)?;
         // An owning client may have moved to another loop.
-        Arc::ptr_eq(&engine.client, client).then_some(engine)
+        std::ptr::eq(&*engine.client, client).then_some(engine)
     }
 
     pub(super) fn number(&self) -> u64 {
@@ -148,26 +149,9 @@ impl Engine {
         self.websocket().send(local, message)
     }
 
-    /// Queues what another thread took room, if it is still the session that it meant.
-    pub(super) fn send_posted(
-        &self,
-        local: &LocalLoop,
-        session: u64,
-        message: Outgoing<'_>,
-    ) -> bool {
-        self.is_session(session) && self.websocket().send_reserved(local, message)
-    }
-
     /// Whether that is the number of the present session.
     pub(super) fn is_session(&self, session: u64) -> bool {
         self.attempt.session.get() == session
-    }
-
-    /// A send of another thread was refused for want of room, in that session.
-    pub(super) fn refused(&self, local: &LocalLoop, session: u64, error: SendError) {
-        if self.is_session(session) {
-            self.websocket().refused(local, error);
-        }
     }
 
     /// The user's `close()`, in any state.
@@ -226,7 +210,11 @@ impl Engine {
             alpn: alpn(conn),
             url: route.into_url(),
             redirects,
-            connection: ClientConnection::new(conn, &self.client, self.attempt.session.get()),
+            connection: ClientConnection::new(
+                conn,
+                self.client.clone(),
+                self.attempt.session.get(),
+            ),
             attempt: self.attempt.number.get(),
             is_reconnect: self.sessions.get() > 0,
         };

@@ -42,6 +42,7 @@ use crate::protocol::outgoing_close_code;
 use crate::websocket::{CloseError, Outgoing, PingError, WebSocket, handle_methods};
 use answer::Answer;
 use callbacks::Callbacks;
+use connection::Connected;
 use engine::Engine;
 use hvloop_event::log;
 use hvloop_event::{
@@ -270,7 +271,8 @@ impl WebSocketClient {
             return engine.send(&local, message);
         }
         let event_loop = self.client.event_loop().ok_or(SendError::NotOpen)?;
-        connection::post(&self.client, self.client.session(), &event_loop, message)
+        let client: Arc<dyn Connected> = self.client.clone();
+        connection::post(&client, self.client.session(), &event_loop, message)
     }
 
     /// Closes: sends a Close frame with `code` and `reason` (cut to 123 bytes), waits for the
