@@ -1369,7 +1369,7 @@ int hvloop_io_peer(const struct hvloop_io *io,
 int hvloop_io_local(const struct hvloop_io *io, void *address, uint32_t *length);
 
 /**
- * Writes the peer's address as text, such as "127.0.0.1:80", "[::1]:80" or a path, with a NUL behind it: as much
+ * Writes the peer's address as text, such as `127.0.0.1:80`, `[::1]:80` or a path, with a NUL behind it: as much
  * of it as there is room. How long all of it is, or a negative `hvloop_error`.
  *
  * The arguments:

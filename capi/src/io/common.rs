@@ -152,7 +152,7 @@ pub unsafe extern "C" fn hvloop_io_local(
     })
 }
 
-/// Writes the peer's address as text, such as "127.0.0.1:80", "[::1]:80" or a path, with a NUL behind it: as much
+/// Writes the peer's address as text, such as `127.0.0.1:80`, `[::1]:80` or a path, with a NUL behind it: as much
 /// of it as there is room. How long all of it is, or a negative `hvloop_error`.
 ///
 /// # Safety
