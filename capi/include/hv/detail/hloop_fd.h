@@ -24,10 +24,22 @@ HV_INLINE hio_t *hio_get(hloop_t *loop, int fd) {
     hvloop_loop_slot *const slot = hvloop_slot_of_loop(loop);
     const hio_type_e type = hvloop_hio_type_of(fd);
     hio_t *io = slot ? slot->ios : NULL;
-    while (io && (io->fd != fd || io->c->closed)) {
+    while (io && io->fd != fd) {
         io = io->c->next;
     }
-    if (io || type == HIO_TYPE_UNKNOWN) {
+    if (type == HIO_TYPE_UNKNOWN || (io && !io->c->closed)) {
+        return io;
+    }
+    if (io && io->c->told && !io->c->client_side && !io->c->server && !io->c->udp) {
+        /* One that was closed: it is this one's from now on. */
+        hio_t **const place = io->c->place;
+        hio_t *const next = io->c->next;
+        memset(io->c, 0, sizeof(*io->c));
+        io->c->place = place;
+        io->c->next = next;
+        io->c->type = type;
+        io->error = 0;
+        io->userdata = NULL;
         return io;
     }
     if (type == HIO_TYPE_SOCKET) {
@@ -75,10 +87,8 @@ HV_INLINE void hclose(hloop_t *loop, int fd) { hio_close(hio_get(loop, fd)); }
 HV_INLINE hio_t *haccept(hloop_t *loop, int listenfd, haccept_cb accept_cb) {
     hio_t *const io = hvloop_hio_listed(loop, listenfd, HIO_TYPE_TCP);
     if (io) {
-        const int copy = dup(listenfd);
-        hvloop_hio_serve(io);
         hio_setcb_accept(io, accept_cb);
-        if (copy < 0 || hvloop_tcp_server_from_fd(io->c->server, copy) < 0 || hio_accept(io) != 0) {
+        if (hio_accept(io) != 0) {
             hvloop_hio_forget(io);
             return NULL;
         }

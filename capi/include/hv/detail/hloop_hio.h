@@ -6,6 +6,9 @@
 #include "hio.h"
 #include "loop_slot.h"
 
+/* How much may be written before a client is connected. */
+#define HVLOOP_EARLY_MOST ((size_t)16 << 20)
+
 typedef struct hvloop_hio_c {
     hio_type_e type;
     haccept_cb accept_cb;
@@ -25,7 +28,12 @@ typedef struct hvloop_hio_c {
     hio_t *upstream;
     /* It has ended on its way from one loop to another. */
     bool gone;
-    bool reading, opened, closed;
+    bool reading, opened, closed, client_side;
+    /* Its close callback has been called. */
+    bool told;
+    /* What was written before a client was connected. */
+    char *early;
+    size_t early_size;
     /* In the list of its loop. */
     hio_t *next;
     hio_t **place;
@@ -77,6 +85,7 @@ HV_INLINE void hvloop_hio_forget(hio_t *io) {
         hvloop_io_close(c->foreign);
         hvloop_io_release(c->foreign);
     }
+    free(c->early);
     hvloop_hio_free(io);
 }
 
@@ -86,10 +95,12 @@ HV_INLINE void hvloop_hio_closed(hio_t *io) {
     if (c) {
         const bool listed = c->place != NULL;
         c->closed = true;
+        c->told = true;
         if (c->close_cb) {
             c->close_cb(io);
         }
-        if (listed && c->server == NULL) {
+        /* Listeners, and descriptors of the user's, may be named until their loop is freed. */
+        if (listed && (c->client_side || c->udp)) {
             hvloop_hio_forget(io);
         }
     }
@@ -196,12 +207,28 @@ HV_INLINE void hvloop_hio_on_connect(void *data, hvloop_io *handle) {
     hvloop_io_set_binding(handle, io, NULL);
     hvloop_hio_addresses(io);
     hvloop_hio_limits(io);
+    if (io->c->early_size) {
+        hvloop_io_send(handle, io->c->early, io->c->early_size);
+        io->c->early_size = 0;
+    }
     if (io->c->connect_cb) {
         io->c->connect_cb(io);
     }
     if (!io->c->reading) {
         hvloop_io_pause_reading(handle);
     }
+}
+
+/* Keeps what is written before a client is connected. */
+HV_INLINE int64_t hvloop_hio_keep(hvloop_hio_c *c, const void *buf, size_t len) {
+    char *const kept = len > HVLOOP_EARLY_MOST - c->early_size ? NULL : (char *)realloc(c->early, c->early_size + len + 1);
+    if (kept == NULL) {
+        return -1;
+    }
+    memcpy(kept + c->early_size, buf, len);
+    c->early = kept;
+    c->early_size += len;
+    return (int64_t)len;
 }
 
 HV_INLINE void hvloop_hio_on_client_close(void *data, hvloop_io *handle, int error, const char *reason) {

@@ -61,7 +61,8 @@ HV_INLINE int hvloop_hio_read_piece(hio_t *io) {
     if (io->c->closed || !io->c->reading || poll(&ready, 1, 0) <= 0) {
         return 0;
     }
-    size = read(io->fd, buffer, sizeof(buffer));
+    /* Programs put an end behind what they got. */
+    size = read(io->fd, buffer, sizeof(buffer) - 16);
     if (size > 0) {
         if (io->c->read_cb) {
             io->c->read_cb(io, buffer, (int)size);
@@ -128,8 +129,7 @@ HV_INLINE int hvloop_hio_read_foreign(hio_t *io, int interest) {
     return hvloop_io_set_interest(c->foreign, interest);
 }
 
-/* Accepts, connects, reads. 0, or a negative number. */
-HV_INLINE int hio_accept(hio_t *io) { return io && io->c ? hvloop_tcp_server_start(io->c->server) : -1; }
+/* Connects, reads. 0, or a negative number. */
 
 HV_INLINE int hio_connect(hio_t *io) { return io && io->c ? hvloop_tcp_client_connect(io->c->client) : -1; }
 
@@ -201,10 +201,10 @@ HV_INLINE int hio_read_until_length(hio_t *io, unsigned int length) {
 #define hio_readbytes(io, length) hio_read_until_length(io, length)
 #define hio_read_until(io, length) hio_read_until_length(io, length)
 
-/* All of it is queued, or nothing: how many bytes, or -1. What the callback of writes is told is how many, and no
+/* All of it is queued, or nothing; before a client is connected, too: how many bytes, or -1. What the callback of writes is told is how many, and no
    bytes. */
 HV_INLINE int hio_write(hio_t *io, const void *buf, size_t len) {
-    const hvloop_hio_c *const c = io ? io->c : NULL;
+    hvloop_hio_c *const c = io ? io->c : NULL;
     int64_t sent = -1;
     if (io && io->handle) {
         sent = hvloop_io_send(io->handle, buf, len);
@@ -216,7 +216,9 @@ HV_INLINE int hio_write(hio_t *io, const void *buf, size_t len) {
         handle = hvloop_udp_io(c->udp);
         sent = hvloop_io_send_to(handle, buf, len, &c->peer, (uint32_t)SOCKADDR_LEN(&io->c->peer));
         hvloop_io_release(handle);
-    } else if (c && !c->client && !c->server) {
+    } else if (c && c->client && !c->closed) {
+        sent = hvloop_hio_keep(c, buf, len);
+    } else if (c && !c->client_side && !c->server && !c->closed) {
         sent = write(io->fd, buf, len);
     }
     return sent < 0 ? -1 : (int)sent;
@@ -253,6 +255,28 @@ HV_INLINE void hvloop_hio_serve(hio_t *io) {
     hvloop_tcp_server_set_callbacks(io->c->server, callbacks);
 }
 
+/* Accepts. Of a descriptor that was made elsewhere, a duplicate is taken. 0, or a negative number. */
+HV_INLINE int hio_accept(hio_t *io) {
+    hvloop_hio_c *const c = hvloop_hio_c_of(io);
+    if (c == NULL || c->client || c->udp || c->foreign || io->handle) {
+        return -1;
+    }
+    if (c->server == NULL) {
+        const int copy = dup(io->fd);
+        int taken;
+        if (copy < 0) {
+            return -1;
+        }
+        hvloop_hio_serve(io);
+        taken = hvloop_tcp_server_from_fd(c->server, copy);
+        if (taken < 0) {
+            return taken;
+        }
+        c->type = HIO_TYPE_TCP;
+    }
+    return hvloop_tcp_server_start(c->server);
+}
+
 /* A server, a client or a datagram socket, whose socket is made now. A negative port: `host` is a path. NULL if it
    fails. */
 HV_INLINE hio_t *hio_create_socket(hloop_t *loop, const char *host, int port, hio_type_e type DEFAULT(HIO_TYPE_TCP),
@@ -283,6 +307,7 @@ HV_INLINE hio_t *hio_create_socket(hloop_t *loop, const char *host, int port, hi
         hvloop_io_callbacks callbacks = hvloop_hio_callbacks(io);
         callbacks.on_open = hvloop_hio_on_connect;
         callbacks.on_close = hvloop_hio_on_client_close;
+        c->client_side = true;
         c->client = hvloop_tcp_client_new(loop);
         hvloop_tcp_client_set_callbacks(c->client, callbacks);
         io->fd = hvloop_tcp_client_socket(c->client, host, port);

@@ -53,7 +53,6 @@ static void on_connect(hio_t *io) {
     printf("client: connected %d\n", hio_is_opened(io));
     hio_setcb_read(io, on_echo);
     hio_read_until_delim(io, '\n');
-    hio_write(io, "hel", 3);
     hio_write(io, "lo\n", 3);
 }
 
@@ -63,9 +62,12 @@ static void on_client_close(hio_t *io) {
 }
 
 static void on_refused(hio_t *io) {
+    hio_t *client;
     refused = hio_error(io) == ECONNREFUSED;
     printf("client: refused %d\n", refused);
-    hloop_create_tcp_client(hevent_loop(io), "127.0.0.1", port, on_connect, on_client_close);
+    client = hloop_create_tcp_client(hevent_loop(io), "127.0.0.1", port, on_connect, on_client_close);
+    /* What is written before it is connected is the first to go. */
+    printf("client: early %d\n", hio_write(client, "hel", 3));
 }
 
 static void on_unused(hio_t *io) {

@@ -61,6 +61,8 @@ int main(void) {
     hio_setcb_close(ends[0], on_pipe_end);
     hio_read(ends[0]);
     printf("ran: %d\n", hloop_run(loop));
+    /* Until its loop is freed it may be named. */
+    printf("late: %d, %d\n", hio_del(ends[0], HV_READ), hio_is_closed(ends[0]));
     hloop_free(&loop);
     return 0;
 }
