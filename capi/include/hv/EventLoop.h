@@ -175,6 +175,7 @@ class EventLoop : public Status {
 
     /// Callbacks on the loop find the first object that was made for it.
     void bind() {
+        if (!loop_) return;
         hvloop_loop_slot *const slot = hvloop_slot_of_loop(loop_);
         if (!slot) {
             detail::failed("EventLoop");

@@ -7,8 +7,8 @@
 namespace hv {
 
 /// Runs a loop on a thread, which is started by `start` and ends once the loop was stopped. With a loop of its own
-/// it can be started again, with a new one. The destructor stops the loop, and waits for the thread, unless
-/// this is it.
+/// it can be started again, with a new one. The destructor stops the loop that it has started, and waits for the
+/// thread, unless this is it.
 class EventLoopThread : public Status {
   public:
     /// Called on the loop's thread; `start`'s first one stops the loop if it does not return 0.
@@ -18,7 +18,8 @@ class EventLoopThread : public Status {
         : loop_(loop ? loop : std::make_shared<EventLoop>()), owner_(!loop), started_(false) {}
 
     ~EventLoopThread() {
-        stop();
+        // A loop that somebody else runs is not its own to stop.
+        if (started_) stop();
         detach_or_join();
     }
 

@@ -5,6 +5,7 @@
 #include "Channel.h"
 #include "EventLoopThread.h"
 #include "detail/held.h"
+#include "detail/late.h"
 #include "detail/owner.h"
 
 namespace hv {
@@ -22,7 +23,8 @@ template <class TSocketChannel = SocketChannel> class TcpClientEventLoopTmpl {
     TcpClientEventLoopTmpl(EventLoopPtr loop = nullptr)
         : remote_port(0), remote_addr(), connect_timeout(0), tls(false), tls_setting(NULL), reconn_setting(NULL),
           unpack_setting(NULL), loop_(loop ? loop : std::make_shared<EventLoop>()), client_(NULL), tls_(NULL),
-          reconn_(), unpack_(), delay_(0) {
+          reconn_(), unpack_(), delay_(0),
+          late_(std::make_shared<detail::Late<TcpClientEventLoopTmpl>>(this)) {
         make();
     }
 
@@ -79,12 +81,15 @@ template <class TSocketChannel = SocketChannel> class TcpClientEventLoopTmpl {
 
     /// Ends the connection, and connects no more.
     void closesocket() {
+        late_->take_back();
         setReconnect(NULL);
         hvloop_tcp_client_close(client_);
     }
 
     /// Begins to connect; `onConnection` says what became of it, once for each attempt. 0, or a negative number.
     int startConnect() {
+        late_->take_back();
+        again_ = false;
         hvloop_tcp_client_set_connect_timeout(client_, connect_timeout > 0 ? connect_timeout : -1);
         const int error = hvloop_tcp_client_connect(client_);
         if (error != 0) detail::failed("TcpClient::start");
@@ -175,6 +180,7 @@ template <class TSocketChannel = SocketChannel> class TcpClientEventLoopTmpl {
 
     /// No callback runs any more, and none will.
     void end() {
+        late_->forget();
         hvloop_tcp_client_free(client_);
         client_ = NULL;
     }
@@ -244,7 +250,7 @@ template <class TSocketChannel = SocketChannel> class TcpClientEventLoopTmpl {
 
     /// The counters of libhv's setting: the retries so far, and the delay before this one.
     void count() {
-        const int64_t retries = hvloop_tcp_client_retries(client_);
+        const int64_t retries = hvloop_tcp_client_retries(client_) + (again_ ? 1 : 0);
         reconn_.cur_retry_cnt = retries > 0 ? static_cast<uint32_t>(retries) : 0;
         reconn_.cur_delay = retries > 0 ? delay_ : 0;
         const int64_t delay = hvloop_tcp_client_next_delay(client_);
@@ -273,10 +279,23 @@ template <class TSocketChannel = SocketChannel> class TcpClientEventLoopTmpl {
                 ended->detach(error);
                 hvloop_hio_free(gone);
             }
-        } else if (ended) {
-            ended->detach(error);
+        } else {
+            if (ended) ended->detach(error);
+            if (error == 0) reconnect_after_close();
         }
         return ended;
+    }
+
+    /// hvloop leaves a client alone whose connection the program has closed itself; libhv's connects again, and
+    /// programs close a connection to get a new one.
+    void reconnect_after_close() {
+        if (!reconn_setting || hvloop_tcp_client_next_delay(client_) != 0 || !loop_->isRunning()) return;
+        reconn_setting_t next = reconn_;
+        if (!reconn_setting_can_retry(&next)) return;
+        delay_ = reconn_setting_calc_delay(&next);
+        detail::Late<TcpClientEventLoopTmpl>::set(late_, loop_.get(), static_cast<int>(delay_), [](TcpClientEventLoopTmpl *client) {
+            client->again_ = hvloop_tcp_client_connect(client->client_) == 0;
+        });
     }
 
     EventLoopPtr loop_;
@@ -285,6 +304,9 @@ template <class TSocketChannel = SocketChannel> class TcpClientEventLoopTmpl {
     reconn_setting_t reconn_;
     unpack_setting_t unpack_;
     uint32_t delay_;
+    std::shared_ptr<detail::Late<TcpClientEventLoopTmpl>> late_;
+    /// The session was begun in the place of one that the program has closed itself.
+    bool again_ = false;
     /// Made by `createsocket` for the attempt that follows.
     TSocketChannelPtr unused_;
 };

@@ -49,13 +49,11 @@ class WebSocketClient : private EventLoopThread {
         if (connect_timeout > 0) hvloop_ws_client_set_open_timeout(client_, connect_timeout);
         // Not said: hvloop's own interval.
         if (ping_interval_ >= 0) hvloop_ws_client_set_ping_interval(client_, ping_interval_);
-        const int error = hvloop_ws_client_open(client_, address);
-        if (error != 0) {
-            detail::failed("WebSocketClient::open");
-            return error;
-        }
         if (is_loop_owner_) start_thread();
-        return 0;
+        const int error = hvloop_ws_client_open(client_, address);
+        // Nothing of this object is used any more: a callback may have deleted it by now.
+        if (error != 0) detail::failed("WebSocketClient::open");
+        return error;
     }
 
     /// Closes with code 1000, and does not connect again.

@@ -82,7 +82,6 @@ enum http_status {
      (status) == HTTP_STATUS_PERMANENT_REDIRECT)
 
 enum http_method {
-    HTTP_OK = 200,
     HTTP_DELETE = 0,
     HTTP_GET = 1,
     HTTP_HEAD = 2,
@@ -321,7 +320,6 @@ HV_INLINE const char *http_status_str(enum http_status status) {
 
 HV_INLINE const char *http_method_str(enum http_method method) {
     static const char *const names[] = {
-        "OK",
         "DELETE",
         "GET",
         "HEAD",

@@ -5,6 +5,7 @@
 #include "../Channel.h"
 #include "../EventLoopThread.h"
 #include "held.h"
+#include "late.h"
 #include "owner.h"
 
 namespace hv {
@@ -16,7 +17,8 @@ template <class TSocketChannel> class Udp {
     typedef std::shared_ptr<TSocketChannel> TSocketChannelPtr;
 
     explicit Udp(EventLoopPtr loop)
-        : loop_(loop ? loop : std::make_shared<EventLoop>()), udp_(NULL) {
+        : loop_(loop ? loop : std::make_shared<EventLoop>()), udp_(NULL),
+          late_(std::make_shared<Late<Udp>>(this)) {
         make();
     }
 
@@ -35,17 +37,19 @@ template <class TSocketChannel> class Udp {
 
     /// Reads from now on. 0, or a negative number.
     int startRecv() {
+        const std::shared_ptr<Late<Udp>> late = late_;
         const int error = hvloop_udp_start(udp_);
         if (error != 0) {
             failed("Udp::start");
             return error;
         }
-        hvloop_io *const io = hvloop_udp_io(udp_);
-        if (io) {
-            // Its callbacks may be faster than this is: they find the binding, or open the channel themselves.
-            opened(io);
+        // Its callbacks may be faster than this is: they have opened the channel, or even deleted the object.
+        Late<Udp>::with(late, [](Udp *udp) {
+            hvloop_io *const io = hvloop_udp_io(udp->udp_);
+            if (!io) return;
+            udp->opened(io);
             hvloop_io_release(io);
-        }
+        });
         return 0;
     }
     int stopRecv() {
@@ -99,6 +103,7 @@ template <class TSocketChannel> class Udp {
     }
 
     void end() {
+        late_->forget();
         hvloop_udp_free(udp_);
         udp_ = NULL;
     }
@@ -188,6 +193,7 @@ template <class TSocketChannel> class Udp {
 
     EventLoopPtr loop_;
     hvloop_udp *udp_;
+    std::shared_ptr<Late<Udp>> late_;
     std::mutex mutex_;
 };
 
