@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// How long a run may take before it is taken for one that hangs.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(90);
 
 /// Runs it, and says what was wrong.
 pub fn run(mut command: Command, script: &Script) -> Result<(), String> {
