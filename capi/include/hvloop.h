@@ -50,6 +50,11 @@
 #define HVLOOP_MAX_DELIMITER 16
 
 /**
+ * The most bytes that a place has.
+ */
+#define HVLOOP_PLACE_SIZE 128
+
+/**
  * As many attempts as it takes, for `hvloop_reconnect`.
  */
 #define HVLOOP_ENDLESS UINT32_MAX
@@ -1724,6 +1729,34 @@ int hvloop_loop_options_set_stack_size(struct hvloop_loop_options *options,
  * A loop; NULL, or a place for them.
  */
 int hvloop_loop_metrics(const struct hvloop_loop *event_loop, struct hvloop_metrics *metrics);
+
+/**
+ * A place for the data of a task, of so many bytes, as aligned as any C type: to be filled, and then given to
+ * `hvloop_loop_queue_placed`, or back by `hvloop_task_unplace`. NULL if it fails: a place has no more than
+ * `HVLOOP_PLACE_SIZE` bytes.
+ */
+void *hvloop_task_place(size_t size);
+
+/**
+ * Gives a place back in which nothing is. NULL is allowed.
+ *
+ * The arguments:
+ * NULL, or of `hvloop_task_place`, and the caller's.
+ */
+void hvloop_task_unplace(void *place);
+
+/**
+ * As `hvloop_loop_queue_in_loop`, with data that are in a place: `call(place)` is called once, and `drop(place)` follows,
+ * or comes instead. The place is no more the caller's, also if this fails: `drop` was called then. 0, or a negative
+ * `hvloop_error`: the loop takes no more.
+ *
+ * The arguments:
+ * A loop; of `hvloop_task_place`, and the caller's; what is in it may be used, and dropped, on the loop's thread.
+ */
+int hvloop_loop_queue_placed(const struct hvloop_loop *event_loop,
+                             void *place,
+                             void (*call)(void *place),
+                             void (*drop)(void *place));
 
 /**
  * A pool of so many threads, 1 at least, whose loops have these options; NULL: the defaults. It is not started

@@ -39,6 +39,7 @@ mod listeners;
 pub mod log;
 pub mod loop_options;
 pub mod metrics;
+pub mod placed_task;
 pub mod pool;
 pub mod reconnect;
 pub mod report;

@@ -99,7 +99,7 @@ pub use self::{
         attachments::{Attachment, AttachmentId},
         idle::IdleId,
         lookup::DnsQuery,
-        shared::LoopId,
+        shared::{LoopId, Task},
         timers::TimerId,
     },
     error::{

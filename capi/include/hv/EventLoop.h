@@ -19,6 +19,7 @@
 #include "detail/abi.h"
 #include "detail/function.h"
 #include "detail/loop_slot.h"
+#include "detail/placed.h"
 #include "hlog.h"
 #include "hthread.h"
 
@@ -151,6 +152,18 @@ class EventLoop : public Status {
     /// On the loop's thread, never within this call.
     void queueInLoop(Functor fn) {
         if (fn) hvloop_loop_queue_in_loop(loop_, detail::task(std::move(fn)));
+    }
+
+    /// The same for a lambda and its likes, which get their place in the task.
+    template <typename F>
+    typename std::enable_if<detail::is_placed<F>::value>::type runInLoop(F &&fn) {
+        if (!isInLoopThread()) return queueInLoop(std::forward<F>(fn));
+        HVLOOP_TRY { fn(); }
+        HVLOOP_CAUGHT("task")
+    }
+    template <typename F>
+    typename std::enable_if<detail::is_placed<F>::value>::type queueInLoop(F &&fn) {
+        detail::queue_placed(loop_, std::forward<F>(fn));
     }
 
     /// As `queueInLoop`, with an event for the callback, which is valid for its time.

@@ -22,7 +22,7 @@ pub(crate) type LocalTask = Box<dyn FnOnce()>;
 #[derive(Default)]
 pub(super) struct Calls {
     /// Tasks that the loop has taken out of its inbox.
-    pub(super) tasks: RefCell<Batch<Task>>,
+    pub(super) tasks: RefCell<Batch<Box<dyn Task>>>,
     pub(super) deferred: RefCell<VecDeque<Deferred>>,
     /// Tasks that are not `Send`: each has its place in the inbox, so that their order is kept.
     pub(super) local_tasks: RefCell<VecDeque<LocalTask>>,

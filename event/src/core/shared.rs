@@ -16,8 +16,18 @@ use std::time::Duration;
 
 use super::parked::Parked;
 
-/// Work for the loop's thread.
-pub(crate) type Task = Box<dyn FnOnce(&LocalLoop) + Send>;
+/// Work for the loop's thread, in the memory that it brings: for [`EventLoop::queue_task`](crate::EventLoop::queue_task).
+/// Closures are such work.
+pub trait Task: Send {
+    /// Does it. On the loop's thread; what is left of it is dropped there.
+    fn run(self: Box<Self>, local: &LocalLoop);
+}
+
+impl<F: FnOnce(&LocalLoop) + Send> Task for F {
+    fn run(self: Box<Self>, local: &LocalLoop) {
+        self(local);
+    }
+}
 
 /// Numbers the loops, timers, lookups, idle callbacks and holds of the process: none has that of another one, on
 /// whatever loop.
@@ -45,7 +55,7 @@ pub(crate) struct LoopShared {
     /// Tells loops apart, also for the names of what is on them.
     pub(crate) id: LoopId,
     pub(crate) options: LoopOptions,
-    pub(crate) inbox: Inbox<Task>,
+    pub(crate) inbox: Inbox<Box<dyn Task>>,
     pub(crate) gate: Gate,
     pub(crate) counters: Counters,
     pub(crate) dns: DnsPool,
@@ -172,7 +182,7 @@ impl LoopShared {
     /// Asks for room for one task. `None`: the loop takes no more. Of a loop that stops that is also so
     /// once more tasks wait than it may still run: senders that are faster than the loop would else put
     /// its end off, and it may not even have had its turn yet.
-    pub(crate) fn reserve(&self) -> Option<Permit<'_, Task>> {
+    pub(crate) fn reserve(&self) -> Option<Permit<'_, Box<dyn Task>>> {
         let room = self.room.load(Ordering::Relaxed);
         if room != u64::MAX && self.inbox.len() as u64 >= room {
             self.inbox.close();

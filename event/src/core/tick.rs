@@ -217,15 +217,15 @@ impl LoopCore {
     }
 
     /// The oldest task that waits.
-    pub(super) fn next_task(&self) -> Option<Task> {
+    pub(super) fn next_task(&self) -> Option<Box<dyn Task>> {
         self.shared.inbox.next(&mut self.calls.tasks.borrow_mut())
     }
 
     /// Runs one task, from `start` on, which is now.
-    pub(super) fn run_task(&self, local: &LocalLoop, task: Task, start: Instant) {
+    pub(super) fn run_task(&self, local: &LocalLoop, task: Box<dyn Task>, start: Instant) {
         self.shared.counters.tasks.add(1);
         self.drain.borrow_mut().note_task();
-        self.call_user_from(Some(start), "task", || task(local));
+        self.call_user_from(Some(start), "task", || task.run(local));
     }
 
     /// Steps 5 and 6: what the poller said, then reads that a budget ended early.

@@ -59,6 +59,22 @@ impl EventLoop {
         }
     }
 
+    /// Like [`queue_in_loop`](EventLoop::queue_in_loop), with work that is in a box already, and is done where it is:
+    /// what another language gives has its place there, too.
+    ///
+    /// # Errors
+    ///
+    /// The loop takes no more, as it has closed or is about to; the work comes back.
+    pub fn queue_task(&self, task: Box<dyn Task>) -> Result<(), LoopClosed<Box<dyn Task>>> {
+        match self.shared.reserve() {
+            Some(permit) => {
+                permit.send(task);
+                Ok(())
+            }
+            None => Err(LoopClosed(task)),
+        }
+    }
+
     /// Like [`queue_in_loop`](EventLoop::queue_in_loop), unless as many tasks wait as
     /// [`LoopOptions::task_limit`](crate::LoopOptions::task_limit) allows: for senders that can be faster than
     /// the loop, which else fill the memory.
@@ -108,7 +124,7 @@ impl EventLoop {
     {
         match self.shared.reserve() {
             Some(permit) => {
-                permit.send(Box::new(f) as Task);
+                permit.send(Box::new(f));
                 Ok(())
             }
             None => Err(LoopClosed(f)),
