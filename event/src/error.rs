@@ -94,6 +94,9 @@ pub enum JoinError {
     /// The thread was never started.
     #[error("the loop thread was never started")]
     NotStarted,
+    /// This is a child made by fork: the thread is its parent's.
+    #[error("the loop thread is that of the process that this one was forked from")]
+    Forked,
     /// The loop ended with an error instead of a report.
     #[error("the loop ended with an error: {0}")]
     Failed(Arc<str>),

@@ -195,13 +195,16 @@ impl EventLoopThread {
     ///
     /// # Errors
     ///
-    /// [`JoinError::WouldDeadlock`] on the loop's own thread; the thread was never started; the loop
-    /// failed.
+    /// [`JoinError::WouldDeadlock`] on the loop's own thread; the thread was never started; this is a
+    /// child made by fork, which has no such thread; the loop failed.
     ///
     /// libhv: `EventLoopThread::join`.
     pub fn join(&self) -> Result<ShutdownReport, JoinError> {
         if self.is_current() {
             return Err(JoinError::WouldDeadlock);
+        }
+        if self.process != thread::process() {
+            return Err(JoinError::Forked);
         }
         if matches!(*lock(&self.state.stage), Stage::New) {
             return Err(JoinError::NotStarted);
