@@ -197,8 +197,14 @@ fn two_files_with_all_headers_are_one_program() {
 /// Real programs declare classes before they include anything.
 #[test]
 fn forward_declarations_compile() {
-    let text = "namespace hv { class EventLoop; class EventLoopThread; class Channel; class SocketChannel; }\n"
-        .to_owned()
+    let declared = "namespace hv {\n\
+        class EventLoop; class EventLoopThread; class EventLoopThreadPool; class TimerThread;\n\
+        class Channel; class SocketChannel; class WebSocketChannel;\n\
+        class WebSocketClient; class WebSocketServer; class HttpServer;\n\
+        struct HttpContext; struct HttpService; struct WebSocketService; class HttpResponseWriter;\n\
+        }\n\
+        class HttpMessage; class HttpRequest; class HttpResponse;\n";
+    let text = declared.to_owned()
         + &included(&of(Language::Cpp))
         + "hv::EventLoop *nobody();\nhv::EventLoop *nobody() { return nullptr; }\n"
         + main_of(Language::Cpp);

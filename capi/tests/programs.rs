@@ -5,15 +5,10 @@ mod support;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use support::compiler::{Language, first, last};
+use support::compiler::{Language, SANITIZERS, first, last};
 use support::library::{made, package};
 use support::run::run;
 use support::script::Script;
-
-const SANITIZERS: &[&str] = &[
-    "-fsanitize=address,undefined",
-    "-fno-sanitize-recover=undefined",
-];
 
 fn language(source: &Path) -> Language {
     match source.extension().and_then(|extension| extension.to_str()) {
@@ -152,6 +147,9 @@ programs! {
     abi_version_mismatch_is_reported,
     full_queue_returns_minus_one,
     sigpipe_default_cpp_main,
+    settings_freed_after_set,
+    destructors_in_forked_child,
+    multi_process_acceptors,
     // libhv's C interface.
     c_timers_and_events,
     c_tcp_echo,

@@ -39,6 +39,12 @@ pub struct Compiler {
 /// What no header may cause.
 pub const WARNINGS: &[&str] = &["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Werror"];
 
+/// What finds faults of memory, and leaks.
+pub const SANITIZERS: &[&str] = &[
+    "-fsanitize=address,undefined",
+    "-fno-sanitize-recover=undefined",
+];
+
 /// The names of compilers for a language, first the one that the environment asks for.
 fn names(language: Language) -> Vec<String> {
     let (variable, known) = match language {
@@ -125,6 +131,18 @@ impl Compiler {
 
     /// Makes a program of some files and the library.
     pub fn link(&self, standard: &str, options: &[&str], files: &[&Path], program: &Path) {
+        self.link_with(standard, options, files, program, &[library()]);
+    }
+
+    /// Makes a program of some files and libraries.
+    pub fn link_with(
+        &self,
+        standard: &str,
+        options: &[&str],
+        files: &[&Path],
+        program: &Path,
+        libraries: &[&Path],
+    ) {
         let output = self
             .command(standard)
             // What valgrind can read of each compiler.
@@ -134,7 +152,7 @@ impl Compiler {
             .arg("-o")
             .arg(program)
             .args(files)
-            .arg(library())
+            .args(libraries)
             .args(["-lpthread", "-ldl", "-lm"])
             .output()
             .expect("the compiler");

@@ -43,3 +43,10 @@ pub fn library() -> &'static Path {
         library
     })
 }
+
+/// The shared library, of the same sources.
+pub fn shared_library() -> PathBuf {
+    let shared = library().with_extension("so");
+    assert!(shared.exists(), "no {}", shared.display());
+    shared
+}
