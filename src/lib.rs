@@ -46,6 +46,8 @@ pub mod guide {
     #[cfg(all(feature = "ws", feature = "tls"))]
     #[doc = include_str!("../docs/migrating-from-libhv.md")]
     pub mod migrating_from_libhv {}
+    #[doc = include_str!("../docs/cpp.md")]
+    pub mod cpp {}
     #[doc = include_str!("../docs/design.md")]
     pub mod design {}
 }

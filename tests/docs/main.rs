@@ -58,9 +58,17 @@ fn problems_of(map: &str, items: &Items) -> Vec<String> {
             continue;
         };
         let cells: Vec<_> = row.trim_end().trim_end_matches('|').split('|').collect();
-        let [libhv, hvloop, remark] = cells[..] else {
-            problems.push(format!("line {n}: {} cells, not 3", cells.len()));
-            continue;
+        let (libhv, hvloop, remark) = match cells[..] {
+            [libhv, hvloop, remark] => (libhv, hvloop, remark),
+            [libhv, hvloop, headers, remark] => {
+                problems
+                    .extend(lost_headers(headers).map(|header| format!("line {n}: no {header}")));
+                (libhv, hvloop, remark)
+            }
+            _ => {
+                problems.push(format!("line {n}: {} cells, not 3 or 4", cells.len()));
+                continue;
+            }
         };
         let (libhv, hvloop, remark) = (libhv.trim(), hvloop.trim(), remark.trim());
         if hvloop == "hvloop" || libhv.starts_with("---") {
@@ -98,6 +106,15 @@ fn problems_of(map: &str, items: &Items) -> Vec<String> {
         problems.push("no section".to_owned());
     }
     problems
+}
+
+/// Headers for C++ that a cell names, and that are not there.
+fn lost_headers(cell: &str) -> impl Iterator<Item = String> + '_ {
+    let quoted = cell.split('`').skip(1).step_by(2);
+    let path = |header: &str| Path::new(ROOT).join("capi/include/hv").join(header);
+    quoted
+        .filter(move |header| !path(header).is_file())
+        .map(str::to_owned)
 }
 
 // The sources.
@@ -715,7 +732,7 @@ fn what_is_wrong_with_a_map_is_told() {
             "line 5: `a`: the second cell is empty",
             "line 6: `b`: no equivalent, and no reason",
             "line 7: Loop is no name in backticks",
-            "line 8: 2 cells, not 3",
+            "line 8: 2 cells, not 3 or 4",
             "line 9: the first cell is empty"
         ]
     );

@@ -5,6 +5,11 @@
 #include "HttpServer.h"
 #include "WebSocketService.h"
 
+/* Older programs fill the struct and run it. */
+#define websocket_server_t http_server_t
+#define websocket_server_run http_server_run
+#define websocket_server_stop http_server_stop
+
 namespace hv {
 
 /// A server whose WebSockets, at any path, are a service's.
