@@ -9,7 +9,7 @@ use crate::sync::lock;
 use crate::sys::thread;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 /// A loop on a thread of its own.
@@ -35,7 +35,7 @@ pub struct EventLoopThread {
     event_loop: EventLoop,
     state: Arc<ThreadState>,
     handle: Mutex<Option<thread::JoinHandle<()>>>,
-    process: u32,
+    process: AtomicU32,
 }
 
 /// What the thread and those who wait for it share.
@@ -85,7 +85,7 @@ impl EventLoopThread {
             event_loop,
             state: Arc::default(),
             handle: Mutex::new(None),
-            process: thread::process(),
+            process: AtomicU32::new(thread::process()),
         }
     }
 
@@ -121,6 +121,7 @@ impl EventLoopThread {
             }
             *stage = Stage::Starting;
         }
+        self.process.store(thread::process(), Ordering::Relaxed);
         let event_loop = self.event_loop.clone();
         let state = self.state.clone();
         let stack_size = self.event_loop.shared.options.stack_size;
@@ -185,6 +186,11 @@ impl EventLoopThread {
         }
     }
 
+    /// Whether the thread, if it was started, is not that of a process which this one was forked from.
+    fn is_of_this_process(&self) -> bool {
+        self.process.load(Ordering::Relaxed) == thread::process()
+    }
+
     /// Whether this is the loop's thread; also before and after the loop runs, in the hooks.
     pub(crate) fn is_current(&self) -> bool {
         self.state.thread.load(Ordering::Relaxed) == thread::token()
@@ -203,7 +209,7 @@ impl EventLoopThread {
         if self.is_current() {
             return Err(JoinError::WouldDeadlock);
         }
-        if self.process != thread::process() {
+        if !self.is_of_this_process() {
             return Err(JoinError::Forked);
         }
         if matches!(*lock(&self.state.stage), Stage::New) {
@@ -228,8 +234,15 @@ impl EventLoopThread {
 
 impl Drop for EventLoopThread {
     fn drop(&mut self) {
-        if self.process != thread::process() {
-            return; // in a child made by fork, which has no such thread
+        if !self.is_of_this_process() {
+            // In a child made by fork, which has no such thread: one of its own may have the number, and the
+            // handle's drop would detach that.
+            let handle = self
+                .handle
+                .get_mut()
+                .unwrap_or_else(PoisonError::into_inner);
+            std::mem::forget(handle.take());
+            return;
         }
         if matches!(*lock(&self.state.stage), Stage::New) {
             self.event_loop.shared.abandon();

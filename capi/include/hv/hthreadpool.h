@@ -13,13 +13,15 @@
 #include <vector>
 
 #include "detail/try.h"
+#include "hthread.h"
 
 #define DEFAULT_THREAD_POOL_MIN_THREAD_NUM 1
 #define DEFAULT_THREAD_POOL_MAX_THREAD_NUM std::thread::hardware_concurrency()
 #define DEFAULT_THREAD_POOL_MAX_IDLE_TIME 60000
 
 /// Starts threads as work comes, up to a number; those that have nothing to do for a while end, down to another
-/// number. Any thread may call it, but `stop` and the destructor: not one of its own.
+/// number. Any thread may call it, but `stop` and the destructor: not one of its own. A child made by fork has none of
+/// its parent's threads and tasks, and may begin with its own.
 class HThreadPool {
   public:
     typedef std::function<void()> Task;
@@ -28,7 +30,8 @@ class HThreadPool {
                 int max_threads = static_cast<int>(DEFAULT_THREAD_POOL_MAX_THREAD_NUM),
                 int max_idle_ms = DEFAULT_THREAD_POOL_MAX_IDLE_TIME)
         : min_thread_num(min_threads), max_thread_num(max_threads > 0 ? max_threads : 1),
-          max_idle_time(max_idle_ms), started_(false), paused_(false), idle_(0), active_(0) {}
+          max_idle_time(max_idle_ms), locks_(new Locks()), process_(hv_getpid()), started_(false), paused_(false),
+          idle_(0), active_(0) {}
     virtual ~HThreadPool() { stop(); }
     HThreadPool(const HThreadPool &) = delete;
     HThreadPool &operator=(const HThreadPool &) = delete;
@@ -38,27 +41,28 @@ class HThreadPool {
     void setMaxIdleTime(int ms) { set(max_idle_time, ms); }
 
     int currentThreadNum() {
-        std::lock_guard<std::mutex> lock(mutex_);
+        std::lock_guard<std::mutex> lock(locks_->mutex);
         return static_cast<int>(threads_.size());
     }
     int idleThreadNum() {
-        std::lock_guard<std::mutex> lock(mutex_);
+        std::lock_guard<std::mutex> lock(locks_->mutex);
         return idle_;
     }
     /// Tasks that no thread has begun.
     size_t taskNum() {
-        std::lock_guard<std::mutex> lock(mutex_);
+        std::lock_guard<std::mutex> lock(locks_->mutex);
         return tasks_.size();
     }
     bool isStarted() {
-        std::lock_guard<std::mutex> lock(mutex_);
+        std::lock_guard<std::mutex> lock(locks_->mutex);
         return started_;
     }
     bool isStopped() { return !isStarted(); }
 
     /// 0, or -1: it was started before.
     int start(int start_threads = 0) {
-        std::lock_guard<std::mutex> lock(mutex_);
+        leave_to_parent();
+        std::lock_guard<std::mutex> lock(locks_->mutex);
         if (started_) return -1;
         started_ = true;
         paused_ = false;
@@ -69,10 +73,11 @@ class HThreadPool {
 
     /// Waits for the tasks that are being done. Those that nobody began are dropped.
     int stop() {
+        leave_to_parent();
         std::deque<Task> dropped;
         std::vector<std::thread> threads;
         {
-            std::lock_guard<std::mutex> lock(mutex_);
+            std::lock_guard<std::mutex> lock(locks_->mutex);
             if (!started_) return -1;
             started_ = false;
             dropped.swap(tasks_);
@@ -80,9 +85,9 @@ class HThreadPool {
             for (size_t i = 0; i < ended_.size(); ++i) threads.push_back(std::move(ended_[i]));
             ended_.clear();
         }
-        work_.notify_all();
+        locks_->work.notify_all();
         for (size_t i = 0; i < threads.size(); ++i) threads[i].join();
-        done_.notify_all();
+        locks_->done.notify_all();
         return 0;
     }
 
@@ -92,8 +97,9 @@ class HThreadPool {
 
     /// Until there is nothing to do.
     int wait() {
-        std::unique_lock<std::mutex> lock(mutex_);
-        while (started_ && (!tasks_.empty() || active_ > 0)) done_.wait(lock);
+        leave_to_parent();
+        std::unique_lock<std::mutex> lock(locks_->mutex);
+        while (started_ && (!tasks_.empty() || active_ > 0)) locks_->done.wait(lock);
         return 0;
     }
 
@@ -105,8 +111,9 @@ class HThreadPool {
             std::bind(std::forward<Fn>(function), std::forward<Args>(arguments)...));
         std::future<Result> result = task->get_future();
         std::vector<std::thread> ended;
+        leave_to_parent();
         {
-            std::lock_guard<std::mutex> lock(mutex_);
+            std::lock_guard<std::mutex> lock(locks_->mutex);
             if (!started_) {
                 started_ = true;
                 paused_ = false;
@@ -117,7 +124,7 @@ class HThreadPool {
             }
             ended.swap(ended_);
         }
-        work_.notify_one();
+        locks_->work.notify_one();
         for (size_t i = 0; i < ended.size(); ++i) ended[i].join();
         return result;
     }
@@ -128,17 +135,17 @@ class HThreadPool {
 
   private:
     void set(int &number, int value) {
-        std::lock_guard<std::mutex> lock(mutex_);
+        std::lock_guard<std::mutex> lock(locks_->mutex);
         number = value;
     }
 
     int set_paused(bool paused) {
         {
-            std::lock_guard<std::mutex> lock(mutex_);
+            std::lock_guard<std::mutex> lock(locks_->mutex);
             if (!started_) return -1;
             paused_ = paused;
         }
-        work_.notify_all();
+        locks_->work.notify_all();
         return 0;
     }
 
@@ -148,7 +155,7 @@ class HThreadPool {
     }
 
     void run() {
-        std::unique_lock<std::mutex> lock(mutex_);
+        std::unique_lock<std::mutex> lock(locks_->mutex);
         while (started_) {
             if (!paused_ && !tasks_.empty()) {
                 Task task = std::move(tasks_.front());
@@ -161,11 +168,11 @@ class HThreadPool {
                 task = Task();
                 lock.lock();
                 active_ -= 1;
-                if (tasks_.empty() && active_ == 0) done_.notify_all();
+                if (tasks_.empty() && active_ == 0) locks_->done.notify_all();
                 continue;
             }
             idle_ += 1;
-            const bool woken = work_.wait_for(lock, std::chrono::milliseconds(max_idle_time > 0 ? max_idle_time : 0),
+            const bool woken = locks_->work.wait_for(lock, std::chrono::milliseconds(max_idle_time > 0 ? max_idle_time : 0),
                                               [this]() { return !started_ || (!paused_ && !tasks_.empty()); });
             idle_ -= 1;
             if (!woken && static_cast<int>(threads_.size()) > min_thread_num) {
@@ -186,9 +193,28 @@ class HThreadPool {
         }
     }
 
-    std::mutex mutex_;
-    std::condition_variable work_;
-    std::condition_variable done_;
+    struct Locks {
+        std::mutex mutex;
+        std::condition_variable work;
+        std::condition_variable done;
+    };
+
+    /// In a child made by fork nobody is waited for, and nothing is touched again that a thread of the parent's may
+    /// have had in hand. Their numbers are those of new threads by now, which would be detached by a destructor.
+    void leave_to_parent() {
+        if (process_ == hv_getpid()) return;
+        process_ = hv_getpid();
+        (void)locks_.release();
+        locks_.reset(new Locks());
+        (new std::vector<std::thread>())->swap(threads_);
+        (new std::vector<std::thread>())->swap(ended_);
+        (new std::deque<Task>())->swap(tasks_);
+        started_ = paused_ = false;
+        idle_ = active_ = 0;
+    }
+
+    std::unique_ptr<Locks> locks_;
+    std::atomic<long> process_;
     std::deque<Task> tasks_;
     std::vector<std::thread> threads_;
     std::vector<std::thread> ended_;

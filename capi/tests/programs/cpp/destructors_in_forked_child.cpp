@@ -1,6 +1,8 @@
-// A child by fork has copies of objects, and none of their threads. That it destroys these ends, and its parent's go on.
+// A child by fork has copies of objects, and none of their threads. That it destroys these ends, its exit does, too, and
+// what its parent has goes on.
 #include <dirent.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 
 #include "hv/TcpClient.h"
@@ -9,6 +11,7 @@
 #include "hv/UdpServer.h"
 #include "hv/WebSocketClient.h"
 #include "hv/WebSocketServer.h"
+#include "hv/hasync.h"
 
 #include "../latch.h"
 
@@ -82,22 +85,55 @@ static bool others_wait() {
     return busy <= 1;
 }
 
-int main() {
-    setvbuf(stdout, NULL, _IOLBF, 0);
-    All *const all = new All();
-    if (!all->start()) return 1;
-    // Some times in a row: who waits for a lock has it by then.
-    for (int quiet = 0; quiet < 20;) quiet = others_wait() ? quiet + 1 : 0;
+static const pid_t parent = getpid();
+
+/// Behind all that an exit does: tools would miss what the other threads held.
+static void die_as_child() {
+    if (getpid() != parent) raise(SIGKILL);
+}
+
+/// Whether a child that does this exits in order.
+template <class Call> static bool ends(Call call) {
     const pid_t child = fork();
     if (child == 0) {
         alarm(60);
-        delete all;
-        // Without what is done at an exit: tools would miss what the other threads held.
-        raise(SIGKILL);
+        if (!call()) _exit(1);
+        exit(0);
     }
     int status = 0;
     waitpid(child, &status, 0);
-    printf("the child destroyed them: %d\n", WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+}
+
+/// Threads of the child's own get the numbers of those that are not there, whose handles are destroyed then.
+static bool begins_anew(const All *all) {
+    const hvloop_task none = {NULL, NULL, NULL};
+    hvloop_thread *threads[16];
+    for (int i = 0; i < 16; ++i) {
+        threads[i] = hvloop_thread_new(NULL);
+        if (hvloop_thread_start(threads[i], none, none) != 0) return false;
+    }
+    delete all;
+    if (hv::async([]() { return 7; }).get() != 7) return false;
+    for (int i = 0; i < 16; ++i) {
+        if (hvloop_thread_stop(threads[i]) != 0 || hvloop_thread_join(threads[i], NULL) != 0) return false;
+        hvloop_thread_free(threads[i]);
+    }
+    return true;
+}
+
+int main() {
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    atexit(&die_as_child);
+    All *const all = new All();
+    if (!all->start() || hv::async([]() { return 6; }).get() != 6) return 1;
+    // Some times in a row: who waits for a lock has it by then.
+    for (int quiet = 0; quiet < 20;) quiet = others_wait() ? quiet + 1 : 0;
+    printf("a child that destroys them: %d\n", ends([all]() {
+               delete all;
+               return true;
+           }));
+    printf("a child that begins anew: %d\n", ends([all]() { return begins_anew(all); }));
     all->client.send("second");
     heard.wait(2);
     all->socket.send("a message");
