@@ -72,6 +72,16 @@ int port_of(int fd) {
     return ntohs(address.sin_port);
 }
 
+int listener() {
+    const int fd = socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in address;
+    memset(&address, 0, sizeof(address));
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (bind(fd, reinterpret_cast<sockaddr *>(&address), sizeof(address)) != 0 || listen(fd, 128) != 0) abort();
+    return fd;
+}
+
 void tcp(const hv::EventLoopPtr &loop) {
     hv::TcpServerEventLoopTmpl<hv::SocketChannel> server(loop);
     const int fd = server.createsocket(0, "127.0.0.1");
@@ -86,12 +96,13 @@ void ws(const hv::EventLoopPtr &loop) {
         channel->send(message, channel->opcode);
     };
     hv::WebSocketServer server(&service);
-    server.setHost("127.0.0.1");
-    server.setPort(0);
+    const int fd = listener();
+    const int port = port_of(fd);
+    server.setListenFD(fd, -1);
     server.setThreadNum(1);
-    server.start();
-    // The server has a loop of its own; this one waits for the end.
-    serve(loop, port_of(server.listenfd[0]));
+    if (server.start() != 0) abort();
+    // The server has loops of its own; this one waits for the end.
+    serve(loop, port);
     server.stop();
 }
 
