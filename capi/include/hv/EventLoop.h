@@ -159,7 +159,7 @@ class EventLoop : public Status {
     typename std::enable_if<detail::is_placed<F>::value>::type runInLoop(F &&fn) {
         if (!isInLoopThread()) return queueInLoop(std::forward<F>(fn));
         HVLOOP_TRY { fn(); }
-        HVLOOP_CAUGHT("task")
+        HVLOOP_CAUGHT("callback")
     }
     template <typename F>
     typename std::enable_if<detail::is_placed<F>::value>::type queueInLoop(F &&fn) {

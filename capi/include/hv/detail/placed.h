@@ -17,7 +17,7 @@ namespace detail {
 template <typename F> struct Placed {
     static void call(void *place) {
         HVLOOP_TRY { (*static_cast<F *>(place))(); }
-        HVLOOP_CAUGHT("task")
+        HVLOOP_CAUGHT("callback")
     }
 
     static void drop(void *place) {
