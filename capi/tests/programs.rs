@@ -38,6 +38,12 @@ fn plain(name: &str) {
     let script = Script::read(&source.with_extension("script"));
     run(Command::new(&program), &script).expect(name);
     in_valgrind(&program, &script);
+    remove(&program);
+}
+
+/// They are large, and there are many.
+fn remove(program: &Path) {
+    std::fs::remove_file(program).expect("it was made here");
 }
 
 /// Definite leaks, and bytes that nobody owns or has set: neither. Loops may run on at the program's end.
@@ -75,6 +81,7 @@ fn sanitized(name: &str) {
         "detect_leaks=1:detect_stack_use_after_return=1",
     );
     run(command, &script).expect(name);
+    remove(&program);
 }
 
 /// A module of two tests for each program, and one test that no program was forgotten.
@@ -189,5 +196,6 @@ fn sanitizers_are_linked() {
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success(), "{name}: {said}");
         assert!(said.contains(found), "{name}: {said}");
+        remove(&program);
     }
 }
