@@ -44,7 +44,8 @@ runs() {
     local said
     said="$("$@")"
     [[ "$said" == ok ]] || { echo "$* said: $said" >&2; exit 1; }
-    echo "- ${*
+    local program="${!#}"
+    echo "- ${program##*/}: ok"
 }
 
 export PKG_CONFIG_PATH="$prefix/lib/pkgconfig"
