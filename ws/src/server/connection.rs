@@ -176,10 +176,6 @@ impl Handler for ServerConnection {
     }
 
     fn on_data(&mut self, conn: &Conn<'_>, data: &mut [u8]) {
-        let opening = !matches!(self.state, State::Open(_));
-        if opening && conn.local().is_stopping() {
-            return; // this turn ends it: no on_open after stop()
-        }
         self.take_in(conn, data);
     }
 

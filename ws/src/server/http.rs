@@ -136,6 +136,7 @@ impl Http {
         if self.pending.is_empty() || conn.unsent() > AHEAD {
             return Vec::new();
         }
+        conn.set_gathered(0);
         conn.resume_reading();
         std::mem::take(&mut self.pending)
     }

@@ -34,6 +34,9 @@ impl ServerConnection {
             let State::Http(http) = &mut self.state else {
                 return None;
             };
+            if conn.local().is_stopping() {
+                return None; // this turn ends it: no on_open after stop()
+            }
             if !conn.is_up() || http.waits(conn, &data[at..]) {
                 return None;
             }
